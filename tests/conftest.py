@@ -1,0 +1,6 @@
+"""Switches for the whole test run: JAX's strict modes, so that silent mistakes become errors."""
+
+import jax
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_debug_key_reuse", True)
