@@ -1,0 +1,59 @@
+"""Means and whitening over the real tokens of padded arrays: the two masked reductions.
+Leaves out every equation about language or reward; those import these."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+Scalar = float | Float[Array, ""]  # a plain number, or one that JAX traces (an adaptive kl_coef)
+
+
+def masked_mean(
+    values: Float[Array, "*shape"] | Bool[Array, "*shape"], mask: Bool[Array, "*shape"]
+) -> Float[Array, ""]:
+    """Mean of the values at which the mask is True.
+
+        sum_i m_i x_i / sum_i m_i
+
+    An empty mask gives 0. What stands on padding is never read, not even NaN.
+
+    Args:
+      values: x_i, any shape and unit; booleans count as 0 and 1 (a fraction of tokens, say).
+      mask: m_i, True where a value counts.
+
+    Returns:
+      One number for the whole array: every real token weighs the same, so long responses weigh
+      more. For one mean a response, `vmap` this function.
+
+    Source: Huang et al. 2024, arXiv:2403.17031, `masked_mean` of the code released with it.
+    """
+    total = jnp.sum(jnp.where(mask, values, 0.0))
+    return total / jnp.maximum(jnp.sum(mask), 1)
+
+
+def masked_whiten(
+    values: Float[Array, "*shape"], mask: Bool[Array, "*shape"], *, shift_mean: bool = True
+) -> Float[Array, "*shape"]:
+    """Scale the real tokens to variance 1 and, unless told otherwise, shift them to mean 0.
+
+        (x_i - mean) / sqrt(var + 1e-8)            [+ mean, where shift_mean is False]
+
+    The variance is the biased one (divides by the count, as TensorFlow did in the original).
+    Padding comes out as 0 and never enters mean or variance. Equal values come out as 0 (or mean).
+
+    Args:
+      values: x_i, any shape and unit. All of them are whitened together: choose what "all" is
+        (a minibatch or a whole rollout) by what you pass.
+      mask: True where a value counts.
+      shift_mean: True for advantages. False for rewards, where the mean is part of the task:
+        moving it would change what one more token is worth.
+
+    Returns:
+      The whitened values, without unit, 0 on padding.
+
+    Source: Ziegler et al. 2019, arXiv:1909.08593, `whiten` in its released code `utils/core.py`.
+    """
+    mean = masked_mean(values, mask)
+    variance = masked_mean((values - mean) ** 2, mask)
+    whitened = (values - mean) * jax.lax.rsqrt(variance + 1e-8)
+    return jnp.where(mask, whitened if shift_mean else whitened + mean, 0.0)
