@@ -1,0 +1,126 @@
+"""What goes wrong silently in RLHF, said aloud: cheap checks that stop a run, and `diagnose` for a finished one.
+
+Leaves out fixing anything: each sentence names the likely cause and the place to look.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+# ---- checks that stop a run ----------------------------------------------------------------------
+
+
+def check_rollout(stats: Mapping[str, object], *, first: bool, tolerance: float = 1e-4) -> None:
+    """Sampler and learner agree; at the very first rollout the policy still is the reference.
+
+    Raises:
+      ValueError: sampled and re-scored log-probs differ, or the KL at step 0 is not 0.
+    """
+    gap, kl = float(stats["sampler_gap"]), float(stats["kl"])
+    if not np.isfinite(gap) or gap > 10 * tolerance:
+        raise ValueError(
+            f"sampled and re-scored log-probs differ by {gap:.2g} nats: look for a temperature, a mask or a position"
+            " that only one of the two sees, or for dropout in the training forward pass"
+        )
+    if first and abs(kl) > tolerance:
+        raise ValueError(
+            f"the KL at step 0 is {kl:.2g} nats, not 0: the reference is not the policy you start from, or the two"
+            " are scored at different temperatures"
+        )
+
+
+def check_first_update(ratio_gap: float, *, tolerance: float = 1e-3) -> None:
+    """The first probability ratio after a rollout is 1.
+
+    Raises:
+      ValueError: it is not, so the old log-probs are stale or misaligned.
+    """
+    if not np.isfinite(ratio_gap) or ratio_gap > tolerance:
+        raise ValueError(
+            f"the first ratio of the update differs from 1 by {ratio_gap:.2g}: the old log-probs are stale, shifted by"
+            " a token, or taken at another temperature than the new ones"
+        )
+
+
+def check_tokens(pad_id: int, end_id: int) -> None:
+    """Pad and end differ.
+
+    Raises:
+      ValueError: they are one token, so a model never learns to stop.
+    """
+    if pad_id == end_id:
+        raise ValueError("pad and end are one token: the end is masked as padding and never learnt; add a pad token")
+
+
+def same_tree(before, after) -> bool:
+    """Whether two trees of weights are equal bit for bit (a reference must be)."""
+    pairs = zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
+    return all(bool(jnp.array_equal(a, b)) for a, b in pairs)
+
+
+def padding_matters(score: Callable, tokens, mask, *, other: int) -> float:
+    """Largest change of `score(tokens, mask)` when every padded token is replaced by another; 0 where all is right."""
+    changed = jnp.where(jnp.asarray(mask), tokens, other)
+    return float(jnp.max(jnp.abs(score(tokens, mask) - score(changed, mask))))
+
+
+# ---- a finished run ------------------------------------------------------------------------------
+
+
+def diagnose(metrics: Sequence[Mapping[str, float]], *, judge: str = "gold", reward: str = "proxy") -> list[str]:
+    """Names the likely causes of what a run's metrics show, most serious first; empty when nothing stands out.
+
+    Args:
+      metrics: one mapping per iteration, as `train_ppo.train` yields them.
+      judge: the scorer that was not optimised.
+      reward: the scorer that was.
+
+    Raises:
+      ValueError: no metrics.
+    """
+    if not metrics:
+        raise ValueError("no metrics: pass the rows that the run logged")
+    column = lambda name: np.array([row[name] for row in metrics if name in row])  # noqa: E731
+    first, last = metrics[0], metrics[-1]
+    tail = metrics[-max(1, len(metrics) // 4) :]
+    found = []
+
+    def late(name):
+        return float(np.mean([row[name] for row in tail if name in row])) if name in last else float("nan")
+
+    if not all(np.isfinite(v) for row in metrics for v in row.values() if isinstance(v, float)):
+        found.append("A metric is not finite: lower the learning rate, and look for a log or a division without its mask.")
+    if first.get("sampler_gap", 0.0) > 1e-3:
+        found.append("Sampler and learner disagree: temperature, mask or positions differ between the two.")
+    if abs(first.get("kl", 0.0)) > 1e-3:
+        found.append("The KL starts above 0: the reference is not the starting policy, or sees left padding differently.")
+    if (column("first_ratio_gap") > 1e-3).any():
+        found.append("The first ratio is not 1: the old log-probs are stale or shifted by one token.")
+    if late("kl") < -0.5:
+        found.append("The KL is negative: log-probs do not belong to the sampled tokens (top-k, padding or a reference swap).")
+    if len(metrics) > 3 and float(np.ptp(column("kl"))) == 0.0:
+        found.append("The KL never moves: policy and reference are one object, or the optimiser's update is dropped.")
+    if late("kl") > 50.0:
+        found.append("The KL ran away: the penalty has the wrong sign, is 0, or is far too small for this reward's scale.")
+    if f"score/{judge}" in first and f"score/{reward}" in first:
+        proxy_gain = late(f"score/{reward}") - first[f"score/{reward}"]
+        gold = column(f"score/{judge}")
+        if proxy_gain > 0.2 and gold.max() - late(f"score/{judge}") > 0.3:
+            found.append("The proxy rises while the judge falls from its peak: over-optimisation; raise beta or stop earlier.")
+        if proxy_gain < -0.2:
+            found.append("The optimised reward falls: a sign is wrong, in the loss, in the advantage or in the reward.")
+    if late("entropy") < 0.35 * first.get("entropy", 0.0):
+        found.append("The entropy collapsed: a few phrases take all; raise beta, or lower the learning rate and the epochs.")
+    if late("missing_end") > 0.5 and first.get("missing_end", 0.0) < 0.3:
+        found.append("Responses no longer end: the end token is masked out of the loss, or length is rewarded.")
+    if late("length") > 1.3 * first.get("length", 1.0):
+        found.append("Responses grow longer: the reward likes length; check its correlation with length.")
+    if late("length") < 0.5 * first.get("length", 1.0):
+        found.append("Responses shrink: ending early earns more, for example because each further token pays a penalty.")
+    if late("clip_fraction") > 0.5:
+        found.append("Over half of the ratios are clipped: the step is too large; fewer epochs or a lower rate.")
+    if late("explained_variance") < -1.0:
+        found.append("The critic is worse than a constant: check that the returns are taken before whitening.")
+    return found

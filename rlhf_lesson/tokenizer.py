@@ -1,0 +1,56 @@
+"""A byte-level BPE tokenizer that we train ourselves, used through `transformers`' fast tokenizer.
+
+Leaves out chat templates beyond the plainest: the course's model continues film reviews.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+PAD, END, BEGIN = "<pad>", "<end>", "<begin>"
+CHAT_TEMPLATE = "{% for m in messages %}\n\n{{ m['role'].capitalize() }}: {{ m['content'] }}{% endfor %}"
+
+
+def train_tokenizer(texts: Iterable[str], *, vocab: int):
+    """Learns `vocab` pieces by merging the most frequent pairs of byte sequences (Sennrich et al. 2016, arXiv:1508.07909).
+
+    Args:
+      texts: training text, already normalised.
+      vocab: pieces in all: 3 special tokens (pad 0, end 1, begin 2), 256 bytes, the rest merges.
+
+    Returns:
+      A `transformers.PreTrainedTokenizerFast`; every text can be encoded, since bytes are pieces.
+    """
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = ByteLevelBPETokenizer(add_prefix_space=True)
+    bpe.train_from_iterator(texts, vocab_size=vocab, min_frequency=2, special_tokens=[PAD, END, BEGIN])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe._tokenizer,
+        pad_token=PAD,
+        eos_token=END,
+        bos_token=BEGIN,
+        chat_template=CHAT_TEMPLATE,
+        padding_side="left",
+    )
+
+
+def load_tokenizer(folder: Path | str):
+    """The tokenizer of a saved model's folder."""
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast.from_pretrained(str(folder))
+
+
+def encode(tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of each text, without special tokens."""
+    return tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+
+
+def decode(tokenizer, tokens, mask) -> list[str]:
+    """The text of each row's real tokens, without special tokens."""
+    rows = (np.asarray(row)[np.asarray(keep)] for row, keep in zip(tokens, mask, strict=True))
+    return [tokenizer.decode(row.tolist(), skip_special_tokens=True).strip() for row in rows]
+
