@@ -73,9 +73,7 @@ def gae(
     return jax.lax.scan(step, jnp.zeros((), deltas.dtype), deltas, reverse=True)[1]
 
 
-def group_advantages(
-    scores: Float[Array, " group"], *, eps: float = 1e-4
-) -> Float[Array, " group"]:
+def group_advantages(scores: Float[Array, " group"], *, eps: float = 1e-4) -> Float[Array, " group"]:
     """GRPO's advantage of each response to one prompt: its score against the group's.
 
         A_i = (r_i - mean(r)) / (std(r) + eps)

@@ -28,9 +28,7 @@ def percent_agreement(a: Int[Array, " items"], b: Int[Array, " items"]) -> Float
     return jnp.mean(a == b)
 
 
-def cohen_kappa(
-    a: Int[Array, " items"], b: Int[Array, " items"], *, categories: int
-) -> Float[Array, ""]:
+def cohen_kappa(a: Int[Array, " items"], b: Int[Array, " items"], *, categories: int) -> Float[Array, ""]:
     """Agreement of two raters beyond the agreement that their own habits would give by chance.
 
         kappa = (p_o - p_e) / (1 - p_e),      p_e = sum_c P(a = c) P(b = c)
@@ -111,7 +109,7 @@ def krippendorff_alpha(
     """
     present = ~jnp.isnan(ratings)
     count = jnp.sum(present, axis=0)  # m of each item
-    present = present & (count >= 2)
+    present = present & (count[None, :] >= 2)  # an item rated once can agree with nothing
     values = jnp.where(present, ratings, 0.0)
     within = jax.lax.map(lambda item: _pair_sum(*item, distance), (values.T, present.T))
     observed = jnp.sum(within / jnp.maximum(count - 1, 1))

@@ -6,9 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
-def win_probability(
-    score_a: Float[Array, "*batch"], score_b: Float[Array, "*batch"]
-) -> Float[Array, "*batch"]:
+def win_probability(score_a: Float[Array, "*batch"], score_b: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """Chance that a is preferred to b.
 
         P(a beats b) = exp(s_a) / (exp(s_a) + exp(s_b)) = sigmoid(s_a - s_b)

@@ -83,15 +83,11 @@ def k3(logp: Float[Array, "*shape"], ref_logp: Float[Array, "*shape"]) -> Float[
     return jnp.expm1(-log_ratio) + log_ratio
 
 
-def adaptive_kl_coef(
-    kl_coef: Scalar, kl: Scalar, *, target: float, horizon: float, episodes: int
-) -> Float[Array, ""]:
+def adaptive_kl_coef(kl_coef: Scalar, kl: Scalar, *, target: float, horizon: float, episodes: int) -> Float[Array, ""]:
     """The next KL coefficient: up when the policy is beyond the target, down when it is nearer.
 
         error = clip(KL / target - 1, -0.2, 0.2)
-        beta' = beta (1 + error * episodes / horizon)
-
-    Call it once per rollout, not once per minibatch.
+        beta' = beta (1 + error * episodes / horizon)       once per rollout
 
     Args:
       kl_coef: beta, the present coefficient, above 0, in reward units per nat.
@@ -137,13 +133,13 @@ def best_of_n_kl_bound(n: int | Int[Array, ""]) -> Float[Array, ""]:
 
         KL(best-of-n || ref) <= log n - (n - 1) / n
 
-    Nearly reached where every outcome is rare and no scores tie, else too large.
+    Nearly reached where every outcome is rare and no scores tie, else too large; 0 for n = 1.
 
     Args:
       n: draws of which the best is kept, from 1 up.
 
     Returns:
-      At least 0, in nats per response; 0 for n = 1.
+      In nats per response.
 
     Source: Stiennon et al. 2020, arXiv:2009.01325, appendix G.3; as a bound, Beirami et al. 2024.
     """

@@ -78,9 +78,7 @@ def chunked_token_logprobs(
     return jax.lax.map(one_chunk, (hidden, targets)).reshape(-1)[:tokens]
 
 
-def sequence_logprob(
-    logp: Float[Array, "*batch time"], mask: Bool[Array, "*batch time"]
-) -> Float[Array, "*batch"]:
+def sequence_logprob(logp: Float[Array, "*batch time"], mask: Bool[Array, "*batch time"]) -> Float[Array, "*batch"]:
     """Log-probability of a whole response: the sum over its real tokens.
 
         log p(y) = sum_t m_t log p(y_t | y_<t)
@@ -100,9 +98,7 @@ def sequence_logprob(
     return jnp.sum(jnp.where(mask, logp, 0.0), axis=-1)
 
 
-def entropy(
-    logits: Float[Array, "*batch vocab"], *, temperature: float = 1.0
-) -> Float[Array, "*batch"]:
+def entropy(logits: Float[Array, "*batch vocab"], *, temperature: float = 1.0) -> Float[Array, "*batch"]:
     """Entropy of the whole next-token distribution, exact rather than estimated from a sample.
 
         H = -sum_v p_v log p_v,      p = softmax(logits / temperature)

@@ -80,9 +80,7 @@ def plackett_luce_loss(scores: Float[Array, " k"], ranking: Int[Array, " k"]) ->
     return jnp.sum(rest - ordered)
 
 
-def policy_gradient_loss(
-    logp: Float[Array, "*shape"], advantages: Float[Array, "*shape"]
-) -> Float[Array, "*shape"]:
+def policy_gradient_loss(logp: Float[Array, "*shape"], advantages: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """A number whose gradient is the policy gradient of each sampled token (REINFORCE).
 
         L_t = -log pi(y_t) A_t,      no gradient through A

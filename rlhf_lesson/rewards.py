@@ -64,9 +64,7 @@ def missing_end_penalty(
     return jnp.where(has_end, score, score - penalty)
 
 
-def normalise_score(
-    score: Float[Array, "*batch"], mean: Scalar, std: Scalar
-) -> Float[Array, "*batch"]:
+def normalise_score(score: Float[Array, "*batch"], mean: Scalar, std: Scalar) -> Float[Array, "*batch"]:
     """Scores in units of their spread on the reference policy's responses.
 
         score' = (score - mean) / std
@@ -87,9 +85,7 @@ def normalise_score(
     return (score - mean) / std
 
 
-def best_of_n_estimate(
-    scores: Float[Array, " pool"], values: Float[Array, " pool"], n: int
-) -> Float[Array, ""]:
+def best_of_n_estimate(scores: Float[Array, " pool"], values: Float[Array, " pool"], n: int) -> Float[Array, ""]:
     """Expected value of the best-scored of n responses, from one pool of N >= n responses.
 
         sum_i values_(i) C(i-1, n-1) / C(N, n),      (i): the i-th lowest score of the pool
@@ -115,10 +111,8 @@ def best_of_n_estimate(
     """
     pool = scores.size
     if not 1 <= n <= pool:
-        raise ValueError(
-            f"best of {n} needs 1 <= n <= {pool}, the pool's size: sample a larger pool"
-        )
+        raise ValueError(f"best of {n} needs 1 <= n <= {pool}, the pool's size: sample a larger pool")
     rank = jnp.arange(pool, 1, -1)  # i = N, N-1, ..., 2
-    step = (rank - n) / (rank - 1)  # C(i-2, n-1) / C(i-1, n-1), 0 at i = n
+    step = jnp.maximum(rank - n, 0) / (rank - 1)  # C(i-2, n-1) / C(i-1, n-1), 0 from i = n down
     weight = jnp.cumprod(jnp.append(n / pool, step))  # from the highest score down
     return jnp.sum(weight * values[jnp.argsort(scores)[::-1]])
