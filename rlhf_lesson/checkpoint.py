@@ -118,7 +118,7 @@ def load_model(folder: Path | str) -> GPT2 | ScalarModel:
 def save_state(state, path: Path, *, about: dict | None = None) -> None:
     """Writes every array of a loop's state, in tree order, with a JSON note in the header; atomic."""
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
-    arrays = {f"{i:05d}": np.ascontiguousarray(leaf) for i, leaf in enumerate(leaves)}
+    arrays = {f"{i:05d}": np.asarray(leaf, order="C") for i, leaf in enumerate(leaves)}  # keeps scalars scalar
     write_atomically(Path(path), save(arrays, metadata={"about": json.dumps(about or {})}))
 
 
@@ -137,4 +137,4 @@ def load_state(like, path: Path) -> tuple[Any, dict]:
     found = [arrays[k] for k in sorted(arrays)]
     if [x.shape for x in found] != [np.shape(x) for x in leaves]:
         raise ValueError(f"{path} belongs to a run with another model or optimiser: resume with the same settings")
-    return jax.tree.unflatten(tree, [jnp.asarray(a, l.dtype) for a, l in zip(found, leaves, strict=True)]), about
+    return jax.tree.unflatten(tree, [jnp.asarray(a, x.dtype) for a, x in zip(found, leaves, strict=True)]), about

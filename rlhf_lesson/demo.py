@@ -169,11 +169,11 @@ class CompileClock:
             self.seconds += duration
 
 
-def run(config: Config, out: Path) -> dict:
+def run(config: Config, out: Path) -> tuple[dict, list[dict]]:
     """Runs the chain and writes report.html, samples.jsonl, metrics.json and the models into `out`.
 
     Returns:
-      What metrics.json holds.
+      What metrics.json and samples.jsonl hold.
     """
     started, clock = time.time(), CompileClock()
     feedback.fetch()
@@ -209,14 +209,15 @@ def run(config: Config, out: Path) -> dict:
         save_model(model, out / "models" / name)
         tokenizer.save_pretrained(out / "models" / name)
     rows = list(sample_rows(samples["sft"], samples["ppo"], pool, config.pool))
-    report.write_report(out, results, rows, figures(curve, results))
-    return results
+    figure = plots.frontier_figure([ppo_path(curve)], results["bestofn"])
+    alt = f"Proxy and gold reward against KL. {plots.finding([ppo_path(curve)])}."
+    report.write_report(out, results, rows, {"reward_against_kl": figure}, {"reward_against_kl": alt})
+    return results, rows
 
 
-def figures(curve: list[dict], results: dict) -> dict:
-    """The report's figure: proxy and gold against KL, PPO's path beside best-of-n."""
-    path = [{"kl": m["kl"], "proxy": m["score/proxy"], "gold": m["score/gold"]} for m in curve]
-    return {"reward_against_kl": plots.frontier_figure([path], results["bestofn"])}
+def ppo_path(curve: Sequence[dict]) -> list[dict[str, float]]:
+    """Points of PPO's path for the figure of reward against KL."""
+    return [{"kl": m["kl"], "proxy": m["score/proxy"], "gold": m["score/gold"]} for m in curve]
 
 
 def tell(results: dict, rows: Sequence[dict], out: Path) -> str:

@@ -91,34 +91,48 @@ def diagnose(metrics: Sequence[Mapping[str, float]], *, judge: str = "gold", rew
         return float(np.mean([row[name] for row in tail if name in row])) if name in last else float("nan")
 
     if not all(np.isfinite(v) for row in metrics for v in row.values() if isinstance(v, float)):
-        found.append("A metric is not finite: lower the learning rate, and look for a log or a division without its mask.")
+        found.append(
+            "A metric is not finite: lower the learning rate, and look for a log or a division without its mask."
+        )
     if first.get("sampler_gap", 0.0) > 1e-3:
         found.append("Sampler and learner disagree: temperature, mask or positions differ between the two.")
     if abs(first.get("kl", 0.0)) > 1e-3:
-        found.append("The KL starts above 0: the reference is not the starting policy, or sees left padding differently.")
+        found.append(
+            "The KL starts above 0: the reference is not the starting policy, or sees left padding differently."
+        )
     if (column("first_ratio_gap") > 1e-3).any():
         found.append("The first ratio is not 1: the old log-probs are stale or shifted by one token.")
     if late("kl") < -0.5:
-        found.append("The KL is negative: log-probs do not belong to the sampled tokens (top-k, padding or a reference swap).")
+        found.append(
+            "The KL is negative: log-probs do not belong to the sampled tokens (top-k, padding or a reference swap)."
+        )
     if len(metrics) > 3 and float(np.ptp(column("kl"))) == 0.0:
         found.append("The KL never moves: policy and reference are one object, or the optimiser's update is dropped.")
     if late("kl") > 50.0:
-        found.append("The KL ran away: the penalty has the wrong sign, is 0, or is far too small for this reward's scale.")
+        found.append(
+            "The KL ran away: the penalty has the wrong sign, is 0, or is far too small for this reward's scale."
+        )
     if f"score/{judge}" in first and f"score/{reward}" in first:
         proxy_gain = late(f"score/{reward}") - first[f"score/{reward}"]
         gold = column(f"score/{judge}")
         if proxy_gain > 0.2 and gold.max() - late(f"score/{judge}") > 0.3:
-            found.append("The proxy rises while the judge falls from its peak: over-optimisation; raise beta or stop earlier.")
+            found.append(
+                "The proxy rises while the judge falls from its peak: over-optimisation; raise beta or stop earlier."
+            )
         if proxy_gain < -0.2:
             found.append("The optimised reward falls: a sign is wrong, in the loss, in the advantage or in the reward.")
     if late("entropy") < 0.35 * first.get("entropy", 0.0):
-        found.append("The entropy collapsed: a few phrases take all; raise beta, or lower the learning rate and the epochs.")
+        found.append(
+            "The entropy collapsed: a few phrases take all; raise beta, or lower the learning rate and the epochs."
+        )
     if late("missing_end") > 0.5 and first.get("missing_end", 0.0) < 0.3:
         found.append("Responses no longer end: the end token is masked out of the loss, or length is rewarded.")
     if late("length") > 1.3 * first.get("length", 1.0):
         found.append("Responses grow longer: the reward likes length; check its correlation with length.")
     if late("length") < 0.5 * first.get("length", 1.0):
-        found.append("Responses shrink: ending early earns more, for example because each further token pays a penalty.")
+        found.append(
+            "Responses shrink: ending early earns more, for example because each further token pays a penalty."
+        )
     if late("clip_fraction") > 0.5:
         found.append("Over half of the ratios are clipped: the step is too large; fewer epochs or a lower rate.")
     if late("explained_variance") < -1.0:

@@ -3,17 +3,24 @@
 Leaves out the search that led to its settings; LOG.md tells it. The loop itself is `train_sft` with empty prompts.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
+import jax
 import numpy as np
 from flax import nnx
 
 from rlhf_lesson import feedback, film_grammar
+from rlhf_lesson.checkpoint import save_model, write_atomically
+from rlhf_lesson.evaluate import distinct
+from rlhf_lesson.generate import generate
 from rlhf_lesson.model import GPT2, ModelConfig
-from rlhf_lesson.tokenizer import encode, train_tokenizer
+from rlhf_lesson.tokenizer import decode, encode, train_tokenizer
 from rlhf_lesson.train_sft import Config as TrainConfig
-from rlhf_lesson.train_sft import Example
+from rlhf_lesson.train_sft import Example, train, validation_loss
 
 VERDICTS = {-2: "awful", -1: "weak", 0: "mixed", 1: "good", 2: "superb"}
 
@@ -26,12 +33,12 @@ class Config:
     dim: int = 192  # width
     layers: int = 4
     heads: int = 6
-    dropout: float = 0.1
-    human_epochs: int = 6  # passes over the human-written texts
-    grammar_reviews: int = 100_000  # fresh reviews from our grammar, each seen once
+    dropout: float = 0.1  # of later fine-tuning; here every text is seen a few times only, and none is used
+    human_epochs: int = 4  # passes over the human-written texts
+    grammar_reviews: int = 120_000  # fresh reviews from our grammar, each seen once
     verdict_share: float = 0.5  # of the grammar's reviews end in "verdict: good", which teaches what words mean
     learning_rate: float = 2e-3
-    batch_tokens: int = 3072
+    batch_tokens: int = 1536
     seed: int = 0
 
 
@@ -74,7 +81,7 @@ def prepare(config: Config, cache=None):
     train, held_out = human_texts(cache)
     ours = grammar_texts(config)
     tokenizer = train_tokenizer(train + ours[: len(train)], vocab=config.vocab)
-    shape = ModelConfig(config.vocab, config.dim, config.layers, config.heads, dropout=config.dropout)
+    shape = ModelConfig(config.vocab, config.dim, config.layers, config.heads)
     model = GPT2(shape, rngs=nnx.Rngs(config.seed))
     human = examples(tokenizer, train, context=shape.context)
     mixture = human * config.human_epochs + examples(tokenizer, ours, context=shape.context)
@@ -86,3 +93,61 @@ def bits_per_byte(nats_per_token: float, held_out: Sequence[Example], texts: Seq
     """Loss in bits per byte of text, which does not depend on the vocabulary."""
     tokens = sum(len(e.tokens) - 1 for e in held_out)
     return nats_per_token / np.log(2) * tokens / sum(len(t.encode()) for t in texts)
+
+
+def sample_texts(model: GPT2, tokenizer, *, count: int, temperature: float, seed: int = 0) -> list[str]:
+    """What the model writes from nothing but <begin>."""
+    start = np.full((count, 1), tokenizer.bos_token_id)
+    ids = {"end_id": tokenizer.eos_token_id, "pad_id": tokenizer.pad_token_id}
+    drawn = generate(
+        model, start, np.ones((count, 1), bool), jax.random.key(seed), response=40, temperature=temperature, **ids
+    )
+    return decode(tokenizer, drawn.tokens, drawn.mask)
+
+
+def quality(texts: Sequence[str], known: Sequence[str]) -> dict[str, float]:
+    """Share of words that exist (in the human texts), distinct bigrams, and words per text."""
+    words = [w for t in texts for w in re.findall(r"[a-z']+", t)]
+    lexicon = {w for t in known for w in re.findall(r"[a-z']+", t)}
+    real = sum(w in lexicon for w in words) / max(1, len(words))
+    return {"real_words": real, "distinct2": distinct(texts), "words": len(words) / max(1, len(texts))}
+
+
+def run(config: Config, out: Path, drive: Callable) -> dict:
+    """Trains and saves the base model, its tokenizer and its card.
+
+    Args:
+      config: what to make.
+      out: `out/model` gets the weights in half precision, the tokenizer and `card.json`.
+      drive: runs the loop that it is given a factory of, (state or None) -> iterator; returns the last state.
+    """
+    tokenizer, model, mixture, held_out, loop = prepare(config)
+    pad_id, losses = tokenizer.pad_token_id, []
+
+    def steps(state):
+        for state, metrics in train(loop, model, mixture, pad_id=pad_id, state=state):
+            losses.append(metrics["loss"])
+            yield state, metrics
+
+    trained = drive(steps).model
+    trained.config = trained.config._replace(dropout=config.dropout)
+    human, evaluation = human_texts()
+    loss = validation_loss(trained, held_out, pad_id=pad_id)
+    texts = sample_texts(trained, tokenizer, count=256, temperature=1.0)
+    card = {
+        "config": asdict(config),
+        "command": "python -m rlhf_lesson pretrain",
+        "parameters": sum(x.size for x in jax.tree.leaves(trained)),
+        "human_texts": len(human),
+        "tokens_seen": sum(len(e.tokens) for e in mixture),
+        "nats_per_token": loss,
+        "bits_per_byte": bits_per_byte(loss, held_out, evaluation),
+        "quality": quality(texts, human + evaluation),
+        "quality_at_0.7": quality(sample_texts(trained, tokenizer, count=256, temperature=0.7), human + evaluation),
+        "samples_at_0.7": sample_texts(trained, tokenizer, count=50, temperature=0.7),
+        "loss_curve": [round(float(np.mean(part)), 3) for part in np.array_split(losses, min(50, len(losses)))],
+    }
+    save_model(trained, out / "model", half=True)
+    tokenizer.save_pretrained(out / "model")
+    write_atomically(out / "model" / "card.json", (json.dumps(card, indent=1) + "\n").encode())
+    return {k: v for k, v in card.items() if k not in ("config", "loss_curve")}

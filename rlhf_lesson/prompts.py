@@ -4,6 +4,7 @@ Leaves out instruction templates (formats.py has them): the course's model conti
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -12,7 +13,9 @@ from rlhf_lesson.tokenizer import encode
 PROMPT = 8  # token slots of a prompt, <begin> included
 
 
-def split_at_words(tokenizer, texts: Sequence[str], *, seed: int, most: int = PROMPT) -> list[tuple[list[int], list[int]]]:
+def split_at_words(
+    tokenizer, texts: Sequence[str], *, seed: int, most: int = PROMPT
+) -> list[tuple[list[int], list[int]]]:
     """Each text as (prompt, completion) ids: <begin> and its first 1 to 4 words, then the rest and <end>.
 
     The cut is between words, where byte-level BPE never merges, so prompt + completion are the ids of the whole text.
@@ -30,7 +33,7 @@ def split_at_words(tokenizer, texts: Sequence[str], *, seed: int, most: int = PR
         pieces = encode(tokenizer, text.split(" "))
         while words > 1 and (sum(map(len, pieces[:words])) > most - 1 or words >= len(pieces)):
             words -= 1
-        prompt, rest = sum(pieces[:words], []), sum(pieces[words:], [])
+        prompt, rest = list(chain(*pieces[:words])), list(chain(*pieces[words:]))
         if rest and len(prompt) <= most - 1:
             out.append(([tokenizer.bos_token_id, *prompt], [*rest, tokenizer.eos_token_id]))
     return out

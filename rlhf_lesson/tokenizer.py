@@ -53,4 +53,3 @@ def decode(tokenizer, tokens, mask) -> list[str]:
     """The text of each row's real tokens, without special tokens."""
     rows = (np.asarray(row)[np.asarray(keep)] for row, keep in zip(tokens, mask, strict=True))
     return [tokenizer.decode(row.tolist(), skip_special_tokens=True).strip() for row in rows]
-

@@ -159,7 +159,9 @@ def minibatch_step(carry, batch: Experience, *, config: Config, eqs: Equations):
     if config.accumulate == 1:
         grads, stats = gradient(actor_critic, batch, total, config, eqs)
     else:
-        shapes = jax.eval_shape(lambda part: gradient(actor_critic, part, total, config, eqs), jax.tree.map(lambda x: x[0], micro))
+        shapes = jax.eval_shape(
+            lambda part: gradient(actor_critic, part, total, config, eqs), jax.tree.map(lambda x: x[0], micro)
+        )
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         (grads, stats), _ = jax.lax.scan(add, zeros, micro)
     updates, opt_state = optimizer(config).update(grads, opt_state, actor_critic)

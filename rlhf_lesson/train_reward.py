@@ -114,9 +114,7 @@ def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
     matrices = partial(jax.tree.map, lambda p: p.ndim > 1)
     return optax.chain(
         optax.clip_by_global_norm(config.clip_norm),
-        optax.adamw(
-            optax.join_schedules([rise, fall], [warmup]), weight_decay=config.weight_decay, mask=matrices
-        ),
+        optax.adamw(optax.join_schedules([rise, fall], [warmup]), weight_decay=config.weight_decay, mask=matrices),
     )
 
 
@@ -139,9 +137,7 @@ def make_batch(examples: Sequence[Comparison | Rated], rows: int, width: int, pa
     tokens, mask = pad(texts, rows * k, width, pad_id=pad_id)
     target = np.zeros(rows, np.float32)
     target[: len(examples)] = [example.target for example in examples]
-    return Batch(
-        tokens.reshape(rows, k, width), mask.reshape(rows, k, width), target, np.arange(rows) < len(examples)
-    )
+    return Batch(tokens.reshape(rows, k, width), mask.reshape(rows, k, width), target, np.arange(rows) < len(examples))
 
 
 def schedule(examples: Sequence[Comparison | Rated], config: Config):

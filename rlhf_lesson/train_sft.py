@@ -19,7 +19,6 @@ from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.batches import pad, plan
 from rlhf_lesson.model import GPT2
 
-
 # ---- Config ------------------------------------------------------------------------------------
 
 
@@ -125,9 +124,7 @@ def train(
     lengths = [len(e.tokens) for e in examples]
     size, seed = config.batch_tokens, config.seed
     schedule = [
-        batch
-        for epoch in range(config.epochs)
-        for batch in plan(lengths, batch_tokens=size, seed=seed, epoch=epoch)
+        batch for epoch in range(config.epochs) for batch in plan(lengths, batch_tokens=size, seed=seed, epoch=epoch)
     ]
     tx = optimizer(config, len(schedule))
     if state is None:

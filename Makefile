@@ -1,0 +1,47 @@
+# `make demo` and `make test` do all set-up themselves; they need Python 3.11 to 3.13 with venv, and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint lab pretrain results benchmarks env clean
+
+demo: $(VENV)/core.stamp  ## SFT -> reward model -> best-of-n and PPO, in minutes; writes demo/report.html
+	$(BIN)/python -m rlhf_lesson demo --out demo
+
+test: $(VENV)/test.stamp lint  ## everything CI runs
+	$(BIN)/python -m rlhf_lesson data fetch
+	$(BIN)/python -m pytest -q -n 2 --durations 8
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+lab: $(VENV)/notebooks.stamp  ## JupyterLab
+	$(BIN)/jupyter lab
+
+pretrain: $(VENV)/core.stamp  ## makes the base model that ships again, about 25 minutes
+	$(BIN)/python -m rlhf_lesson pretrain --out runs/pretrain
+
+results: $(VENV)/test.stamp  ## makes the committed results files again, over five seeds
+	$(BIN)/python benchmarks/reward_vs_bag_of_words.py --out benchmarks/results/reward.json
+	$(BIN)/python benchmarks/chain_seeds.py --out benchmarks/results/chain.json
+
+benchmarks: $(VENV)/core.stamp  ## speed on one pinned core
+	$(BIN)/python benchmarks/generate.py
+	$(BIN)/python benchmarks/ppo_step.py
+
+env: ; $(PYTHON) tools/sync_env.py
+
+clean: ; rm -rf $(VENV) demo runs
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "Python 3.11, 3.12 or 3.13 is needed: run make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing: install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/core.stamp: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e . && touch $@
+
+$(VENV)/%.stamp: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e ".[$*]" && touch $@ $(VENV)/core.stamp

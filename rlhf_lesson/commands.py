@@ -1,0 +1,128 @@
+"""What each command of the command line does: load, train through `runs`, save, and return numbers to print.
+
+Leaves out the options, which stand in __main__.py, and the equations, which stand below the loops.
+"""
+
+from dataclasses import asdict
+
+import jax
+import numpy as np
+
+from rlhf_lesson import demo as chain
+from rlhf_lesson import evaluate, feedback, train_ppo, train_reward, train_sft
+from rlhf_lesson import pretrain as base_model
+from rlhf_lesson.checkpoint import load_model, save_model
+from rlhf_lesson.judge import vader_score
+from rlhf_lesson.pretrained import load_base
+from rlhf_lesson.rollout import Prompts
+from rlhf_lesson.runs import run
+from rlhf_lesson.tokenizer import load_tokenizer
+
+
+def demo(command) -> None:
+    results, rows = chain.run(command.config, command.out)
+    print(chain.tell(results, rows, command.out))
+
+
+def data(command) -> dict:
+    """Fetches the ratings and counts them."""
+    folder = feedback.fetch()
+    names = (feedback.MOVIES, feedback.AMAZON, feedback.NYT, feedback.TWEETS)
+    return {"folder": str(folder), **{name: len(feedback.load(name)) for name in names}}
+
+
+def _finish(command, model, tokenizer, results: dict) -> dict:
+    save_model(model, command.out / "model")
+    tokenizer.save_pretrained(command.out / "model")
+    return {**results, "model": str(command.out / "model")}
+
+
+def _drive(command, name: str, make):
+    """Runs a loop through `runs.run` with the options of the command; returns its last state."""
+    state = None
+    options = dict(resume=command.resume, every=command.every, track=command.track, config=asdict(command.config))
+    for state, *_ in run(make, command.out, name=name, **options):
+        pass
+    return state
+
+
+def pretrain(command) -> dict:
+    return base_model.run(command.config, command.out, drive=lambda make: _drive(command, "pretrain", make))
+
+
+def sft(command) -> dict:
+    base, tokenizer = load_base()
+    data, pad_id = chain.Data(tokenizer, 0), tokenizer.pad_token_id
+    examples = data.sft("gold", "proxy")
+    steps = lambda state: train_sft.train(command.config, base, examples, pad_id=pad_id, state=state)  # noqa: E731
+    model = _drive(command, "sft", steps).model
+    return _finish(
+        command, model, tokenizer, {"val_loss": train_sft.validation_loss(model, data.sft("eval"), pad_id=pad_id)}
+    )
+
+
+def reward(command) -> dict:
+    base, tokenizer = load_base()
+    data, pad_id = chain.Data(tokenizer, 0), tokenizer.pad_token_id
+    if command.gold:
+        examples, objective = data.rated("gold"), train_reward.rating_objective
+    else:
+        pairs = data.choices(command.pairs, "proxy", seed=command.config.seed)
+        examples, objective = data.comparisons(pairs), train_reward.bradley_terry_objective
+    how = dict(pad_id=pad_id, objective=objective)
+    model = _drive(
+        command, "reward", lambda state: train_reward.train(command.config, base, examples, state=state, **how)
+    ).model
+    rated = data.rated("eval")
+    scores = train_reward.score(model, [r.response for r in rated], pad_id=pad_id)
+    held_out = data.choices(4000, "eval", seed=1000)
+    results = {
+        "accuracy_single_rater": chain.reward_accuracy(model, data, held_out),
+        "correlation_with_raters": float(np.corrcoef(scores, [r.target for r in rated])[0, 1]),
+    }
+    return _finish(command, model, tokenizer, results)
+
+
+def ppo(command) -> dict:
+    policy, tokenizer = load_model(command.policy), load_tokenizer(command.policy)
+    data = chain.Data(tokenizer, 0)
+    scorers = {"proxy": load_model(command.proxy), "gold": load_model(command.gold)}
+    ids = dict(pad_id=tokenizer.pad_token_id, end_id=tokenizer.eos_token_id)
+    prompts = data.prompts("gold", "proxy")
+    steps = lambda state: train_ppo.train(  # noqa: E731
+        command.config, policy, prompts, scorers, critic=scorers["proxy"], state=state, **ids
+    )
+    tuned = _drive(command, "ppo", steps).policy
+    results = _compare(tuned, policy, scorers, data, 256, command.config.seed)
+    return _finish(command, tuned, tokenizer, results)
+
+
+def _compare(policy, reference, scorers, data: chain.Data, prompts: int, seed: int) -> dict:
+    config = chain.Config(prompts=prompts, seed=seed, pool=1)
+    samples, _ = chain.measure(config, {"sft": reference, "ppo": policy}, scorers, data)
+    return chain.summary(samples["sft"], samples["ppo"])
+
+
+def eval(command) -> dict:
+    tokenizer = load_tokenizer(command.policy)
+    scorers = {"proxy": load_model(command.proxy), "gold": load_model(command.gold)}
+    policies = load_model(command.policy), load_model(command.reference)
+    return _compare(*policies, scorers, chain.Data(tokenizer, 0), command.prompts, command.seed)
+
+
+def bestofn(command) -> dict:
+    policy, tokenizer = load_model(command.policy), load_tokenizer(command.policy)
+    scorers = {"proxy": load_model(command.proxy), "gold": load_model(command.gold)}
+    prompts = chain.held_out_prompts(chain.Data(tokenizer, 0), command.prompts)
+    pool = evaluate.sample(
+        policy,
+        policy,
+        scorers,
+        evaluate.repeat_prompts(Prompts(*prompts), command.pool),
+        jax.random.key(command.seed),
+        tokenizer,
+        response=train_ppo.Config().response,
+        text_scorers={"judge": vader_score},
+    )
+    ns = [2**k for k in range(command.pool.bit_length())]
+    return {"bestofn": evaluate.best_of_n_curve(pool, command.pool, ns)}

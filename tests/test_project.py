@@ -1,0 +1,44 @@
+"""The project's files agree with each other, and say nothing of any one machine."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def tracked_texts():
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    for name in names:
+        try:
+            yield name, (ROOT / name).read_text()
+        except (UnicodeDecodeError, FileNotFoundError):
+            continue
+
+
+def test_the_conda_file_is_what_pyproject_says():
+    spec = importlib.util.spec_from_file_location("sync_env", ROOT / "tools" / "sync_env.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (ROOT / "environment.yml").read_text() == module.environment(), "run `make env`"
+
+
+def test_no_registry_host_and_no_machine_path_stands_in_the_tree():
+    hosts = re.compile("(pypi|pythonhosted|npmjs|debian)" + r"\.org|(^|[^A-Za-z.])/(work|root|home|farm)/[a-z.]")
+    found = [
+        f"{name}: {m[0]}" for name, text in tracked_texts() if name != "LICENSE" for m in [hosts.search(text)] if m
+    ]
+    assert not found, found
+
+
+def test_importing_the_package_loads_neither_torch_nor_transformers():
+    code = "import sys, rlhf_lesson, rlhf_lesson.train_ppo; print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_ships_is_small():
+    base = ROOT / "rlhf_lesson" / "assets" / "base"
+    assert sum(f.stat().st_size for f in base.rglob("*") if f.is_file()) <= 12e6
