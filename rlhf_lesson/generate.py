@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from rlhf_lesson.arrays import Scalar
 from rlhf_lesson.logprobs import token_logprobs
 from rlhf_lesson.model import GPT2
 
@@ -44,7 +45,7 @@ def sample_token(
     logits: Float[Array, "batch vocab"],
     key: PRNGKeyArray,
     *,
-    temperature: Float[Array, ""] | float = 1.0,
+    temperature: Scalar = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
 ) -> Int[Array, " batch"]:
@@ -71,7 +72,7 @@ def generate(
     response: int,
     end_id: int,
     pad_id: int,
-    temperature: Float[Array, ""] | float = 1.0,
+    temperature: Scalar = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
 ) -> Generation:

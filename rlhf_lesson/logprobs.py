@@ -5,12 +5,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from rlhf_lesson.arrays import Scalar
+
 
 def token_logprobs(
     logits: Float[Array, "*batch time vocab"],
     tokens: Int[Array, "*batch time"],
     *,
-    temperature: float = 1.0,
+    temperature: Scalar = 1.0,
 ) -> Float[Array, "*batch time"]:
     """Log-probability of each token under the logits that stand at the same place.
 
@@ -42,7 +44,7 @@ def chunked_token_logprobs(
     targets: Int[Array, " tokens"],
     *,
     chunk: int,
-    temperature: float = 1.0,
+    temperature: Scalar = 1.0,
 ) -> Float[Array, " tokens"]:
     """`token_logprobs` straight from the hidden states, never holding more than `chunk` logit rows.
 
@@ -98,7 +100,7 @@ def sequence_logprob(logp: Float[Array, "*batch time"], mask: Bool[Array, "*batc
     return jnp.sum(jnp.where(mask, logp, 0.0), axis=-1)
 
 
-def entropy(logits: Float[Array, "*batch vocab"], *, temperature: float = 1.0) -> Float[Array, "*batch"]:
+def entropy(logits: Float[Array, "*batch vocab"], *, temperature: Scalar = 1.0) -> Float[Array, "*batch"]:
     """Entropy of the whole next-token distribution, exact rather than estimated from a sample.
 
         H = -sum_v p_v log p_v,      p = softmax(logits / temperature)

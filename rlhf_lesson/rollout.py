@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from rlhf_lesson.arrays import masked_mean
+from rlhf_lesson.arrays import Scalar, masked_mean
 from rlhf_lesson.batches import pad
 from rlhf_lesson.generate import generate
 from rlhf_lesson.logprobs import entropy, sequence_logprob, token_logprobs
@@ -77,7 +77,7 @@ def collect(
     response: int,
     end_id: int,
     pad_id: int,
-    temperature: float = 1.0,
+    temperature: Scalar = 1.0,
 ) -> Rollout:
     """Samples a response to each prompt and measures it under policy, critic, reference and every scorer.
 

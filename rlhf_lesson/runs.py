@@ -2,7 +2,7 @@
 
 Leaves out what the numbers mean and how they look: any loop that yields (state, metrics, ...) will do. A run's folder:
 
-    run.json           which loop with which settings; written first, so it marks the folder as taken
+    run.json           which loop, with which settings
     metrics.jsonl      one line an iteration, appended as it happens
     metrics.csv        the same as a table, as of the last checkpoint
     state.safetensors  the last checkpoint
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, is_dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -70,19 +71,19 @@ def run(
     folder = Path(folder)
     settings = {"loop": name, **(asdict(config) if is_dataclass(config) else config)}
     settings = json.loads(json.dumps(settings, default=str))  # as the file will give it back: tuples are lists
-    claim(folder, settings, resume)
     state, rows, checkpoint = None, [], folder / "state.safetensors"
-    if resume and checkpoint.is_file():
+    old_rows = claim(folder, settings, resume)
+    if old_rows and checkpoint.is_file():
         like = next(loop(None))[0] if like is None else like
         state, note = load_state(like, checkpoint)
-        rows = [row for row in read_metrics(folder) if row["step"] <= note["step"]]
+        rows = [row for row in old_rows if row["step"] <= note["step"]]
     write_atomically(folder / "metrics.jsonl", "".join(map(_line, rows)).encode())  # cuts what came after
     write_table(folder, rows)
     with ExitStack() as stack:
         log = stack.enter_context(tracker(track, folder, settings, start=len(rows)))
         lines = stack.enter_context(open(folder / "metrics.jsonl", "a", buffering=1))  # on disk line by line
-        bar = None
-        iterations = loop(state)
+        iterations, bar = loop(state), None  # the bar comes after the first iteration, which compiles: a truer ETA
+        look = dict(desc=name, delay=2, disable=not progress)
         if rows:
             yield state, rows[-1]
         while True:
@@ -93,41 +94,36 @@ def run(
                     return
                 rows.append({**metrics, "seconds": round(time.perf_counter() - begin, 3)})
                 lines.write(_line(rows[-1]))
+                log(rows[-1])
                 step, steps = metrics["step"], metrics["steps"]
+                bar = bar or stack.enter_context(tqdm(total=steps, initial=step, **look))
+                bar.update(step - bar.n)
+                shown = {k: f"{metrics[k]:.3f}" for k in ("loss", "score", "kl") if k in metrics}
+                bar.set_postfix(shown, refresh=False)
                 if step % every == 0 or step == steps or pressed:
                     os.fsync(lines.fileno())  # rows first: a checkpoint never runs ahead of them
                     save_state(state, checkpoint, about={"step": step, "config": settings})
                     write_table(folder, rows)
-                log(rows[-1])
-                if bar is None:  # from the second iteration on: the first compiles and would spoil the time left
-                    bar = tqdm(total=steps, initial=step, desc=name, delay=2, disable=not progress)
-                    stack.callback(bar.close)
-                else:
-                    bar.update()
-                shown = {k: f"{metrics[k]:.3f}" for k in ("loss", "score", "kl") if k in metrics}
-                bar.set_postfix(shown, refresh=False)
             yield state, rows[-1]
 
 
 # ---- the folder --------------------------------------------------------------------------------
 
 
-def claim(folder: Path, settings: Mapping[str, Any], resume: bool) -> None:
-    """Makes sure that the folder is free, or that its run may be resumed with these settings.
-
-    Raises:
-      ValueError: it is taken, or the settings differ; says by which of them.
-    """
-    marker = folder / "run.json"
-    if not marker.is_file():
-        return write_atomically(marker, (json.dumps(settings, indent=1) + "\n").encode())
+def claim(folder: Path, settings: Mapping[str, Any], resume: bool) -> list[Row]:
+    """Takes the folder for a run with these settings; returns the rows of the run to resume there, or none."""
+    rows = read_metrics(folder) if (folder / "metrics.jsonl").is_file() else []
+    if not rows:
+        write_atomically(folder / "run.json", (json.dumps(settings, indent=1) + "\n").encode())
+        return []
     if not resume:
         raise ValueError(f"{folder} holds a run already: pass --resume (resume=True) to go on, or another folder")
-    old = json.loads(marker.read_text())
-    keys = [key for key in {**old, **settings} if old.get(key, "missing") != settings.get(key, "missing")]
+    old, none = json.loads((folder / "run.json").read_text()), "missing"
+    keys = [key for key in {**old, **settings} if old.get(key, none) != settings.get(key, none)]
     if keys:
-        changes = ", ".join(f"{key} was {old.get(key, 'missing')}, now {settings.get(key, 'missing')}" for key in keys)
+        changes = ", ".join(f"{key} was {old.get(key, none)}, now {settings.get(key, none)}" for key in keys)
         raise ValueError(f"{folder} holds a run with other settings ({changes}): set them back, or use another folder")
+    return rows
 
 
 def _line(row: Row) -> str:
@@ -159,15 +155,15 @@ def interrupt_waits() -> Iterator[list[bool]]:
     A train step donates its state, so half an iteration leaves nothing to save: it has to be finished first.
     """
     pressed: list[bool] = []
-    if threading.current_thread() is not threading.main_thread():  # where Python delivers no signals
-        yield pressed
-        return
+    before, main = signal.getsignal(signal.SIGINT), threading.current_thread() is threading.main_thread()
+    if before is not signal.default_int_handler or not main:  # someone else handles it, or Python can't from here
+        return (yield pressed)
 
     def wait(*_):
         pressed.append(True)
         signal.signal(signal.SIGINT, before)
 
-    before = signal.signal(signal.SIGINT, wait)
+    signal.signal(signal.SIGINT, wait)
     try:
         yield pressed
     finally:
@@ -185,20 +181,19 @@ def tracker(track: str | None, folder: Path, settings: dict, *, start: int) -> I
     Raises:
       ValueError: the tracker is unknown or not installed.
     """
-    if track not in (None, "tensorboard", "wandb"):
+    if track is None:
+        return (yield lambda row: None)
+    libraries = {"tensorboard": "tensorboardX", "wandb": "wandb"}
+    if track not in libraries:
         raise ValueError(f"no tracker is called {track!r}: use tensorboard, wandb or none")
     try:
-        if track is None:
-            yield lambda row: None
-        elif track == "tensorboard":
-            from tensorboardX import SummaryWriter
-
-            with SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1) as writer:
-                yield lambda row: [writer.add_scalar(key, row[key], int(row["step"])) for key in row]
-        else:
-            import wandb
-
-            with wandb.init(dir=folder, config=settings, mode=os.environ.get("WANDB_MODE", "offline")) as session:
-                yield lambda row: session.log(row, step=int(row["step"]))
+        library = import_module(libraries[track])
     except ImportError as error:
-        raise ValueError(f'{track} is not installed: run pip install "rlhf-lesson[trackers]"') from error
+        raise ValueError(f'{libraries[track]} is not installed: run pip install "rlhf-lesson[trackers]"') from error
+    if track == "tensorboard":
+        with library.SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1) as writer:
+            yield lambda row: [writer.add_scalar(key, row[key], int(row["step"])) for key in row]
+    else:
+        mode = os.environ.get("WANDB_MODE", "offline")
+        with library.init(project="rlhf-lesson", dir=folder, config=settings, mode=mode) as session:
+            yield lambda row: session.log(row, step=int(row["step"]))

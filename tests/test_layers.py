@@ -13,7 +13,7 @@ LAYERS = {
     "loops": "pretrain train_lm train_sft train_reward train_ppo train_reinforce train_dpo train_grpo"
     " rollout evaluate best_of_n diagnose runs",
     "view": "plots report",
-    "face": "__main__ checks widgets grading demo",
+    "face": "__main__ commands checks widgets grading demo",
 }
 RANK = {name: rank for rank, names in enumerate(LAYERS.values()) for name in names.split()}
 ROOT = Path(rlhf_lesson.__file__).parent
