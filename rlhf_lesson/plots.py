@@ -1,4 +1,4 @@
-"""The course's figures: plain data in, Axes out, one colour and one dash per role everywhere.
+"""The course's figures: plain data in, Axes out, one colour, dash and marker per role everywhere.
 
 Leaves out pyplot and showing: a caller makes the Figure and decides where it goes.
 """
@@ -14,12 +14,27 @@ ROLES = {  # Okabe-Ito colours, told apart by dash and marker too
     "proxy": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
     "gold": {"color": "#E69F00", "linestyle": "--", "marker": "s"},
     "judge": {"color": "#009E73", "linestyle": "-.", "marker": "^"},
-    "policy": {"color": "#D55E00", "linestyle": "-", "marker": "D"},
+    "policy": {"color": "#D55E00", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "D"},
     "reference": {"color": "#000000", "linestyle": ":", "marker": "x"},
 }
 KL_LABEL = "KL from reference (nats per response)"
+SCORE_LABEL = "score (SFT policy: mean 0, spread 1)"
+PPO_CURVES = {  # what PPO's loop yields and a reader should watch, with units
+    "score/proxy": "proxy score",
+    "score/gold": "gold score",
+    "kl": "KL (nats per response)",
+    "entropy": "entropy (nats per token)",
+    "missing_end": "share without an end",
+    "clip_fraction": "share of ratios clipped",
+}
 
 Point = Mapping[str, float]
+Curve = Sequence[Point]  # one seed's points in order of training
+
+
+def style(role: str, *keys: str) -> dict:
+    """The role's colour and whichever of "linestyle" and "marker" are asked for."""
+    return {key: ROLES[role][key] for key in ("color", *keys)}
 
 
 def figure(width: float = 7.0, height: float = 4.2) -> Figure:
@@ -35,87 +50,124 @@ def smooth(values: Sequence[float], window: int = 5) -> np.ndarray:
     return np.array([values[max(0, i - window // 2) : i + window // 2 + 1].mean() for i in range(len(values))])
 
 
+def median_path(paths: Sequence[Curve], role: str) -> tuple[np.ndarray, np.ndarray]:
+    """(kl, score) of the median over seeds at each iteration, as far as the shortest path goes."""
+    shortest = min(len(path) for path in paths)
+    kl, score = (
+        np.median([smooth([p[name] for p in path])[:shortest] for path in paths], axis=0) for name in ("kl", role)
+    )
+    return kl, score
+
+
 def reward_against_kl(
     axes: Axes,
-    paths: Sequence[Sequence[Point]],
+    paths: Sequence[Curve],
     bestofn: Sequence[Point] = (),
     *,
     title: str,
     roles: Sequence[str] = ("proxy", "gold"),
     root: bool = False,
 ) -> Axes:
-    """Proxy and gold reward against KL: PPO's path of each seed as a line, best-of-n as marks.
+    """Proxy and gold reward against KL: PPO's paths as lines, best-of-n as marks with their n.
+
+    Of several seeds each is a thin line and their median a thick one.
 
     Args:
       axes: drawn on.
-      paths: one list of points {kl, proxy, gold} per seed, in order of training.
+      paths: one list of points {kl, proxy, gold} per seed, in order of training; kl in nats per response.
       bestofn: points {n, kl, proxy, gold}.
       title: the finding.
-      roles: scorers to draw.
+      roles: scorers to draw; each is a key of every point.
       root: square-root scale of the KL, on which best-of-n is nearly straight.
     """
     for role in roles:
-        style = {k: ROLES[role][k] for k in ("color", "linestyle")}
-        for i, path in enumerate(paths):
-            kl, score = smooth([p["kl"] for p in path]), smooth([p[role] for p in path])
-            axes.plot(
-                kl, score, **style, linewidth=1.6 if len(paths) == 1 else 0.9, label=f"PPO, {role}" if i == 0 else None
-            )
+        line = style(role, "linestyle")
+        if len(paths) > 1:
+            for path in paths:
+                kl, score = (smooth([p[name] for p in path]) for name in ("kl", role))
+                axes.plot(kl, score, **line, linewidth=0.7, alpha=0.5)
+        if paths:
+            label = f"PPO, {role}" + (f", median of {len(paths)} seeds" if len(paths) > 1 else "")
+            axes.plot(*median_path(paths, role), **line, linewidth=2.0, label=label)
         if bestofn:
-            marker = {k: ROLES[role][k] for k in ("color", "marker")}
-            points = [(p["kl"], p[role]) for p in bestofn]
-            axes.plot(*zip(*points, strict=True), linestyle="none", markersize=5, **marker, label=f"best of n, {role}")
-    if bestofn:
-        for p in bestofn:
-            axes.annotate(
-                f"n={p['n']}", (p["kl"], p[roles[0]]), (0, 6), textcoords="offset points", fontsize=7, ha="center"
-            )
+            kl, score = ([p[name] for p in bestofn] for name in ("kl", role))
+            mark = {**style(role, "marker"), "linestyle": "none", "markersize": 5, "clip_on": False}
+            axes.plot(kl, score, **mark, label=f"best of n, {role}")
+    for i, p in enumerate(bestofn):
+        text = f"n={p['n']}" if i == 0 else str(p["n"])
+        at = {"xytext": (0, 6), "textcoords": "offset points", "fontsize": 7, "ha": "center"}
+        axes.annotate(text, (p["kl"], max(p[role] for role in roles)), **at)
     if root:
         axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
+        axes.set_xlim(left=0)  # else the margin below 0, where a root has no value, hides n = 1
     axes.axhline(0.0, color="#888888", linewidth=0.6)
-    axes.set(xlabel=KL_LABEL, ylabel="score (SFT policy: mean 0, spread 1)", title=title)
-    axes.legend(frameon=False, fontsize=8)
+    axes.set(xlabel=KL_LABEL, ylabel=SCORE_LABEL, title=title)
+    axes.legend(edgecolor="none", framealpha=0.9, fontsize=8)
     return axes
 
 
-def finding(paths: Sequence[Sequence[Point]]) -> str:
-    """One sentence on what proxy and gold did over the paths' last quarters: the figure's title and alt text."""
+def finding(paths: Sequence[Curve]) -> str:
+    """One sentence on what proxy and gold did over the paths' last quarters (median over seeds): a title."""
     ends = {}
-    for role in ("kl", "proxy", "gold"):
-        per_path = [np.mean([p[role] for p in path[-max(1, len(path) // 4) :]]) for path in paths]
-        ends[role] = float(np.median(per_path))
-    follows = "gold follows" if ends["gold"] > 0.3 * ends["proxy"] else "gold does not follow"
+    for name in ("kl", "proxy", "gold"):
+        last_quarters = [[p[name] for p in path[-max(1, len(path) // 4) :]] for path in paths]
+        ends[name] = float(np.median([np.mean(values) for values in last_quarters]))
+    if ends["proxy"] <= 0:
+        return f"Proxy does not rise: {ends['proxy']:+.1f} at {ends['kl']:.0f} nats, gold {ends['gold']:+.1f}"
+    follows = "gold follows" if ends["gold"] > 0.3 * ends["proxy"] else "gold does not follow"  # 0.3: a convention
     return f"Proxy reaches {ends['proxy']:+.1f} at {ends['kl']:.0f} nats; {follows} ({ends['gold']:+.1f})"
 
 
-def frontier_figure(paths: Sequence[Sequence[Point]], bestofn: Sequence[Point] = ()) -> Figure:
-    """`reward_against_kl` on a figure of its own."""
+def frontier_figure(paths: Sequence[Curve], bestofn: Sequence[Point] = (), *, root: bool = False) -> Figure:
+    """`reward_against_kl` on a figure of its own, titled with its `finding`."""
     made = figure()
-    reward_against_kl(made.add_subplot(), paths, bestofn, title=finding(paths))
+    reward_against_kl(made.add_subplot(), paths, bestofn, title=finding(paths), root=root)
     return made
 
 
-def training_curves(metrics: Sequence[Mapping[str, float]], names: Mapping[str, str]) -> Figure:
-    """One small panel per metric over the iterations.
+def training_curves(
+    axes_row: Sequence[Axes], metrics: Sequence[Mapping[str, float]], curves: Mapping[str, str] = PPO_CURVES
+) -> Sequence[Axes]:
+    """One metric a panel over the iterations; panels that have no metric are taken away.
 
     Args:
-      metrics: rows as the loops yield them.
-      names: metric -> label with its unit.
+      axes_row: panels, filled from the left.
+      metrics: rows as the loops yield them, each with "step"; a metric that no row has is skipped.
+      curves: metric -> label with its unit.
     """
-    made = figure(3.2 * min(3, len(names)), 2.4 * -(-len(names) // 3))
-    for i, (name, label) in enumerate(names.items()):
-        axes = made.add_subplot(-(-len(names) // 3), min(3, len(names)), i + 1)
+    found = [name for name in curves if any(name in row for row in metrics)]
+    for axes, name in zip(axes_row, found, strict=False):
         rows = [row for row in metrics if name in row]
-        role = ROLES.get(name.removeprefix("score/"), ROLES["policy"])
-        axes.plot([r["step"] for r in rows], [r[name] for r in rows], color=role["color"], linestyle=role["linestyle"])
-        axes.set(xlabel="iteration", ylabel=label)
-    return made
+        role = name.removeprefix("score/")
+        line = style(role if role in ROLES else "policy", "linestyle")
+        axes.plot([row["step"] for row in rows], [row[name] for row in rows], **line, label=name)
+        axes.set(xlabel="iteration", ylabel=curves[name])
+    for axes in axes_row[len(found) :]:
+        axes.remove()
+    return axes_row[: len(found)]
 
 
 def calibration_curve(axes: Axes, bins: Sequence[Mapping[str, float]], *, title: str) -> Axes:
-    """Predicted against observed share of agreement, with the diagonal of perfect calibration."""
-    axes.plot([0.5, 1], [0.5, 1], **{k: ROLES["reference"][k] for k in ("color", "linestyle")}, label="perfect")
+    """Predicted against observed share of choices, with the diagonal of perfect calibration.
+
+    Args:
+      axes: drawn on.
+      bins: rows {predicted, observed} of `train_reward.calibration`.
+      title: the finding.
+    """
+    axes.plot([0.5, 1], [0.5, 1], **style("reference", "linestyle"), label="perfect")
     axes.plot([b["predicted"] for b in bins], [b["observed"] for b in bins], **ROLES["proxy"], label="reward model")
-    axes.set(xlabel="predicted probability of the choice", ylabel="observed share", title=title)
+    axes.set(xlabel="predicted probability of the choice", ylabel="observed share of choices", title=title)
     axes.legend(frameon=False, fontsize=8)
     return axes
+
+
+def alt_text(made: Figure) -> str:
+    """What a figure shows, in words for who cannot see it: each panel's finding, axes and where its lines end."""
+    panels = []
+    for axes in made.axes:
+        lines = [line for line in axes.get_lines() if not line.get_label().startswith("_") and len(line.get_xdata())]
+        ends = [f"{a.get_label()} ends at {a.get_ydata()[-1]:.2f} for x = {a.get_xdata()[-1]:.2f}" for a in lines]
+        what = f"{axes.get_ylabel()} against {axes.get_xlabel()}"
+        panels.append(". ".join(filter(None, [axes.get_title(), f"{what}: {'; '.join(ends)}"])))
+    return ". ".join(panels) + "."
