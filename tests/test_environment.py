@@ -1,0 +1,47 @@
+"""A fresh machine is set up by make alone, or told in a sentence what it lacks; conda users get pyproject's packages."""
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OWNED = ("jupyterlab", "jax", "flax", "optax", "ipywidgets", "matplotlib", "transformers")
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+def make(*words):
+    return subprocess.run(["make", *words], cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", OWNED)
+def test_the_conda_file_names_a_package_with_pyprojects_bounds(name):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["notebooks"]
+    (bounded,) = [w for w in wanted if re.fullmatch(rf"{name}[<>=!~].*", w)]
+    assert f"      - {bounded}\n" in (ROOT / "environment.yml").read_text()
+
+
+def test_the_conda_file_installs_this_folder_with_notebooks_and_tests():
+    assert (ROOT / "environment.yml").read_text().endswith("      - -e .[notebooks,test]\n")
+
+
+@needs_make
+@pytest.mark.parametrize("word", ["demo", "test", "lint", "pretrain", "lab", "benchmarks", "env", "clean"])
+def test_make_knows_the_word(word):
+    assert make("--dry-run", word).returncode == 0
+
+
+@needs_make
+@pytest.mark.parametrize("missing, said", [("version", "3.11, 3.12 or 3.13"), ("venv", "has no venv module")])
+def test_make_says_what_the_machine_lacks(tmp_path, missing, said):
+    python = tmp_path / "python"
+    fails = "version_info" if missing == "version" else "ensurepip"
+    python.write_text(f'#!/bin/sh\ncase "$2" in *{fails}*) exit 1;; esac\n')
+    python.chmod(0o755)
+    done = make("lint", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}")
+    assert done.returncode != 0 and said in done.stdout
+    assert not (tmp_path / "venv").exists()
