@@ -1,5 +1,6 @@
 """A fresh machine is set up by make alone, or told in a sentence what it lacks; conda users get pyproject's packages."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +15,8 @@ needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 
 def make(*words):
-    return subprocess.run(["make", *words], cwd=ROOT, capture_output=True, text=True)
+    env = {name: value for name, value in os.environ.items() if "MAKE" not in name}  # of the `make test` around us
+    return subprocess.run(["make", *words], cwd=ROOT, env=env, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("name", OWNED)
