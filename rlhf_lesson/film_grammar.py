@@ -1,6 +1,6 @@
-"""Short film reviews drawn from a grammar whose words and patterns we wrote: cheap fluency, and words with a known tone.
+"""A small context-free grammar that writes one-sentence film reviews with a known polarity, for pretraining a tiny model.
 
-Leaves out meaning beyond that: a review agrees with itself in tone, not in facts. The grammar is assets/film_grammar.txt.
+Leaves out everything a grammar cannot know: real films, real people, and any meaning beyond the polarity that was asked for.
 """
 
 import re
@@ -11,53 +11,101 @@ from pathlib import Path
 import numpy as np
 
 GRAMMAR = Path(__file__).parent / "assets" / "film_grammar.txt"
-SLOT = re.compile(r"\{(\w+[+-]?)\}")
-SECTIONS = {-2: "review-", -1: "contrast_to-", 0: "review0", 1: "contrast_to+", 2: "review+"}
+SIGNS = {-2: "--", -1: "-", 0: "0", 1: "+", 2: "++"}
+SLOT = re.compile(r"\{([^{}]+)\}")
+MARK = re.compile(r"<([^<>]+)>")
+FORMS = {  # what a mark becomes after <m>, <f> or <p>, the mark that says who the hero is
+    "his": ("his", "her", "their"),
+    "he": ("he", "she", "they"),
+    "him": ("him", "her", "them"),
+    "himself": ("himself", "herself", "themselves"),
+    "is": ("is", "is", "are"),
+    "has": ("has", "has", "have"),
+    "s": ("s", "s", ""),
+    "es": ("es", "es", ""),
+    "ies": ("ies", "ies", "y"),
+}
+ARTICLE = re.compile(r"\ban? (?=([a-z]+))")
+SOUNDS_LIKE_VOWEL = re.compile(r"(?!one\b|once|use|usu|uni[^nm]|unite|eu|ut[ei])[aeiou]|hour|honest|honour|heir")
+MAY_REPEAT = frozenset(
+    "about after again before being could every itself never other rather there these those "
+    "where which while whose would".split()
+)
 
 
 @cache
-def load_grammar() -> dict[str, list[str]]:
-    """Sections of the grammar file: name -> lines; a line holds words and {slots} that name a section."""
-    sections: dict[str, list[str]] = {}
-    lines: list[str] = []
-    for line in GRAMMAR.read_text().splitlines():
+def load_grammar() -> dict[str, list[list[str]]]:
+    """Each section's entries, every entry cut into literal text (even places) and slot names (odd places)."""
+    grammar: dict[str, list[list[str]]] = {}
+    section: list[list[str]] = []
+    for line in GRAMMAR.read_text(encoding="ascii").splitlines():
+        line = line.strip()
         if line.startswith("["):
-            lines = sections.setdefault(line.strip("[]"), [])
-        elif line.strip() and not line.startswith("#"):
-            lines.append(line.strip())
-    return sections
+            section = grammar.setdefault(line[1:-1], [])
+        elif line and not line.startswith("#"):
+            section.append(SLOT.split("" if line == "~" else line))
+    return grammar
 
 
-def expand(pattern: str, rng: np.random.Generator) -> str:
-    """Fills every slot with a random line of its section, until no slot is left; a line is not used twice in a review."""
-    grammar, used = load_grammar(), set()
-    while slot := SLOT.search(pattern):
-        choices = [line for line in grammar[slot[1]] if line not in used] or grammar[slot[1]]
-        line = choices[rng.integers(len(choices))]
-        used.add(line)
-        pattern = pattern[: slot.start()] + line + pattern[slot.end() :]
-    return pattern
+def resolve(slot: str, sign: str, grammar: dict[str, list[list[str]]]) -> tuple[str, str]:
+    """The section a slot means and the sign inside it: `x*` keeps the sign, `x!` turns it, `x+` sets it."""
+    name = slot.rstrip("+-0*!")
+    mark = slot[len(name) :]
+    if mark == "!":
+        sign = {"+": "-", "-": "+", "0": "0"}[sign[0]]
+    elif mark not in ("", "*"):
+        sign = mark
+    if not mark and name in grammar:
+        return name, sign
+    return next(key for key in (name + sign, name + sign[0], name) if key in grammar), sign
 
 
-def mend(text: str) -> str:
-    """Plurals in -ies and -es, a -> an before vowels, doubled full stops to one, and a full stop at the end."""
-    text = re.sub(r"([^aeiou])ys\b", r"\1ies", text)
-    text = re.sub(r"(ch|sh)s\b", r"\1es", text)
-    text = re.sub(r"\ba (?=[aeiou](?!ne\b|nique|niver|s?e[rd]\b|uro))", "an ", text)
-    text = re.sub(r"\ban (?=one |one-|unique|use|euro)", "a ", text)
-    text = re.sub(r"\.\.(?!\.)", ".", text)
-    return text if text[-1] in ".?!" else f"{text}."
+def expand(slot: str, sign: str, rng: np.random.Generator, grammar: dict) -> str:
+    """Writes out one slot, drawing uniformly among the entries of its section."""
+    section, sign = resolve(slot, sign, grammar)
+    entries = grammar[section]
+    parts = entries[int(rng.random() * len(entries))]
+    if len(parts) == 1:
+        return parts[0]
+    return "".join(expand(p, sign, rng, grammar) if i % 2 else p for i, p in enumerate(parts))
+
+
+def inflect(text: str) -> str:
+    """Turns marks such as `<his>` and `return<s>` into words that agree with the last hero named."""
+    who = 0
+
+    def form(match: re.Match) -> str:
+        nonlocal who
+        if (mark := match[1]) in ("m", "f", "p"):
+            who = "mfp".index(mark)
+            return ""
+        return FORMS[mark][who]
+
+    return MARK.sub(form, text)
+
+
+def tidy(text: str) -> str:
+    """Agreement, spaces and the choice between `a` and `an`."""
+    text = re.sub(r" +([,.?;:]|$)", r"\1", re.sub(r" {2,}", " ", inflect(text))).strip()
+    return ARTICLE.sub(lambda m: "an " if SOUNDS_LIKE_VOWEL.match(m[1]) else "a ", text)
+
+
+def reads_well(text: str) -> bool:
+    """Six to 45 words, and no long word said twice."""
+    words = [word for word in re.findall(r"[a-z]{5,}", text) if word not in MAY_REPEAT]
+    return 6 <= text.count(" ") + 1 <= 45 and len(words) == len(set(words))
 
 
 def generate(rng: np.random.Generator, polarity: int) -> str:
-    """One review of a tone from -2 (very negative) over 0 (mixed or neutral) to 2 (very positive)."""
-    patterns = load_grammar()[SECTIONS[polarity]]
-    return mend(expand(patterns[rng.integers(len(patterns))], rng))
+    """One review of the given polarity, from -2 (a pan) to 2 (a rave); redraws until it reads well."""
+    grammar = load_grammar()
+    while not reads_well(text := tidy(expand("review*", SIGNS[polarity], rng, grammar))):
+        pass
+    return text
 
 
 def reviews(count: int, seed: int) -> Iterator[tuple[str, int]]:
-    """`count` reviews with their tone, all five tones equally often; the same seed gives the same reviews."""
-    rng = np.random.default_rng([seed, 42])
-    for _ in range(count):
-        polarity = int(rng.integers(-2, 3))
-        yield generate(rng, polarity), polarity
+    """`count` pairs (text, polarity), the polarity drawn evenly; the same seed gives the same text."""
+    rng = np.random.default_rng(seed)
+    for polarity in rng.integers(-2, 3, size=count):
+        yield generate(rng, int(polarity)), int(polarity)
