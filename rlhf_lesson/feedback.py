@@ -10,7 +10,6 @@ half (correlation 0.69; 0.0 for any other column). Across pages, and in the othe
 
 import ast
 import hashlib
-import html
 import io
 import os
 import re
@@ -19,6 +18,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Sequence
+from html import unescape
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -96,13 +96,12 @@ def fetch(cache: Path | None = None) -> Path:
         options = ["--no-deps", "--no-binary", "vaderSentiment", "--require-hashes", "-d", temporary, "-r", str(wanted)]
         download = [sys.executable, "-m", "pip", "download", *options]
         done = subprocess.run(download, capture_output=True, text=True, check=False)
-        archives = list(Path(temporary).glob("*.tar.gz"))
-        if done.returncode or not archives:
+        if done.returncode:
             raise ValueError(
                 f"the human ratings are not in {folder} and pip could not fetch them: run `python -m rlhf_lesson data fetch`"
                 f" when online (without pip, run `uv pip install pip` first). pip said: {done.stderr.strip()[-300:]}"
             )
-        contents = unpack(archives[0].read_bytes())
+        contents = unpack(next(Path(temporary).glob("*.tar.gz")).read_bytes())
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         (folder / f"{name}.{os.getpid()}").write_bytes(content)
@@ -111,7 +110,7 @@ def fetch(cache: Path | None = None) -> Path:
 
 
 def load(name: str, cache: Path | None = None) -> list[Sentence]:
-    """All sentences of one of the four sets, with every single rating.
+    """All sentences of one of the four sets, with every single rating (some texts were escaped twice).
 
     The published means are not used: those of 196 tweets are not the mean of the published ratings.
     """
@@ -123,7 +122,7 @@ def load(name: str, cache: Path | None = None) -> list[Sentence]:
         for kind in ("GroundTruth", "anonDataRatings")
     )
     ratings = {i: tuple(map(float, ast.literal_eval(given))) for i, _, _, given in rated}
-    return [Sentence(f"{name}/{i}", html.unescape(text).strip(), ratings[i], name) for i, _, text in truth]
+    return [Sentence(f"{name}/{i}", unescape(unescape(text)).strip(), ratings[i], name) for i, _, text in truth]
 
 
 TIDY = [  # one spelling of each thing, so that the small vocabulary is spent on words

@@ -1,6 +1,7 @@
 """An independent judge: VADER's rule-based sentiment, which no model of this course was trained on.
 
-Leaves out judges that need a network or an account; any Python function of text can stand in its place.
+It is independent, not better: of random pairs of movie sentences it agrees with the crowd's mean in 66 %, one reader in
+90 %. Leaves out judges that need a network or an account; any Python function of text can stand in its place.
 """
 
 from functools import cache
