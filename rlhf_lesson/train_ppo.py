@@ -264,6 +264,7 @@ def train(
     fresh = state is None
     state = initial_state(config, policy, critic) if state is None else state
     if mesh is not None:
+        mesh = jax.sharding.Mesh(mesh.devices, mesh.axis_names)  # axes of type Auto: the compiler places the rest
         everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
         split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
         state, policy, scorers = jax.device_put((state, policy, dict(scorers)), everywhere)
