@@ -35,7 +35,7 @@ class Config:
     heads: int = 6
     dropout: float = 0.1  # of later fine-tuning; here every text is seen a few times only, and none is used
     human_epochs: int = 4  # passes over the human-written texts
-    grammar_reviews: int = 120_000  # fresh reviews from our grammar, each seen once
+    grammar_reviews: int = 80_000  # fresh reviews from our grammar, each seen once
     verdict_share: float = 0.5  # of the grammar's reviews end in "verdict: good", which teaches what words mean
     learning_rate: float = 2e-3
     batch_tokens: int = 1536

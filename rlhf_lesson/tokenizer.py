@@ -10,6 +10,7 @@ import numpy as np
 
 PAD, END, BEGIN = "<pad>", "<end>", "<begin>"
 CHAT_TEMPLATE = "{% for m in messages %}\n\n{{ m['role'].capitalize() }}: {{ m['content'] }}{% endfor %}"
+CHAT_TEMPLATE += "{% if add_generation_prompt %}\n\nAssistant:{% endif %}"
 
 
 def train_tokenizer(texts: Iterable[str], *, vocab: int):

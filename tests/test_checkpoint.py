@@ -68,7 +68,7 @@ def test_a_wrong_shape_is_named(tmp_path):
 
 
 def test_a_folder_without_a_model_says_so(tmp_path):
-    with pytest.raises(ValueError, match="no config.json"):
+    with pytest.raises(ValueError, match="has no config"):
         load_model(tmp_path)
 
 
