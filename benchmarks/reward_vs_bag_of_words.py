@@ -20,14 +20,14 @@ from sklearn.linear_model import LogisticRegressionCV, RidgeCV
 from rlhf_lesson import demo, feedback, train_reward
 from rlhf_lesson.checkpoint import write_atomically
 from rlhf_lesson.judge import vader_score
-from rlhf_lesson.pretrained import load_base
+from rlhf_lesson.pretrained import BASE, load_base
 
 
 @dataclass(frozen=True)
 class Config:
     seeds: int = 5
     pairs: int = 8000  # single-rater choices of training snippets
-    base: Path | None = None  # folder of the language model to start from; the shipped one by default
+    base: Path = BASE  # folder of the language model to start from
     proxy: train_reward.Config = field(default_factory=train_reward.Config)
     gold: train_reward.Config = field(default_factory=lambda: demo.Config().gold)
     skip_gold: bool = False
@@ -87,7 +87,7 @@ def one_seed(config: Config, seed: int, base, data: demo.Data) -> dict:
 
 
 def main(config: Config) -> None:
-    base, tokenizer = load_base(config.base) if config.base else load_base()
+    base, tokenizer = load_base(config.base)
     data = demo.Data(tokenizer, 0)
     rows = []
     for seed in range(config.seeds):

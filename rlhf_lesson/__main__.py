@@ -36,7 +36,7 @@ class Demo:
     """The whole chain on the built-in model and human ratings, and a report."""
 
     out: Path = Path("demo")
-    config: tyro.conf.OmitArgPrefixes[demo.Config] = field(default_factory=demo.Config)
+    config: Annotated[demo.Config, tyro.conf.arg(name="")] = field(default_factory=demo.Config)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Pretrain(Stage):
     """Make the base model and tokenizer that ship."""
 
     every: int = 100
-    config: tyro.conf.OmitArgPrefixes[pretrain.Config] = field(default_factory=pretrain.Config)
+    config: Annotated[pretrain.Config, tyro.conf.arg(name="")] = field(default_factory=pretrain.Config)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class SFT(Stage):
     """Fine-tune the base model on movie snippets."""
 
     every: int = 20
-    config: tyro.conf.OmitArgPrefixes[train_sft.Config] = field(default_factory=train_sft.Config)
+    config: Annotated[train_sft.Config, tyro.conf.arg(name="")] = field(default_factory=train_sft.Config)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Reward(Stage):
     every: int = 20
     gold: bool = False  # all ratings of the gold split instead of pairs
     pairs: int = 8000  # human choices
-    config: tyro.conf.OmitArgPrefixes[train_reward.Config] = field(default_factory=train_reward.Config)
+    config: Annotated[train_reward.Config, tyro.conf.arg(name="")] = field(default_factory=train_reward.Config)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class PPO(Stage):
     policy: Path = Path("demo/models/sft")
     proxy: Path = Path("demo/models/proxy")  # the reward that is optimised
     gold: Path = Path("demo/models/gold")  # only watched
-    config: tyro.conf.OmitArgPrefixes[train_ppo.Config] = field(default_factory=train_ppo.Config)
+    config: Annotated[train_ppo.Config, tyro.conf.arg(name="")] = field(default_factory=train_ppo.Config)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def check_rollout(stats: Mapping[str, object], *, first: bool, tolerance: float 
             f"sampled and re-scored log-probs differ by {gap:.2g} nats: look for a temperature, a mask or a position"
             " that only one of the two sees, or for dropout in the training forward pass"
         )
-    if first and abs(kl) > tolerance:
+    if first and not abs(kl) <= tolerance:  # so written, NaN fails too
         raise ValueError(
             f"the KL at step 0 is {kl:.2g} nats, not 0: the reference is not the policy you start from, or the two"
             " are scored at different temperatures"
@@ -106,7 +106,7 @@ def diagnose(metrics: Sequence[Mapping[str, float]], *, judge: str = "gold", rew
         found.append(
             "The KL is negative: log-probs do not belong to the sampled tokens (top-k, padding or a reference swap)."
         )
-    if len(metrics) > 3 and float(np.ptp(column("kl"))) == 0.0:
+    if len(metrics) > 3 and "kl" in first and float(np.ptp(column("kl"))) == 0.0:
         found.append("The KL never moves: policy and reference are one object, or the optimiser's update is dropped.")
     if late("kl") > 50.0:
         found.append(
@@ -119,8 +119,8 @@ def diagnose(metrics: Sequence[Mapping[str, float]], *, judge: str = "gold", rew
             found.append(
                 "The proxy rises while the judge falls from its peak: over-optimisation; raise beta or stop earlier."
             )
-        if proxy_gain < -0.2:
-            found.append("The optimised reward falls: a sign is wrong, in the loss, in the advantage or in the reward.")
+    if late(f"score/{reward}") - first.get(f"score/{reward}", 0.0) < -0.2:
+        found.append("The optimised reward falls: a sign is wrong, in the loss, in the advantage or in the reward.")
     if late("entropy") < 0.35 * first.get("entropy", 0.0):
         found.append(
             "The entropy collapsed: a few phrases take all; raise beta, or lower the learning rate and the epochs."

@@ -9,6 +9,7 @@ it, and that the same check is silent on the code as it is. Rows that are not he
 """
 
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -38,9 +39,9 @@ def policy(**changes):
     return tiny.model(layers=1, **changes)
 
 
-def moved(seed=0):
+def moved(share=0.3):
     """A policy that has left the reference."""
-    return jax.tree.map(lambda x: x * (1.1 + 0.05 * seed), policy())
+    return jax.tree.map(lambda x, other: x + share * other, policy(), tiny.model(9, layers=1))
 
 
 def fresh_collect():
@@ -95,8 +96,8 @@ def shifted_slice(per_token, prompt):
     return per_token[:, prompt:]
 
 
-def slot_as_position(self, token, slot, cache, right=GPT2.decode):
-    return right(self, token, slot, cache._replace(mask=cache.mask.at[:, :slot].set(True)))
+def padding_let_in(self, token, slot, cache, right=GPT2.decode):
+    return right(self, token, slot, cache._replace(mask=cache.mask | (jnp.arange(cache.mask.shape[1]) < slot)[None]))
 
 
 def arange_positions(mask):
@@ -126,7 +127,7 @@ def cold_sampler(*args, temperature, **named):
 
 SEEN_BY_THE_SAMPLER_GAP = [
     pytest.param(model, "response_slice", shifted_slice, id="row 1: logits of the wrong token"),
-    pytest.param(GPT2, "decode", slot_as_position, id="row 2: the cache counts padding as positions"),
+    pytest.param(GPT2, "decode", padding_let_in, id="row 2: the cache forgets what is padding"),
     pytest.param(rollout, "token_logprobs", temperature_forgotten, id="row 3: only the sampler divides"),
     pytest.param(rollout, "generate", cold_sampler, id="row 3: the sampler divides by another number"),
     pytest.param(rollout, "token_logprobs", in_bfloat16, id="row 7: log-softmax in bfloat16"),
@@ -168,15 +169,20 @@ def test_a_rollout_that_is_not_a_number_stops_the_run(broken):
 # ---- what the first ratio sees: rows 2, 3, 10 -------------------------------------------------------
 
 
-@jax.jit
-def _ratio(acting, batch, temperature):
-    total = jnp.sum(batch.response_mask).astype(jnp.float32)
-    return loss_fn(acting, batch, total, replace(CONFIG, temperature=temperature), Equations())[1]["ratio_gap"]
+@partial(jax.jit, static_argnames=("config",), **FAST)
+def loss_and_stats(acting, batch, total, *, config=CONFIG):
+    return loss_fn(acting, batch, total, config, Equations())
 
 
-def first_ratio(sample, acting=None, temperature=0.7):
-    batch, _ = experience(sample, sample.scores["proxy"], 0.5, CONFIG, Equations())
-    return float(_ratio(ActorCritic(moved() if acting is None else acting), batch, temperature))
+@partial(jax.jit, static_argnames=("config", "equations"), **FAST)
+def make_experience(sample, score, *, config=CONFIG, equations=Equations()):  # noqa: B008 (immutable)
+    return experience(sample, score, jnp.asarray(0.5), config, equations)
+
+
+def first_ratio(sample, temperature=0.7):
+    batch, _ = make_experience(sample, sample.scores["proxy"])
+    config = replace(CONFIG, temperature=temperature)
+    return float(loss_and_stats(ActorCritic(moved()), batch, jnp.asarray(1.0), config=config)[1]["ratio_gap"])
 
 
 def test_rows_2_3_and_10_stale_shifted_or_otherwise_tempered_old_log_probs_break_the_first_ratio(sample):
@@ -252,12 +258,15 @@ def test_row_11_pad_as_end_is_refused_and_a_mask_made_from_ids_would_unlearn_the
 
 def test_rows_13_and_16_a_score_that_reads_padding_is_seen(sample, monkeypatch):
     scorer = tiny.scorer(layers=1)
-    tokens, mask = sample.tokens, sample.mask
-    assert padding_matters(scorer, tokens, mask, other=7) == 0.0
-    assert padding_matters(lambda t, m: scorer(t, jnp.ones_like(m)), tokens, mask, other=7) > 0.01  # row 13: no cut
-    assert padding_matters(lambda t, m: scorer.values(t, m)[:, -1], tokens, mask, other=7) > 0.01  # row 16: a pad's
+
+    def reach(score):
+        return padding_matters(jax.jit(score, **FAST), sample.tokens, sample.mask, other=7)
+
+    assert reach(lambda tokens, mask: scorer(tokens, mask)) == 0.0
+    assert reach(lambda tokens, mask: scorer(tokens, jnp.ones_like(mask))) > 0.01  # row 13: the text is not cut
+    assert reach(lambda tokens, mask: scorer.values(tokens, mask)[:, -1]) > 0.01  # row 16: read at a pad
     monkeypatch.setattr(model.ScalarModel, "pooled_score", lambda self, h, m: self.head(h.mean(axis=1))[..., 0])
-    assert padding_matters(scorer, tokens, mask, other=7) > 0.01  # row 16: pads in the mean
+    assert reach(lambda tokens, mask: scorer(tokens, mask)) > 0.01  # row 16: pads in the mean
 
 
 def test_rows_14_15_and_17_what_counts_as_ended(sample):
@@ -313,7 +322,7 @@ def first_return_gap(sample, equations):
     """With lambda 1 the return of the first token is score - beta (log pi - log ref), whatever the critic says."""
     score = 3.7 * sample.scores["proxy"] + 0.4
     config = replace(CONFIG, lam=1.0)
-    _, returns = experience(sample, score, 0.5, config, equations)
+    _, returns = make_experience(sample, score, config=config, equations=equations)
     return float(jnp.max(jnp.abs(returns[:, 0] - (score - 0.5 * jnp.sum(sample.logp - sample.ref_logp, axis=1)))))
 
 
@@ -338,8 +347,11 @@ def test_row_30_an_estimator_that_bootstraps_from_padding_is_seen(sample):
     def leak(gae):
         dirty = sample._replace(values=jnp.where(sample.response_mask, sample.values, 50.0))
         config = replace(CONFIG, whiten_advantages=False)
-        ours, theirs = (experience(s, s.scores["proxy"], 0.5, config, Equations(gae=gae))[0] for s in (sample, dirty))
-        return float(jnp.max(jnp.abs(jnp.where(sample.response_mask, ours.advantages - theirs.advantages, 0.0))))
+        ours, theirs = (
+            make_experience(s, s.scores["proxy"], config=config, equations=Equations(gae=gae))[0].advantages
+            for s in (sample, dirty)
+        )
+        return float(jnp.max(jnp.abs(jnp.where(sample.response_mask, ours - theirs, 0.0))))
 
     assert leak(advantages.gae) == 0.0
     assert leak(lambda r, v, mask, **named: advantages.gae(r, v, jnp.ones_like(mask), **named)) > 1.0
@@ -347,7 +359,7 @@ def test_row_30_an_estimator_that_bootstraps_from_padding_is_seen(sample):
 
 def test_row_32_whitening_with_the_padding_is_seen(sample):
     def whitened(**equations):
-        data, _ = experience(sample, sample.scores["proxy"], 0.5, CONFIG, Equations(**equations))
+        data, _ = make_experience(sample, sample.scores["proxy"], equations=Equations(**equations))
         real = np.asarray(data.advantages)[np.asarray(sample.response_mask)]
         return abs(real.mean()) < 1e-4 and abs(real.std() - 1.0) < 1e-3
 
@@ -371,7 +383,7 @@ def test_rows_24_and_36_metrics_per_token_or_over_padding_are_seen(planted, monk
     assert max(gaps(roll(acting=moved())).values()) < 1e-4
     monkeypatch.setattr(rollout, "sequence_logprob", masked_mean)  # row 24: nats per token
     wrong = gaps(roll(planted(rollout, "masked_mean", lambda x, mask: jnp.mean(x)), moved()))  # row 36
-    assert wrong["kl"] > 0.05 and wrong["entropy"] > 0.01
+    assert wrong["kl"] > 0.05 and wrong["entropy"] > 1e-3
 
 
 def test_row_35_a_value_head_that_does_not_start_at_0_is_seen():
@@ -396,11 +408,12 @@ def test_row_1_a_value_that_has_seen_its_own_token_is_seen(sample, monkeypatch):
 
 def test_row_27_a_reward_model_normalised_on_other_texts_is_seen(sample):
     scorer = tiny.scorer(layers=1)
-    reference_scores = np.asarray(scorer(sample.tokens, sample.mask))
-    rated = np.asarray(scorer(sample.tokens[:, :PROMPT], sample.mask[:, :PROMPT]))
+    score = jax.jit(lambda scorer, mask: scorer(sample.tokens, mask), **FAST)
+    reference_scores = np.asarray(score(scorer, sample.mask))
+    rated = np.asarray(score(scorer, sample.mask & (jnp.arange(PROMPT + RESPONSE) < PROMPT)[None]))  # other texts
 
     def centred(scores_to_use):
-        scores = np.asarray(train_reward.normalised(scorer, scores_to_use)(sample.tokens, sample.mask))
+        scores = np.asarray(score(train_reward.normalised(scorer, scores_to_use), sample.mask))
         return abs(scores.mean()) < 1e-3 and abs(scores.std() - 1.0) < 1e-3
 
     assert centred(reference_scores) and not centred(rated)
@@ -423,8 +436,8 @@ def test_rows_25_and_37_beta_moved_twice_and_a_permutation_that_never_changes_ar
 
     def end(equations):
         step = fresh_update()
-        ends = [step(state, sample, sample.scores["proxy"], jax.random.key(k), config=config, eqs=equations) for k in (0, 1)]
-        (one, _), (two, _) = ends
+        score = sample.scores["proxy"]
+        one, two = (step(state, sample, score, jax.random.key(k), config=config, eqs=equations)[0] for k in (0, 1))
         weights = [jnp.concatenate([x.ravel() for x in jax.tree.leaves(s.actor_critic)]) for s in (one, two)]
         return float(one.kl_coef), bool((weights[0] == weights[1]).all())
 
@@ -438,18 +451,18 @@ def test_rows_25_and_37_beta_moved_twice_and_a_permutation_that_never_changes_ar
 
 
 def test_row_38_a_mean_of_micro_batch_means_is_seen(sample):
-    batch, _ = experience(sample, sample.scores["proxy"], 0.5, CONFIG, Equations())
+    batch, _ = make_experience(sample, sample.scores["proxy"])
     order = jnp.argsort(jnp.sum(batch.response_mask, axis=1))  # short responses in one half, long ones in the other
     halves = [jax.tree.map(lambda x, rows=rows: x[rows], batch) for rows in (order[:32], order[32:])]
-    acting = ActorCritic(moved(2))
+    acting = ActorCritic(moved(0.5))
 
     def loss(part, total):
-        return float(loss_fn(acting, part, jnp.asarray(total, jnp.float32), CONFIG, Equations())[0])
+        return float(loss_and_stats(acting, part, jnp.asarray(total, jnp.float32))[0])
 
     count = int(batch.response_mask.sum())
     whole = loss(batch, count)
     assert sum(loss(half, count) for half in halves) == pytest.approx(whole, abs=1e-6)
-    assert np.mean([loss(half, int(half.response_mask.sum())) for half in halves]) != pytest.approx(whole, abs=1e-3)
+    assert np.mean([loss(half, int(half.response_mask.sum())) for half in halves]) != pytest.approx(whole, abs=5e-5)
 
 
 def test_row_39_another_eps_of_adam_is_seen(monkeypatch):
@@ -476,7 +489,7 @@ def test_row_41_a_reference_that_is_donated_or_moves_along_is_seen(monkeypatch):
     assert donated(policy())
     never = "The KL never moves: policy and reference are one object, or the optimiser's update is dropped."
     frozen, alias = [], []
-    for seed in range(4):
-        frozen.append({"kl": float(roll(acting=moved(seed)).stats["kl"])})
-        alias.append({"kl": float(roll(acting=moved(seed), reference=moved(seed)).stats["kl"])})
+    for share in (0.0, 0.1, 0.2, 0.3):
+        frozen.append({"kl": float(roll(acting=moved(share)).stats["kl"])})
+        alias.append({"kl": float(roll(acting=moved(share), reference=moved(share)).stats["kl"])})
     assert never in diagnose(alias) and never not in diagnose(frozen)
