@@ -49,8 +49,18 @@ def test_after_the_end_token_there_is_only_padding():
 def test_tokens_are_drawn_as_often_as_their_probability_says():
     logits = jnp.log(jnp.array([0.5, 0.25, 0.125, 0.125]))
     draws = np.asarray(sample_token(jnp.tile(logits, (40_000, 1)), jax.random.key(0), temperature=2.0))
-    expected = np.sqrt([0.5, 0.25, 0.125, 0.125])  # temperature 2 takes the root
-    assert np.abs(np.bincount(draws, minlength=4) / 40_000 - expected / expected.sum()).max() < 0.01
+    root = np.sqrt([0.5, 0.25, 0.125, 0.125])  # what temperature 2 does to probabilities
+    expected = 40_000 * root / root.sum()
+    chi_square = ((np.bincount(draws, minlength=4) - expected) ** 2 / expected).sum()
+    assert chi_square < 16.27  # 99.9% of a chi-square with 3 degrees of freedom
+
+
+def test_an_end_in_the_first_place_is_a_response_of_one_token():
+    likely = int(np.bincount(np.asarray(draw()[1].tokens[:, 0])).argmax())  # taken as the end, it often comes first
+    _, out = draw(end_id=likely)
+    at_once = np.asarray(out.tokens[:, 0]) == likely
+    assert at_once.any() and not at_once.all()
+    assert (np.asarray(out.mask).sum(axis=1)[at_once] == 1).all() and (out.tokens[at_once, 1:] == tiny.PAD).all()
 
 
 def test_top_k_and_top_p_keep_the_sets_that_they_name():

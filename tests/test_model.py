@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import tiny
 
-from rlhf_lesson.model import ActorCritic, positions_from_mask, response_slice
+from rlhf_lesson.model import ActorCritic, drop, positions_from_mask, response_slice
 
 TOKENS = jnp.array([[5, 9, 11, 7, 20, 33]])
 REAL = jnp.ones((1, 6), bool)
@@ -14,15 +14,16 @@ REAL = jnp.ones((1, 6), bool)
 def test_no_logit_depends_on_a_later_token():
     model = tiny.model()
 
-    def logits_at(t, shift):  # shift is added to every token's embedding
+    @jax.jit
+    @jax.jacrev
+    def jacobian(shift):  # shift is added to every token's embedding
         changed = jax.tree.map(lambda x: x, model)
         embedded = model.wte(TOKENS) + shift
         changed.wte = type("Given", (), {"__call__": lambda self, _: embedded})()
-        return model.wte.attend(changed.hidden(TOKENS, REAL))[0, t].sum()
+        return (model.wte.attend(changed.hidden(TOKENS, REAL))[0] ** 2).sum(axis=-1)
 
-    for t in range(6):
-        reach = jnp.abs(jax.grad(lambda s, t=t: logits_at(t, s))(jnp.zeros((1, 6, 32)))).sum(-1)[0]
-        assert (reach[: t + 1] > 0).all() and (reach[t + 1 :] == 0).all()
+    reach = jnp.abs(jacobian(jnp.zeros((1, 6, 32)))).sum(axis=(1, 3))  # (logits at, token moved)
+    assert ((reach > 0) == np.tri(6, dtype=bool)).all()
 
 
 def test_positions_count_real_tokens_only():
@@ -46,11 +47,12 @@ def test_decoding_with_a_cache_equals_the_full_forward_pass():
     prompts = tiny.prompts(8)
     more = np.random.default_rng(1).integers(3, 48, (8, 4)).astype(np.int32)
     tokens, mask = jnp.concatenate([prompts.tokens, more], 1), jnp.concatenate([prompts.mask, more > 0], 1)
-    full = model.hidden(tokens, mask)
+    full = jax.jit(lambda: model.hidden(tokens, mask))()
+    decode = jax.jit(lambda token, slot, cache: model.decode(token, slot, cache))
     hidden, cache = model.prefill(jnp.asarray(prompts.tokens), jnp.asarray(prompts.mask), 4)
     np.testing.assert_allclose(hidden, full[:, 4], atol=2e-5)
     for i in range(4):
-        hidden, cache = model.decode(jnp.asarray(more[:, i]), jnp.asarray(5 + i), cache)
+        hidden, cache = decode(jnp.asarray(more[:, i]), jnp.asarray(5 + i), cache)
         np.testing.assert_allclose(hidden, full[:, 5 + i], atol=2e-5)
 
 
@@ -71,12 +73,24 @@ def test_values_of_a_new_actor_critic_are_zero_and_its_logits_are_the_policys():
     np.testing.assert_array_equal(logits, model(TOKENS, REAL)[:, 1:-1])
 
 
+def test_each_value_belongs_to_the_state_just_before_its_token():
+    both = ActorCritic(tiny.model())
+    both.value_head.kernel[...] = jnp.ones((32, 1))
+    _, values = both.response_outputs(TOKENS, REAL, 2)
+    np.testing.assert_allclose(values, both.policy.hidden(TOKENS, REAL)[:, 1:5].sum(-1), atol=1e-4)
+    scorer = tiny.scorer()
+    _, values = ActorCritic(tiny.model(), scorer).response_outputs(TOKENS, REAL, 2)
+    np.testing.assert_allclose(values, scorer.values(TOKENS, REAL)[:, 1:5], atol=1e-6)
+
+
 def test_dropout_acts_only_where_a_key_is_given_and_keeps_the_mean():
     model = tiny.model(dropout=0.5)
     without = model.hidden(TOKENS, REAL)
     assert (without == model.hidden(TOKENS, REAL)).all()
     first, second = (model.hidden(TOKENS, REAL, jax.random.key(k)) for k in (0, 1))
     assert not jnp.allclose(first, without) and not jnp.allclose(first, second)
+    dropped = drop(jnp.ones(100_000), 0.5, jax.random.key(0))
+    assert set(np.unique(dropped)) == {0.0, 2.0} and abs(float(dropped.mean()) - 1.0) < 0.02
 
 
 def test_a_reward_models_score_ignores_padding_and_batch_mates():
