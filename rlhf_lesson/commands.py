@@ -40,7 +40,10 @@ def _finish(command, model, tokenizer, results: dict) -> dict:
 def _drive(command, name: str, make):
     """Runs a loop through `runs.run` with the options of the command; returns its last state."""
     state = None
-    options = dict(resume=command.resume, every=command.every, track=command.track, config=asdict(command.config))
+    how = ("out", "resume", "every", "track", "config")  # how to run; the rest is what to run, and must not change
+    what = {key: value for key, value in vars(command).items() if key not in how}
+    settings = {**what, **asdict(command.config)}
+    options = dict(resume=command.resume, every=command.every, track=command.track, config=settings)
     for state, *_ in run(make, command.out, name=name, **options):
         pass
     return state

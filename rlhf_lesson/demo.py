@@ -34,7 +34,7 @@ class Config:
     sft: train_sft.Config = field(default_factory=train_sft.Config)
     gold: train_reward.Config = field(default_factory=train_reward.Config)
     proxy: train_reward.Config = field(default_factory=train_reward.Config)
-    ppo: train_ppo.Config = field(default_factory=train_ppo.Config)
+    ppo: train_ppo.Config = field(default_factory=lambda: train_ppo.Config(temperature=0.7))
 
 
 class Data:
@@ -108,11 +108,12 @@ def held_out_prompts(data: Data, count: int) -> Prompts:
     return Prompts(*(x[:count] for x in data.prompts("eval")))
 
 
-def normalise_on_policy(models: dict[str, ScalarModel], policy: GPT2, data: Data, response: int, seed: int):
+def normalise_on_policy(models: dict[str, ScalarModel], policy: GPT2, data: Data, ppo: train_ppo.Config, seed: int):
     """Reward models with mean 0 and spread 1 on 256 samples of the SFT policy, so that beta and figures share a scale."""
     prompts = Prompts(*(x[:256] for x in data.prompts("proxy")))
     key = jax.random.fold_in(jax.random.key(seed), 1)
-    drawn = evaluate.sample(policy, policy, models, prompts, key, data.tokenizer, response=response)
+    how = {"response": ppo.response, "temperature": ppo.temperature}
+    drawn = evaluate.sample(policy, policy, models, prompts, key, data.tokenizer, **how)
     return {name: train_reward.normalised(model, drawn.scores[name]) for name, model in models.items()}
 
 
@@ -190,7 +191,7 @@ def run(config: Config, out: Path) -> tuple[dict, list[dict]]:
         "reward.accuracy_single_rater": reward_accuracy(proxy, data, held_out),
         "gold.correlation": float(np.corrcoef(gold_on_people, people)[0, 1]),
     }
-    scorers = normalise_on_policy({"proxy": proxy, "gold": gold}, sft, data, config.ppo.response, config.seed)
+    scorers = normalise_on_policy({"proxy": proxy, "gold": gold}, sft, data, config.ppo, config.seed)
     curve = []
     prompts = data.prompts("gold", "proxy")
 

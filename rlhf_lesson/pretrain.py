@@ -18,6 +18,7 @@ from rlhf_lesson.checkpoint import save_model, write_atomically
 from rlhf_lesson.evaluate import distinct
 from rlhf_lesson.generate import generate
 from rlhf_lesson.model import GPT2, ModelConfig
+from rlhf_lesson.runs import read_metrics
 from rlhf_lesson.tokenizer import decode, encode, train_tokenizer
 from rlhf_lesson.train_sft import Config as TrainConfig
 from rlhf_lesson.train_sft import Example, train, validation_loss
@@ -122,14 +123,9 @@ def run(config: Config, out: Path, drive: Callable) -> dict:
       drive: runs the loop that it is given a factory of, (state or None) -> iterator; returns the last state.
     """
     tokenizer, model, mixture, held_out, loop = prepare(config)
-    pad_id, losses = tokenizer.pad_token_id, []
-
-    def steps(state):
-        for state, metrics in train(loop, model, mixture, pad_id=pad_id, state=state):
-            losses.append(metrics["loss"])
-            yield state, metrics
-
-    trained = drive(steps).model
+    pad_id = tokenizer.pad_token_id
+    trained = drive(lambda state: train(loop, model, mixture, pad_id=pad_id, state=state)).model
+    losses = [row["loss"] for row in read_metrics(out)]
     trained.config = trained.config._replace(dropout=config.dropout)
     human, evaluation = human_texts()
     loss = validation_loss(trained, held_out, pad_id=pad_id)
