@@ -14,10 +14,11 @@ import pytest
 import tiny
 
 from rlhf_lesson import train_ppo
+from rlhf_lesson.advantages import gae
 from rlhf_lesson.diagnose import diagnose, same_tree
 from rlhf_lesson.kl import exact_kl, tilted_policy
 from rlhf_lesson.rollout import Prompts, collect, prompt_batches
-from rlhf_lesson.train_ppo import Config, Equations, train, update
+from rlhf_lesson.train_ppo import Config, Equations, text_reward, train, update
 
 IDS = {"pad_id": tiny.PAD, "end_id": tiny.END}
 SMALL = Config(iterations=3, batch=32, response=8, epochs=2, minibatches=2, learning_rate=3e-3)
@@ -31,48 +32,58 @@ def sevens(tokens, mask):
 SEVENS = {"proxy": jax.tree_util.Partial(sevens)}
 
 
-def run(config=SMALL, scorers=SEVENS, policy=None, **changes):
-    policy = tiny.model() if policy is None else policy
-    return list(train(config, policy, tiny.prompts(64), scorers, **IDS, **changes))
+def start(config=SMALL, scorers=SEVENS, policy=None, **changes):
+    """The run as a generator: `next` takes one iteration of it, and needs no Config (and no program) of its own."""
+    policy = tiny.model(layers=1) if policy is None else policy
+    return train(config, policy, tiny.prompts(64), scorers, **IDS, **changes)
+
+
+def run(config=SMALL, **changes):
+    return list(start(config, **changes))
+
+
+@pytest.fixture(scope="module")
+def healthy():
+    """A run that learns: its metrics, its last state, the policy it started from, and the programs it compiled."""
+    policy = tiny.model(layers=1)
+    before = collect._cache_size(), update._cache_size()
+    config = replace(SMALL, iterations=30, kl_coef=0.03, missing_end_penalty=0.0)
+    results = run(config, policy=policy)
+    programs = collect._cache_size() - before[0], update._cache_size() - before[1]
+    return [m for _, m, _ in results], results[-1][0], policy, programs
+
+
+def test_an_iteration_is_two_compiled_programs(healthy):
+    assert max(healthy[3]) <= 1
+
+
+def test_fractions_of_a_reward_survive_and_it_rises(healthy):
+    rows = healthy[0]
+    assert 0.0 < rows[0]["score"] < 0.1
+    assert np.mean([r["score"] for r in rows[-5:]]) > rows[0]["score"] + 0.2
+
+
+def test_a_healthy_run_gets_no_diagnosis(healthy):
+    assert diagnose(healthy[0]) == []
+
+
+def test_the_reference_and_the_callers_policy_stay_bitwise_the_same(healthy):
+    _, last, policy, _ = healthy
+    assert same_tree(policy, tiny.model(layers=1)) and not same_tree(policy, last.policy)
 
 
 @pytest.mark.parametrize("temperature", [0.7, 1.0])
 def test_the_first_ratio_is_one_and_the_first_kl_zero_at_any_temperature(temperature):
-    _, metrics, _ = run(replace(SMALL, temperature=temperature, iterations=1))[0]
+    _, metrics, _ = next(start(replace(SMALL, temperature=temperature)))
     assert metrics["first_ratio_gap"] <= 1e-4 and abs(metrics["kl"]) <= 1e-4 and metrics["sampler_gap"] <= 1e-5
 
 
-def test_an_iteration_is_two_compiled_programs():
-    run()
-    before = collect._cache_size(), update._cache_size()
-    run(replace(SMALL, seed=5))
-    after = collect._cache_size(), update._cache_size()
-    assert (
-        after[0] == before[0] and after[1] - before[1] == 1
-    )  # one update for the new Config, and nothing per iteration
-
-
-def test_the_reference_and_the_callers_policy_stay_bitwise_the_same():
-    policy = tiny.model()
-    results = run(policy=policy)
-    assert same_tree(policy, tiny.model()) and not same_tree(policy, results[-1][0].policy)
-
-
 def test_gradient_accumulation_changes_nothing_although_lengths_differ():
-    one = run(replace(SMALL, iterations=1))[-1]
-    four = run(replace(SMALL, iterations=1, accumulate=4))[-1]
+    one, four = next(start()), next(start(replace(SMALL, accumulate=4)))
     assert len(set(one[2].response_mask.sum(1).tolist())) > 3, "lengths must differ for this to test anything"
     for a, b in zip(jax.tree.leaves(one[0].actor_critic), jax.tree.leaves(four[0].actor_critic), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
     assert one[1]["policy_loss"] == pytest.approx(four[1]["policy_loss"], abs=1e-5)
-
-
-def test_fractions_of_a_reward_survive_and_it_rises():
-    config = replace(SMALL, iterations=25, kl_coef=0.02, missing_end_penalty=0.0)
-    rows = [m for _, m, _ in run(config)]
-    assert 0.0 < rows[0]["score"] < 0.2
-    assert np.mean([r["score"] for r in rows[-5:]]) > rows[0]["score"] + 0.2
-    assert not [s for s in diagnose(rows) if "rate" not in s and "ntropy" not in s], "a healthy run has no broken part"
 
 
 def test_a_python_function_can_be_the_reward():
@@ -82,68 +93,95 @@ def test_a_python_function_can_be_the_reward():
         seen.append(rollout.tokens.shape)
         return np.asarray(rollout.scores["proxy"]) * 2.0
 
-    python = run(replace(SMALL, iterations=2), reward=reward)
-    assert len(seen) == 2 and python[0][1]["score"] == pytest.approx(2 * python[0][1]["score/proxy"])
+    python = run(reward=reward)
+    assert len(seen) == 3 and python[0][1]["score"] == pytest.approx(2 * python[0][1]["score/proxy"])
+
+
+def test_a_python_function_of_text_can_be_the_reward_and_raises_it():
+    class Letters:  # stands for a tokenizer: one letter per token
+        def decode(self, ids, skip_special_tokens):
+            return "".join(chr(0x4E00 + i) for i in ids)
+
+    config = replace(SMALL, iterations=12, kl_coef=0.0, missing_end_penalty=0.0)
+    reward = text_reward(lambda text: text.count(chr(0x4E07)) / len(text), Letters())
+    rows = [m for _, m, _ in run(config, reward=reward)]
+    assert rows[0]["score"] == pytest.approx(rows[0]["score/proxy"]) and rows[-1]["score"] > 2 * rows[0]["score"]
 
 
 def test_an_unknown_scorer_and_sizes_that_do_not_divide_are_refused():
     with pytest.raises(ValueError, match="no scorer is called 'gold'"):
-        run(reward="gold")
+        next(start(reward="gold"))
     with pytest.raises(ValueError, match="multiple of minibatches"):
-        run(replace(SMALL, accumulate=3))
+        next(start(replace(SMALL, accumulate=3)))
 
 
-def test_a_separate_critic_learns_and_needs_a_start():
-    config = replace(SMALL, separate_critic=True, iterations=12, missing_end_penalty=0.0, kl_coef=0.0)
-    rows = [m for _, m, _ in run(config, critic=tiny.scorer())]
-    assert rows[-1]["value_loss"] < 0.5 * rows[0]["value_loss"]
+def test_a_separate_critic_starts_from_the_reward_model_learns_and_must_be_given():
+    config = replace(SMALL, separate_critic=True, iterations=8, missing_end_penalty=0.0, kl_coef=0.0)
+    critic = tiny.scorer(layers=1)
+    results = run(config, critic=critic)
+    out = results[0][2]
+    values = jnp.where(out.response_mask, critic.values(out.tokens, out.mask)[:, 4:-1], 0.0)
+    np.testing.assert_allclose(out.values, values, atol=1e-5)
+    assert results[-1][1]["value_loss"] < 0.5 * results[0][1]["value_loss"]
     with pytest.raises(ValueError, match="needs a critic"):
-        run(config)
+        next(start(config))
 
 
-def test_beta_adapts_towards_the_target():
-    config = replace(SMALL, kl_target=1e-6, kl_horizon=64.0, iterations=4)
-    up = [m["kl_coef"] for _, m, _ in run(config)]
-    assert up[2] > up[1], "above the target, beta rises"
-    down = [m["kl_coef"] for _, m, _ in run(replace(config, kl_target=1e6))]
-    assert down[0] == pytest.approx(SMALL.kl_coef) and down[1] < down[0]
+def test_beta_falls_below_the_target_and_rises_above_it():
+    betas = [m["kl_coef"] for _, m, _ in run(replace(SMALL, kl_target=1e-6, kl_horizon=64.0, iterations=4))]
+    assert betas[0] == pytest.approx(SMALL.kl_coef)
+    assert betas[1] == pytest.approx(SMALL.kl_coef * (1 - 0.2 * 32 / 64)), "the first KL is 0"
+    assert betas[3] > betas[2] > betas[1]
 
 
 def test_the_missing_end_penalty_is_charged_to_unfinished_responses_only():
-    cheap, dear = (run(replace(SMALL, iterations=1, kl_coef=0.0, missing_end_penalty=p))[0] for p in (0.0, 3.0))
-    unfinished = 1.0 - float(cheap[2].has_end.mean())
-    discounted = cheap[1]["return"] - dear[1]["return"]
-    assert unfinished > 0.1 and 0 < discounted <= 3.0 * unfinished + 1e-5
+    _, _, rollout = next(start())
+    score = rollout.scores["proxy"]
+    cheap, dear = (
+        train_ppo.experience(rollout, score, 0.0, replace(SMALL, lam=1.0, missing_end_penalty=p), Equations())[1][:, 0]
+        for p in (0.0, 3.0)
+    )
+    assert 0 < rollout.has_end.sum() < 32
+    np.testing.assert_allclose(cheap - dear, np.where(rollout.has_end, 0.0, 3.0), atol=1e-5)
 
 
-def test_a_students_function_drives_the_run():
-    plain = run(replace(SMALL, iterations=1))[0][1]
-    mine = run(replace(SMALL, iterations=1), equations=Equations(gae=lambda r, v, m, **_: jnp.zeros_like(r)))[0][1]
-    assert mine["policy_loss"] != plain["policy_loss"]
-
-
-def test_ppo_finds_the_closed_form_optimum_of_one_token():
-    beta = 0.5
+def one_token(kl_coef=0.5, **changes):
+    """Responses of one token, whose optimum is known: policies before and after, and the score of each token."""
     score_of_token = jnp.sin(jnp.arange(48.0))
     scorer = jax.tree_util.Partial(lambda s, tokens, mask: s[tokens[:, -1]], score_of_token)
-    prompts = Prompts(np.full((256, 2), 5, np.int32), np.ones((256, 2), bool))
+    prompts = Prompts(np.full((128, 2), 5, np.int32), np.ones((128, 2), bool))
     config = Config(
-        iterations=60, batch=256, response=1, epochs=2, minibatches=2, learning_rate=1e-2, kl_coef=beta,
-        missing_end_penalty=0.0,
-    )  # fmt: skip
-    policy = tiny.model()
-    for state, metrics, _ in train(config, policy, prompts, {"proxy": scorer}, **IDS):
+        iterations=30, batch=128, response=1, epochs=2, minibatches=2, learning_rate=1e-2, missing_end_penalty=0.0
+    )
+    policy = tiny.model(layers=1)
+    state = train_ppo.initial_state(config, policy)._replace(kl_coef=jnp.asarray(kl_coef))
+    for state, metrics, _ in train(config, policy, prompts, {"proxy": scorer}, **IDS, state=state, **changes):
         pass
     one = jnp.full((1, 2), 5), jnp.ones((1, 2), bool)
     ref, got = (jax.nn.log_softmax(m(*one)[0, -1]) for m in (policy, state.policy))
-    optimum = tilted_policy(ref, score_of_token, kl_coef=beta)
-    assert float(exact_kl(optimum, ref)) > 0.3, "the optimum must be somewhere else than the start"
-    assert float(exact_kl(got, optimum)) < 0.05
+    return ref, got, score_of_token
+
+
+def test_ppo_finds_the_closed_form_optimum_of_one_token_driven_by_a_students_function():
+    calls = []
+
+    def my_gae(*args, **named):
+        calls.append(named)
+        return gae(*args, **named)
+
+    mine = {"equations": Equations(gae=my_gae)}
+    ref, got, score = one_token(**mine)
+    optimum = tilted_policy(ref, score, kl_coef=0.5)
+    assert calls and float(exact_kl(optimum, ref)) > 0.3, "the optimum must be somewhere else than the start"
+    assert float(exact_kl(got, optimum)) < 0.02
+    ref, got, score = one_token(kl_coef=0.0, **mine)
+    assert got.argmax() == score.argmax() and float(got.max()) > np.log(0.7), "without a penalty one token takes all"
 
 
 def test_prompts_are_reshuffled_each_epoch_and_depend_on_seed_and_step_only():
     prompts = tiny.prompts(64)
-    stream = [next(b) for b in [prompt_batches(prompts, 32, 0)] for _ in range(4)]
+    batches = prompt_batches(prompts, 32, 0)
+    stream = [next(batches) for _ in range(4)]
     assert not (stream[0].tokens == stream[2].tokens).all()
     later = next(prompt_batches(prompts, 32, 0, start=3))
     assert (later.tokens == stream[3].tokens).all()
@@ -153,8 +191,7 @@ def test_prompts_are_reshuffled_each_epoch_and_depend_on_seed_and_step_only():
 
 def test_resuming_from_a_state_ends_in_the_same_weights():
     whole = run()[-1][0]
-    states = train(SMALL, tiny.model(), tiny.prompts(64), SEVENS, **IDS)
-    first = jax.tree.map(jnp.copy, next(states)[0])
+    first = jax.tree.map(jnp.copy, next(start())[0])
     rest = run(state=first)
     assert len(rest) == 2 and same_tree(whole, rest[-1][0])
 
@@ -163,6 +200,7 @@ def test_eight_devices_give_the_same_metrics_as_one():
     code = """
         import jax
         jax.config.update("jax_num_cpu_devices", 8)
+        jax.config.update("jax_disable_most_optimizations", True)
         import tiny, test_ppo as t
         mesh = jax.make_mesh((8,), ("data",))
         alone = [m for _, m, _ in t.run()]
@@ -179,7 +217,7 @@ def test_eight_devices_give_the_same_metrics_as_one():
 
 
 def test_the_advantage_is_whitened_after_the_returns_are_taken():
-    *_, rollout = run(replace(SMALL, iterations=1))[0]
+    *_, rollout = next(start())
     make = partial(train_ppo.experience, rollout, rollout.scores["proxy"], 0.1)
     plain, returns = make(replace(SMALL, whiten_advantages=False), Equations())
     white, same = make(SMALL, Equations())
