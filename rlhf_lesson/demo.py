@@ -27,6 +27,7 @@ class Config:
     """Settings of the demo; the defaults take minutes on two CPU cores."""
 
     base: Path = BASE  # folder of the language model to start from
+    snippets: int = 5000  # most texts that SFT, and the gold model, learn from
     pairs: int = 4000  # human choices behind the proxy
     pool: int = 64  # best-of-n samples per prompt
     prompts: int = 128  # held-out prompts of the evaluation; the first 32 get a pool
@@ -94,8 +95,9 @@ def reward_accuracy(model: ScalarModel, data: Data, pairs: Sequence[feedback.Pai
 def train_models(config: Config, base: GPT2, data: Data) -> tuple[GPT2, ScalarModel, ScalarModel]:
     """The SFT policy, the gold reward model (all ratings of its split) and the proxy (single raters' choices)."""
     pad_id = data.tokenizer.pad_token_id
-    sft = last("fine-tune (SFT)", train_sft.train(config.sft, base, data.sft("gold", "proxy"), pad_id=pad_id)).model
-    rated = data.rated("gold")
+    texts = data.sft("proxy", "gold")[: config.snippets]
+    sft = last("fine-tune (SFT)", train_sft.train(config.sft, base, texts, pad_id=pad_id)).model
+    rated = data.rated("gold")[: config.snippets]
     objective = train_reward.rating_objective
     gold = last("gold reward model", train_reward.train(config.gold, base, rated, pad_id=pad_id, objective=objective))
     pairs = data.comparisons(data.choices(config.pairs, "proxy", seed=config.seed))
