@@ -28,14 +28,14 @@ class Config:
 
     base: Path = BASE  # folder of the language model to start from
     snippets: int = 5000  # most texts that SFT, and the gold model, learn from
-    pairs: int = 4000  # human choices behind the proxy
+    pairs: int = 6000  # human choices behind the proxy
     pool: int = 64  # best-of-n samples per prompt
     prompts: int = 128  # held-out prompts of the evaluation; the first 32 get a pool
     seed: int = 0
     sft: train_sft.Config = field(default_factory=train_sft.Config)
     gold: train_reward.Config = field(default_factory=train_reward.Config)
-    proxy: train_reward.Config = field(default_factory=train_reward.Config)
-    ppo: train_ppo.Config = field(default_factory=lambda: train_ppo.Config(temperature=0.7))
+    proxy: train_reward.Config = field(default_factory=lambda: train_reward.Config(epochs=1))  # a second pass overfits
+    ppo: train_ppo.Config = field(default_factory=lambda: train_ppo.Config(temperature=0.7, kl_coef=0.15))
 
 
 class Data:
