@@ -121,17 +121,20 @@ def normalise_on_policy(models: dict[str, ScalarModel], policy: GPT2, data: Data
 
 def measure(config: Config, policies: dict[str, GPT2], scorers: dict[str, ScalarModel], data: Data):
     """Samples of each policy for the same held-out prompts, and a pool of the first policy's for best-of-n."""
-    key = jax.random.fold_in(jax.random.key(config.seed), 2)
+
+    def key(use: int):  # the same noise for every policy, other noise for the pool
+        return jax.random.fold_in(jax.random.key(config.seed), use)
+
     reference = policies["sft"]
     how = dict(response=config.ppo.response, temperature=config.ppo.temperature, text_scorers={"judge": vader_score})
     prompts = held_out_prompts(data, config.prompts)
     samples = {
-        name: evaluate.sample(policy, reference, scorers, prompts, key, data.tokenizer, **how)
+        name: evaluate.sample(policy, reference, scorers, prompts, key(2), data.tokenizer, **how)
         for name, policy in tqdm(policies.items(), desc=f"{'measure':<22}")
     }
     few = Prompts(*(x[:32] for x in prompts))
     pool = evaluate.sample(
-        reference, reference, scorers, evaluate.repeat_prompts(few, config.pool), key, data.tokenizer, **how
+        reference, reference, scorers, evaluate.repeat_prompts(few, config.pool), key(3), data.tokenizer, **how
     )
     return samples, pool
 
