@@ -1,0 +1,17 @@
+"""Tokens per second of sampling on one pinned core; prints JSON."""
+
+import json
+
+import jax
+import shape  # pins the core before JAX starts its threads, at the first computation
+from flax import nnx
+
+from rlhf_lesson.generate import generate
+from rlhf_lesson.model import GPT2
+
+model, prompts = GPT2(shape.SHAPE, rngs=nnx.Rngs(0)), shape.prompts()
+spent = shape.measure(
+    lambda i: generate(model, prompts.tokens, prompts.mask, jax.random.key(i), response=shape.RESPONSE, **shape.IDS)
+)
+tokens = shape.BATCH * shape.RESPONSE
+print(json.dumps({"cpu_seconds": spent, "tokens_per_second": tokens / spent["median"], **shape.about()}, indent=1))

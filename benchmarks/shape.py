@@ -1,0 +1,39 @@
+"""The shape at which speed is compared, and how it is measured: CPU-seconds of one pinned core, compilation apart."""
+
+import os
+import time
+from collections.abc import Callable
+
+if hasattr(os, "sched_setaffinity"):  # before JAX starts its threads
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+import jax
+import numpy as np
+
+from rlhf_lesson.model import ModelConfig
+from rlhf_lesson.rollout import Prompts
+
+SHAPE = ModelConfig(vocab=4096, dim=256, layers=4, heads=4, context=64)
+PROMPT, RESPONSE, BATCH = 16, 32, 64
+IDS = {"pad_id": 0, "end_id": 1}
+
+
+def prompts() -> Prompts:
+    """One batch of ragged, left-padded prompts."""
+    rng = np.random.default_rng(0)
+    mask = np.arange(PROMPT)[None] >= rng.integers(0, PROMPT // 2, BATCH)[:, None]
+    return Prompts(np.where(mask, rng.integers(3, SHAPE.vocab, mask.shape), 0).astype(np.int32), mask)
+
+
+def measure(work: Callable[[int], object], repeats: int = 5) -> dict[str, float]:
+    """CPU-seconds of work(i): the first call, which compiles, then least and median of the others."""
+    spent = []
+    for i in range(repeats + 1):
+        begin = time.process_time()
+        jax.block_until_ready(work(i))
+        spent.append(time.process_time() - begin)
+    return {"first": spent[0], "least": min(spent[1:]), "median": float(np.median(spent[1:]))}
+
+
+def about() -> dict[str, str | int]:
+    return {"jax": jax.__version__, "device": jax.devices()[0].device_kind, "cores": 1}
