@@ -27,8 +27,8 @@ class Config:
     """Settings of the demo; the defaults take minutes on two CPU cores."""
 
     base: Path = BASE  # folder of the language model to start from
-    snippets: int = 5000  # most texts that SFT, and the gold model, learn from
-    pairs: int = 6000  # human choices behind the proxy
+    snippets: int = 4000  # most texts that SFT, and the gold model, learn from
+    pairs: int = 5000  # human choices behind the proxy
     pool: int = 64  # best-of-n samples per prompt
     prompts: int = 128  # held-out prompts of the evaluation; the first 32 get a pool
     seed: int = 0

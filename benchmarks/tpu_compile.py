@@ -1,0 +1,98 @@
+"""Compiles every jitted step of the chain for TPU v5e, ahead of time and without a TPU; prints bytes and FLOPs as JSON.
+
+In an environment of its own, since libtpu beside jax is tried as the default backend:
+
+    python3 -m venv .venv-tpu && .venv-tpu/bin/pip install -e . "jax[tpu]"
+    .venv-tpu/bin/python benchmarks/tpu_compile.py > benchmarks/results/tpu_compile.json
+"""
+
+import json
+import os
+
+os.environ |= {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "JAX_PLATFORMS": "cpu",
+}
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.experimental import topologies
+
+from rlhf_lesson import losses, train_ppo, train_reinforce, train_reward, train_sft
+from rlhf_lesson.generate import generate
+from rlhf_lesson.model import GPT2, ModelConfig, ScalarModel
+from rlhf_lesson.rollout import Prompts, collect
+
+TOPOLOGY = topologies.get_topology_desc(
+    platform="tpu", topology_name="v5e:2x2", chips_per_host_bounds=[2, 2, 1]
+)  # fmt: skip
+CHIP = jax.sharding.SingleDeviceSharding(TOPOLOGY.devices[0])
+IDS = {"pad_id": 0, "end_id": 1}
+
+
+def for_tpu(tree):
+    """The tree's shapes, placed on a TPU chip that need not exist."""
+
+    def shape(x):
+        x = jnp.asarray(x)
+        return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=CHIP)
+
+    return jax.tree.map(shape, tree)
+
+
+def report(step, *args, static: dict) -> dict[str, float]:
+    """Compiles one step for the chip; what the compiler says of its memory and work."""
+    compiled = step.trace(*map(for_tpu, args), **static).lower(lowering_platforms=("tpu",)).compile()
+    memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
+    return {
+        "arguments_bytes": memory.argument_size_in_bytes,
+        "outputs_bytes": memory.output_size_in_bytes,
+        "temporary_bytes": memory.temp_size_in_bytes,
+        "code_bytes": memory.generated_code_size_in_bytes,
+        "gflop": cost.get("flops", 0.0) / 1e9,
+    }
+
+
+def steps():
+    """(name, jitted step, arguments, static arguments) of every program of the chain."""
+    key, policy = jax.random.key(0), GPT2(ModelConfig(dropout=0.1), rngs=nnx.Rngs(0))
+    scorer = ScalarModel(GPT2(ModelConfig(), rngs=nnx.Rngs(1)), rngs=nnx.Rngs(2))
+    prompts = Prompts(np.full((64, 8), 5, np.int32), np.ones((64, 8), bool))
+    yield "generate", generate, (policy, *prompts, key), {"response": 24, **IDS}
+    rows = [train_sft.Example([5] * 30, 4)] * 64
+    tx = train_sft.optimizer(train_sft.Config(), 100)
+    state = train_sft.State(policy, tx.init(policy), jnp.zeros((), jnp.int32))
+    chosen = {"optimizer": tx, "cross_entropy_loss": losses.cross_entropy_loss}
+    yield "sft", train_sft.train_step, (state, train_sft.make_batch(rows, 64, 32, 0), key), chosen
+    objectives = {
+        "reward_pairs": (train_reward.Comparison(([5] * 30,) * 2), train_reward.bradley_terry_objective),
+        "reward_rankings": (train_reward.Comparison(([5] * 30,) * 4), train_reward.plackett_luce_objective),
+        "reward_ratings": (train_reward.Rated([5] * 30, 1.0), train_reward.rating_objective),
+    }
+    tx = train_reward.optimizer(train_reward.Config(), 100)
+    state = train_reward.State(scorer, tx.init(scorer), jnp.zeros((), jnp.int32))
+    for name, (row, objective) in objectives.items():
+        batch = train_reward.make_batch([row] * 32, 32, 32, 0)
+        yield name, train_reward.train_step, (state, batch, key), dict(optimizer=tx, objective=objective, lm_coef=0.1)
+    for name, separate in (("shared", False), ("two_nets", True)):
+        config = train_ppo.Config(separate_critic=separate)
+        state = train_ppo.initial_state(config, policy, scorer)
+        arguments = (state.actor_critic, policy, {"proxy": scorer}, prompts, key)
+        yield f"ppo_collect_{name}", collect, arguments, {"response": 24, **IDS}
+        rollout = jax.eval_shape(lambda *a: collect(*a, response=24, **IDS), *arguments)
+        rollout = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), rollout)
+        score = rollout.scores["proxy"]
+        yield f"ppo_update_{name}", train_ppo.update, (state, rollout, score, key), {"config": config}
+    config = train_reinforce.Config()
+    state = train_reinforce.State(policy, train_reinforce.optimizer(config).init(policy), jnp.zeros((), jnp.int32))
+    equations = {"baseline": train_reinforce.advantages.leave_one_out, "loss": losses.policy_gradient_loss}
+    yield "reinforce_update", train_reinforce.update, (state, rollout, score), {"config": config, **equations}
+
+
+if __name__ == "__main__":
+    compiled = {name: report(step, *args, static=static) for name, step, args, static in steps()}
+    print(json.dumps({"jax": jax.__version__, "target": "TPU v5e", "programs": compiled}, indent=1))
