@@ -80,9 +80,7 @@ def one_seed(config: Config, seed: int, base, data: demo.Data) -> dict:
         objective = train_reward.rating_objective
         for state, _ in train_reward.train(settings, base, data.rated("gold"), pad_id=pad_id, objective=objective):
             pass
-        rated = data.rated("eval")
-        predicted = train_reward.score(state.model, [r.response for r in rated], pad_id=pad_id)
-        row["gold_correlation"] = float(np.corrcoef(predicted, [r.target for r in rated])[0, 1])
+        row["gold_correlation"] = demo.rater_correlation(state.model, data)
     return row
 
 

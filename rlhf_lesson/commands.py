@@ -6,7 +6,6 @@ Leaves out the options, which stand in __main__.py, and the equations, which sta
 from dataclasses import asdict
 
 import jax
-import numpy as np
 
 from rlhf_lesson import demo as chain
 from rlhf_lesson import evaluate, feedback, train_ppo, train_reward, train_sft
@@ -14,7 +13,6 @@ from rlhf_lesson import pretrain as base_model
 from rlhf_lesson.checkpoint import load_model, save_model
 from rlhf_lesson.judge import vader_score
 from rlhf_lesson.pretrained import load_base
-from rlhf_lesson.rollout import Prompts
 from rlhf_lesson.runs import run
 from rlhf_lesson.tokenizer import load_tokenizer
 
@@ -76,12 +74,10 @@ def reward(command) -> dict:
     model = _drive(
         command, "reward", lambda state: train_reward.train(command.config, base, examples, state=state, **how)
     ).model
-    rated = data.rated("eval")
-    scores = train_reward.score(model, [r.response for r in rated], pad_id=pad_id)
     held_out = data.choices(4000, "eval", seed=1000)
     results = {
         "accuracy_single_rater": chain.reward_accuracy(model, data, held_out),
-        "correlation_with_raters": float(np.corrcoef(scores, [r.target for r in rated])[0, 1]),
+        "correlation_with_raters": chain.rater_correlation(model, data),
     }
     return _finish(command, model, tokenizer, results)
 
@@ -121,7 +117,7 @@ def bestofn(command) -> dict:
         policy,
         policy,
         scorers,
-        evaluate.repeat_prompts(Prompts(*prompts), command.pool),
+        evaluate.repeat_prompts(prompts, command.pool),
         jax.random.key(command.seed),
         tokenizer,
         response=train_ppo.Config().response,

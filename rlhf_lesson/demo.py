@@ -92,6 +92,13 @@ def reward_accuracy(model: ScalarModel, data: Data, pairs: Sequence[feedback.Pai
     return train_reward.pairwise_accuracy(*scores)
 
 
+def rater_correlation(model: ScalarModel, data: Data) -> float:
+    """Correlation of a reward model's scores with the means of the held-out raters."""
+    rated = data.rated("eval")
+    scores = train_reward.score(model, [r.response for r in rated], pad_id=data.tokenizer.pad_token_id)
+    return float(np.corrcoef(scores, [r.target for r in rated])[0, 1])
+
+
 def train_models(config: Config, base: GPT2, data: Data) -> tuple[GPT2, ScalarModel, ScalarModel]:
     """The SFT policy, the gold reward model (all ratings of its split) and the proxy (single raters' choices)."""
     pad_id = data.tokenizer.pad_token_id
@@ -189,12 +196,10 @@ def run(config: Config, out: Path) -> tuple[dict, list[dict]]:
     pad_id, end_id = tokenizer.pad_token_id, tokenizer.eos_token_id
     sft, gold, proxy = train_models(config, base, data)
     held_out = data.choices(2000, "eval", seed=config.seed)
-    gold_on_people = train_reward.score(gold, [r.response for r in data.rated("eval")], pad_id=pad_id)
-    people = [r.target for r in data.rated("eval")]
     results: dict = {
         "sft.val_loss": train_sft.validation_loss(sft, data.sft("eval"), pad_id=pad_id),
         "reward.accuracy_single_rater": reward_accuracy(proxy, data, held_out),
-        "gold.correlation": float(np.corrcoef(gold_on_people, people)[0, 1]),
+        "gold.correlation": rater_correlation(gold, data),
     }
     scorers = normalise_on_policy({"proxy": proxy, "gold": gold}, sft, data, config.ppo, config.seed)
     curve = []
