@@ -1,39 +1,78 @@
-"""The demo's chain over seeds, with its KL penalty and without: what PPO gains, and what it costs; prints JSON.
+"""The demo's chain over seeds, with its KL penalty and without: what PPO gains, and what it costs.
 
-    python benchmarks/chain_seeds.py --seeds 5 --out benchmarks/results/chain.json
+    python benchmarks/chain_seeds.py --out benchmarks/results/chain.json
 
-Every seed trains its own SFT policy, reward models and PPO. With kl_coef 0 only the penalty changes.
+Every seed trains its own SFT policy and reward models; with kl_coef 0 only the penalty changes, and the run is three times
+as long. Each seed leaves a file in `runs`, so a run that was killed goes on where it stopped, and two processes with other
+`--seeds` may share the work; the one that finds all five writes `out`.
 """
 
 import json
-import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import tyro
 
-from rlhf_lesson import demo
+from rlhf_lesson import demo, evaluate
 from rlhf_lesson.checkpoint import write_atomically
+
+ALL = (0, 1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
 class Config:
-    seeds: int = 5
-    unpenalised: bool = True  # also run kl_coef 0, three times as long
-    chain: demo.Config = field(default_factory=demo.Config)
+    seeds: tuple[int, ...] = ALL
+    chain: demo.Config = field(default_factory=lambda: demo.Config(pool=256))
+    runs: Path = Path("runs/chain")
     out: Path | None = None
 
 
+def smooth(curve: Sequence[dict], name: str, window: int = 5) -> np.ndarray:
+    """Running mean of a metric over `window` iterations."""
+    return np.convolve([m[name] for m in curve], np.ones(window) / window, mode="valid")
+
+
+def at_equal_kl(curve: Sequence[dict], best_of_n: Sequence[dict]) -> list[dict[str, float]]:
+    """PPO's scores, read off its smoothed path, at the KL of each best-of-n that it passes."""
+    kl = np.maximum.accumulate(smooth(curve, "kl"))
+    return [
+        {"kl": row["kl"], "n": row["n"]}
+        | {f"best_of_n_{name}": row[name] for name in ("proxy", "gold")}
+        | {f"ppo_{name}": float(np.interp(row["kl"], kl, smooth(curve, f"score/{name}"))) for name in ("proxy", "gold")}
+        for row in best_of_n
+        if kl[0] <= row["kl"] <= kl[-1]
+    ]
+
+
+def tuned(config: demo.Config, chain: demo.Chain, kl_coef: float, iterations: int) -> tuple[dict, list[dict]]:
+    """One PPO run of a chain: its gains on held-out prompts, where gold peaked, and its curve."""
+    policy, curve = demo.reinforce(replace(config.ppo, kl_coef=kl_coef, iterations=iterations), chain)
+    samples, pool = demo.measure(config, {"sft": chain.sft, "ppo": policy}, chain.scorers, chain.data)
+    row = chain.results | demo.summary(samples["sft"], samples["ppo"])
+    gold, proxy = smooth(curve, "score/gold"), smooth(curve, "score/proxy")
+    row |= {"gold_at_peak": float(gold.max()), "gold_at_end": float(gold[-1])}
+    row |= {"proxy_at_gold_peak": float(proxy[gold.argmax()]), "proxy_at_end": float(proxy[-1])}
+    row["bestofn"] = evaluate.best_of_n_curve(pool, config.pool, demo.powers_of_two(config.pool))
+    row["equal_kl"] = at_equal_kl(curve, row["bestofn"])
+    row["samples"] = samples["ppo"].texts[:12]
+    row["curve"] = [{k: round(m[k], 4) for k in ("kl", "score/proxy", "score/gold", "length")} for m in curve]
+    return row, curve
+
+
 def one(config: demo.Config, seed: int) -> dict:
-    """metrics.json of one run of the chain, every stage with this seed."""
+    """Both runs of one seed, every stage with this seed."""
     stages = {s: replace(getattr(config, s), seed=seed) for s in ("sft", "gold", "proxy", "ppo")}
-    with tempfile.TemporaryDirectory() as folder:
-        return demo.run(replace(config, seed=seed, **stages), Path(folder))[0]
+    config = replace(config, seed=seed, **stages)
+    chain = demo.build(config)
+    penalised, _ = tuned(config, chain, config.ppo.kl_coef, config.ppo.iterations)
+    unpenalised, _ = tuned(config, chain, 0.0, 3 * config.ppo.iterations)
+    return {"seed": seed, "penalised": penalised, "unpenalised": unpenalised}
 
 
 def summary(rows: list[dict]) -> dict:
-    """Mean, spread and worst seed of every number."""
+    """Mean, spread, lowest and highest of every number."""
     names = [k for k, v in rows[0].items() if isinstance(v, float)]
     values = {k: [row[k] for row in rows] for k in names}
     return {
@@ -41,17 +80,27 @@ def summary(rows: list[dict]) -> dict:
     }
 
 
+def overoptimised(row: dict) -> bool:
+    """Whether gold fell from its peak by a quarter of its rise, or half the distinct bigrams went, while the proxy rose on."""
+    fell = row["gold_at_end"] < 0.75 * row["gold_at_peak"]
+    collapsed = row["ppo.distinct2_after"] < 0.5 * row["ppo.distinct2_before"]
+    return bool((fell or collapsed) and row["proxy_at_end"] >= row["proxy_at_gold_peak"])
+
+
 def main(config: Config) -> None:
-    result = {"penalised": [], "unpenalised": []}
-    free = replace(config.chain.ppo, kl_coef=0.0, iterations=3 * config.chain.ppo.iterations)
-    for seed in range(config.seeds):
-        result["penalised"].append(one(config.chain, seed))
-        if config.unpenalised:
-            result["unpenalised"].append(one(replace(config.chain, ppo=free), seed))
-        if config.out:  # after every seed: a run of an hour should not be lost
-            summaries = {f"{name}_summary": summary(rows) for name, rows in result.items() if rows}
-            write_atomically(config.out, (json.dumps({**result, **summaries}, indent=1) + "\n").encode())
-        print(json.dumps({name: rows[-1] for name, rows in result.items() if rows}), flush=True)
+    for seed in config.seeds:
+        path = config.runs / f"seed_{seed}.json"
+        if not path.is_file():
+            row = one(config.chain, seed)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, (json.dumps(row, indent=1) + "\n").encode())
+    paths = [config.runs / f"seed_{seed}.json" for seed in ALL]
+    if config.out and all(path.is_file() for path in paths):
+        rows = [json.loads(path.read_text()) for path in paths]
+        result = {f"{kind}_summary": summary([r[kind] for r in rows]) for kind in ("penalised", "unpenalised")}
+        result["overoptimised_seeds"] = [r["seed"] for r in rows if overoptimised(r["unpenalised"])]
+        write_atomically(config.out, (json.dumps({**result, "rows": rows}, indent=1) + "\n").encode())
+        print(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -183,6 +184,45 @@ class CompileClock:
             self.seconds += duration
 
 
+class Chain(NamedTuple):
+    """What PPO starts from: the SFT policy, the normalised reward models, and what was measured of them."""
+
+    data: Data
+    sft: GPT2
+    scorers: dict[str, ScalarModel]
+    results: dict[str, float]
+
+
+def build(config: Config) -> Chain:
+    """Everything before PPO: fine-tunes the policy, trains both reward models and measures them on held-out raters."""
+    feedback.fetch()
+    base, tokenizer = load_base(config.base)
+    data = Data(tokenizer, config.seed)
+    sft, gold, proxy = train_models(config, base, data)
+    held_out = data.choices(2000, "eval", seed=config.seed)
+    results = {
+        "sft.val_loss": train_sft.validation_loss(sft, data.sft("eval"), pad_id=tokenizer.pad_token_id),
+        "reward.accuracy_single_rater": reward_accuracy(proxy, data, held_out),
+        "gold.correlation": rater_correlation(gold, data),
+    }
+    scorers = normalise_on_policy({"proxy": proxy, "gold": gold}, sft, data, config.ppo, config.seed)
+    return Chain(data, sft, scorers, results)
+
+
+def reinforce(ppo: train_ppo.Config, chain: Chain) -> tuple[GPT2, list[dict]]:
+    """PPO from the SFT policy against the proxy; the policy and the metrics of every iteration."""
+    curve, tokenizer = [], chain.data.tokenizer
+
+    def remember(steps):
+        for state, metrics, rollout in steps:
+            curve.append(metrics)
+            yield state, metrics, rollout
+
+    ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
+    steps = train_ppo.train(ppo, chain.sft, chain.data.prompts("gold", "proxy"), chain.scorers, **ids)
+    return last("PPO", remember(steps)).policy, curve
+
+
 def run(config: Config, out: Path) -> tuple[dict, list[dict]]:
     """Runs the chain and writes report.html, samples.jsonl, metrics.json and the models into `out`.
 
@@ -190,40 +230,24 @@ def run(config: Config, out: Path) -> tuple[dict, list[dict]]:
       What metrics.json and samples.jsonl hold.
     """
     started, clock = time.time(), CompileClock()
-    feedback.fetch()
-    base, tokenizer = load_base(config.base)
-    data = Data(tokenizer, config.seed)
-    pad_id, end_id = tokenizer.pad_token_id, tokenizer.eos_token_id
-    sft, gold, proxy = train_models(config, base, data)
-    held_out = data.choices(2000, "eval", seed=config.seed)
-    results: dict = {
-        "sft.val_loss": train_sft.validation_loss(sft, data.sft("eval"), pad_id=pad_id),
-        "reward.accuracy_single_rater": reward_accuracy(proxy, data, held_out),
-        "gold.correlation": rater_correlation(gold, data),
-    }
-    scorers = normalise_on_policy({"proxy": proxy, "gold": gold}, sft, data, config.ppo, config.seed)
-    curve = []
-    prompts = data.prompts("gold", "proxy")
-
-    def remember(steps):
-        for state, metrics, rollout in steps:
-            curve.append(metrics)
-            yield state, metrics, rollout
-
-    ids = {"pad_id": pad_id, "end_id": end_id}
-    policy = last("PPO", remember(train_ppo.train(config.ppo, sft, prompts, scorers, **ids))).policy
-    samples, pool = measure(config, {"sft": sft, "ppo": policy}, scorers, data)
-    ns = [2**k for k in range(config.pool.bit_length()) if 2**k <= config.pool]
-    results |= summary(samples["sft"], samples["ppo"])
-    results["bestofn"] = evaluate.best_of_n_curve(pool, config.pool, ns)
+    chain = build(config)
+    policy, curve = reinforce(config.ppo, chain)
+    samples, pool = measure(config, {"sft": chain.sft, "ppo": policy}, chain.scorers, chain.data)
+    results = chain.results | summary(samples["sft"], samples["ppo"])
+    results["bestofn"] = evaluate.best_of_n_curve(pool, config.pool, powers_of_two(config.pool))
     results["seconds.total"], results["seconds.compile"] = time.time() - started, clock.seconds
-    for name, model in {"sft": sft, "ppo": policy, **scorers}.items():
+    for name, model in {"sft": chain.sft, "ppo": policy, **chain.scorers}.items():
         save_model(model, out / "models" / name)
-        tokenizer.save_pretrained(out / "models" / name)
+        chain.data.tokenizer.save_pretrained(out / "models" / name)
     rows = list(sample_rows(samples["sft"], samples["ppo"], pool, config.pool))
     figure = plots.frontier_figure([ppo_path(curve)], results["bestofn"])
     report.write_report(out, results, rows, {"reward_against_kl": figure})
     return results, rows
+
+
+def powers_of_two(most: int) -> list[int]:
+    """1, 2, 4, ... up to `most`."""
+    return [2**k for k in range(most.bit_length()) if 2**k <= most]
 
 
 def ppo_path(curve: Sequence[dict]) -> list[dict[str, float]]:

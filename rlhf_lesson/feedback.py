@@ -85,23 +85,42 @@ def unpack(archive: bytes) -> dict[str, bytes]:
         return {name: tar.extractfile(f"hutto_ICWSM_2014/{name}").read() for name in FILES}
 
 
+def pip_download(requirement: str, sha256: str, *, kind: str, what: str, command: str) -> bytes:
+    """The archive of a package by pip, which knows the way to the user's index; nothing is installed or run.
+
+    Args:
+      requirement: `name==version`.
+      sha256: hash that the archive must have.
+      kind: "binary" for the wheel, "source" for the source distribution.
+      what: what the user misses when it fails, for the error.
+      command: what to run again when online, for the error.
+
+    Raises:
+      ValueError: pip could not fetch it; says which command to run.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        wanted = Path(temporary) / "requirements.txt"
+        wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n")
+        only = "--no-binary" if kind == "source" else "--only-binary"
+        options = ["--no-deps", only, ":all:", "--require-hashes", "-d", temporary, "-r", str(wanted)]
+        download = [sys.executable, "-m", "pip", "download", *options]
+        done = subprocess.run(download, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ValueError(
+                f"{what} are not in {cache_folder()} and pip could not fetch them: run `python -m rlhf_lesson {command}`"
+                f" when online (without pip, run `uv pip install pip` first). pip said: {done.stderr.strip()[-300:]}"
+            )
+        wanted.unlink()
+        return next(Path(temporary).iterdir()).read_bytes()
+
+
 def fetch(cache: Path | None = None) -> Path:
     """Folder of the rating files; downloads them with pip the first time only; ValueError says what to run if it can't."""
     folder = Path(cache or cache_folder()) / "hutto_2014"
     if all((folder / name).is_file() for name in FILES):
         return folder
-    with tempfile.TemporaryDirectory() as temporary:
-        wanted = Path(temporary) / "requirements.txt"
-        wanted.write_text(f"{REQUIREMENT} --hash=sha256:{SHA256}\n")
-        options = ["--no-deps", "--no-binary", "vaderSentiment", "--require-hashes", "-d", temporary, "-r", str(wanted)]
-        download = [sys.executable, "-m", "pip", "download", *options]
-        done = subprocess.run(download, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise ValueError(
-                f"the human ratings are not in {folder} and pip could not fetch them: run `python -m rlhf_lesson data fetch`"
-                f" when online (without pip, run `uv pip install pip` first). pip said: {done.stderr.strip()[-300:]}"
-            )
-        contents = unpack(next(Path(temporary).glob("*.tar.gz")).read_bytes())
+    archive = pip_download(REQUIREMENT, SHA256, kind="source", what="the human ratings", command="data fetch")
+    contents = unpack(archive)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         (folder / f"{name}.{os.getpid()}").write_bytes(content)

@@ -13,13 +13,13 @@ import jax
 import numpy as np
 from flax import nnx
 
-from rlhf_lesson import feedback, film_grammar
+from rlhf_lesson import feedback, film_grammar, film_reviews
 from rlhf_lesson.checkpoint import save_model, write_atomically
 from rlhf_lesson.evaluate import distinct
 from rlhf_lesson.generate import generate
 from rlhf_lesson.model import GPT2, ModelConfig
 from rlhf_lesson.runs import read_metrics
-from rlhf_lesson.tokenizer import decode, encode, train_tokenizer
+from rlhf_lesson.tokenizer import END, decode, encode, train_tokenizer
 from rlhf_lesson.train_sft import Config as TrainConfig
 from rlhf_lesson.train_sft import Example, train, validation_loss
 
@@ -35,11 +35,11 @@ class Config:
     layers: int = 4
     heads: int = 6
     dropout: float = 0.1  # of later fine-tuning; here every text is seen a few times only, and none is used
-    human_epochs: int = 4  # passes over the human-written texts
-    grammar_reviews: int = 80_000  # fresh reviews from our grammar, each seen once
-    verdict_share: float = 0.5  # of the grammar's reviews end in "verdict: good", which teaches what words mean
+    human_epochs: int = 3  # passes over the sentences of the rated sets
+    film_reviews: int = 25_000  # reviews by other people (film_reviews.py): beginning and end of each, seen once
+    grammar_reviews: int = 20_000  # fresh reviews from our grammar, each seen once
     learning_rate: float = 2e-3
-    batch_tokens: int = 1536
+    batch_tokens: int = 2048
     seed: int = 0
 
 
@@ -55,13 +55,32 @@ def human_texts(cache=None) -> tuple[list[str], list[str]]:
     return train, held_out
 
 
+def with_verdict(text: str, polarity: int) -> str:
+    """The text, its end token and one word of verdict, as a page prints stars under a review.
+
+    To foresee that word, the state at the end token must sum up what was liked: the state that a reward model reads
+    (preference model pretraining: Askell et al. 2021, arXiv:2112.00861, section 4). Sampling stops at the end token.
+    """
+    return f"{text}{END} {VERDICTS[polarity]}"
+
+
 def grammar_texts(config: Config) -> list[str]:
-    """Reviews written by our grammar, half of them with the verdict they amount to."""
-    rng = np.random.default_rng([config.seed, 1])
-    return [
-        f"{text} verdict: {VERDICTS[polarity]}." if rng.random() < config.verdict_share else text
-        for text, polarity in film_grammar.reviews(config.grammar_reviews, config.seed)
-    ]
+    """Reviews written by our grammar, with the polarity it was asked for."""
+    return [with_verdict(*review) for review in film_grammar.reviews(config.grammar_reviews, config.seed)]
+
+
+def review_texts(config: Config, cache=None) -> list[str]:
+    """The first two and last two passages of film reviews, where opinions stand; a passage's verdict is its review's."""
+    if config.film_reviews == 0:
+        return []
+    reviews = film_reviews.load(cache)
+    chosen = np.random.default_rng([config.seed, 2]).permutation(len(reviews))[: config.film_reviews]
+    texts = []
+    for text, liked in (reviews[i] for i in chosen):
+        parts = list(film_reviews.passages(text))
+        kept = parts if len(parts) <= 4 else parts[:2] + parts[-2:]
+        texts += [with_verdict(part, 1 if liked else -1) for part in kept]
+    return texts
 
 
 def examples(tokenizer, texts: Sequence[str], *, context: int) -> list[Example]:
@@ -77,15 +96,16 @@ def examples(tokenizer, texts: Sequence[str], *, context: int) -> list[Example]:
 def prepare(config: Config, cache=None):
     """Tokenizer, model, training examples, held-out examples and loop settings of one pretraining run.
 
-    Human texts are repeated `human_epochs` times and the grammar's are spread among them, in one epoch of the loop.
+    The rated sets are repeated `human_epochs` times and all else is spread among them, in one epoch of the loop.
     """
     train, held_out = human_texts(cache)
-    ours = grammar_texts(config)
-    tokenizer = train_tokenizer(train + ours[: len(train)], vocab=config.vocab)
+    once = grammar_texts(config) + review_texts(config, cache)
+    sample = np.random.default_rng([config.seed, 3]).permutation(len(once))[: len(train)]
+    tokenizer = train_tokenizer(train + [once[i].split(END)[0] for i in sample], vocab=config.vocab)
     shape = ModelConfig(config.vocab, config.dim, config.layers, config.heads)
     model = GPT2(shape, rngs=nnx.Rngs(config.seed))
     human = examples(tokenizer, train, context=shape.context)
-    mixture = human * config.human_epochs + examples(tokenizer, ours, context=shape.context)
+    mixture = human * config.human_epochs + examples(tokenizer, once, context=shape.context)
     loop = TrainConfig(1, config.batch_tokens, config.learning_rate, seed=config.seed)
     return tokenizer, model, mixture, examples(tokenizer, held_out, context=shape.context), loop
 
