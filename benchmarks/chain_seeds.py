@@ -46,29 +46,30 @@ def at_equal_kl(curve: Sequence[dict], best_of_n: Sequence[dict]) -> list[dict[s
     ]
 
 
-def tuned(config: demo.Config, chain: demo.Chain, kl_coef: float, iterations: int) -> tuple[dict, list[dict]]:
-    """One PPO run of a chain: its gains on held-out prompts, where gold peaked, and its curve."""
-    policy, curve = demo.reinforce(replace(config.ppo, kl_coef=kl_coef, iterations=iterations), chain)
-    samples, pool = demo.measure(config, {"sft": chain.sft, "ppo": policy}, chain.scorers, chain.data)
-    row = chain.results | demo.summary(samples["sft"], samples["ppo"])
+def row_of(chain: demo.Chain, before: evaluate.Samples, after: evaluate.Samples, curve: Sequence[dict]) -> dict:
+    """One PPO run: its gains on held-out prompts, where gold peaked on the way, and the way."""
+    row = chain.results | demo.summary(before, after)
     gold, proxy = smooth(curve, "score/gold"), smooth(curve, "score/proxy")
     row |= {"gold_at_peak": float(gold.max()), "gold_at_end": float(gold[-1])}
     row |= {"proxy_at_gold_peak": float(proxy[gold.argmax()]), "proxy_at_end": float(proxy[-1])}
-    row["bestofn"] = evaluate.best_of_n_curve(pool, config.pool, demo.powers_of_two(config.pool))
-    row["equal_kl"] = at_equal_kl(curve, row["bestofn"])
-    row["samples"] = samples["ppo"].texts[:12]
+    row["samples"] = after.texts[:12]
     row["curve"] = [{k: round(m[k], 4) for k in ("kl", "score/proxy", "score/gold", "length")} for m in curve]
-    return row, curve
+    return row
 
 
 def one(config: demo.Config, seed: int) -> dict:
-    """Both runs of one seed, every stage with this seed."""
+    """Both PPO runs of one seed, from the same SFT policy and reward models, every stage with this seed."""
     stages = {s: replace(getattr(config, s), seed=seed) for s in ("sft", "gold", "proxy", "ppo")}
     config = replace(config, seed=seed, **stages)
     chain = demo.build(config)
-    penalised, _ = tuned(config, chain, config.ppo.kl_coef, config.ppo.iterations)
-    unpenalised, _ = tuned(config, chain, 0.0, 3 * config.ppo.iterations)
-    return {"seed": seed, "penalised": penalised, "unpenalised": unpenalised}
+    free = replace(config.ppo, kl_coef=0.0, iterations=3 * config.ppo.iterations)
+    tuned = {kind: demo.reinforce(ppo, chain) for kind, ppo in {"penalised": config.ppo, "unpenalised": free}.items()}
+    policies = {"sft": chain.sft} | {kind: policy for kind, (policy, _) in tuned.items()}
+    samples, pool = demo.measure(config, policies, chain.scorers, chain.data)
+    best_of_n = evaluate.best_of_n_curve(pool, config.pool, demo.powers_of_two(config.pool))
+    rows = {kind: row_of(chain, samples["sft"], samples[kind], curve) for kind, (_, curve) in tuned.items()}
+    equal_kl = at_equal_kl(tuned["penalised"][1], best_of_n)
+    return {"seed": seed, **rows, "bestofn": best_of_n, "equal_kl": equal_kl, "samples_before": samples["sft"].texts[:12]}
 
 
 def summary(rows: list[dict]) -> dict:

@@ -28,8 +28,8 @@ class Config:
     seeds: int = 5
     pairs: int = 8000  # single-rater choices of training snippets
     base: Path = BASE  # folder of the language model to start from
-    proxy: train_reward.Config = field(default_factory=train_reward.Config)
-    gold: train_reward.Config = field(default_factory=lambda: demo.Config().gold)
+    proxy: train_reward.Config = field(default_factory=lambda: train_reward.Config(dropout=0.3))
+    gold: train_reward.Config = field(default_factory=lambda: train_reward.Config(epochs=4))
     skip_gold: bool = False
     skip_bag: bool = False
     out: Path | None = None
@@ -91,6 +91,8 @@ def main(config: Config) -> None:
     for seed in range(config.seeds):
         rows.append(one_seed(config, seed, base, data))
         print(json.dumps(rows[-1]), flush=True)
+        if config.out:  # after every seed: an hour's work should not be lost
+            write_atomically(config.out, (json.dumps({"rows": rows}, indent=1) + "\n").encode())
     names = [n for n in rows[0] if n not in ("seed", "seconds")]
     spread = {n: {"mean": np.mean([r[n] for r in rows]), "std": np.std([r[n] for r in rows])} for n in names}
     result = {"pairs": config.pairs, "rows": rows, "summary": spread}

@@ -30,6 +30,7 @@ class Config:
     epochs: int = 2  # passes over the comparisons
     batch_tokens: int = 2048  # padded tokens per step, all responses together
     learning_rate: float = 5e-4  # linear to 0
+    dropout: float = 0.2  # share of activations set to 0 in training; a few thousand texts are soon learnt by heart
     weight_decay: float = 0.1  # AdamW, on matrices only
     clip_norm: float = 1.0  # largest gradient norm
     lm_coef: float = 0.0  # weight of a joint next-token loss, which keeps the trunk from forgetting its words
@@ -171,6 +172,7 @@ def train(
     tx = optimizer(config, len(steps))
     if state is None:
         model = ScalarModel(jax.tree.map(jnp.copy, trunk), rngs=nnx.Rngs(config.seed))
+        model.trunk.config = trunk.config._replace(dropout=config.dropout)
         state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
     key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
     static = dict(optimizer=tx, objective=objective, lm_coef=config.lm_coef)
