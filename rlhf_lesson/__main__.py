@@ -99,6 +99,29 @@ class Eval:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Grade:
+    """Mark a class's submissions in a sandbox. Exit code 0: all graded, 3: open marks, 4: no sandbox, 130: stopped."""
+
+    submissions: tyro.conf.Positional[Path]  # a folder or an archive: a notebook, modules or an archive a student
+    out: Path = Path("results")  # marks for every reader; a later run goes on from here
+    key: Path = Path("course.key")  # the course's secret, made if missing
+    jobs: int = 2  # workers at a time
+    only: str | None = None  # one student
+    regrade: str | None = None  # one exercise, marked again for everyone
+    chapters: tuple[int, ...] = ()  # whose exercises count; none for all
+    seconds: float = 10.0  # what one exercise may take
+    unsafe: bool = False  # without a sandbox too: only for submissions that you wrote
+
+
+@dataclass(frozen=True)
+class Gradescope:
+    """Make the zip that Gradescope's autograder takes."""
+
+    out: Path = Path("autograder.zip")
+    key: Path = Path("course.key")  # the course's secret, made if missing
+
+
 Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Pretrain, tyro.conf.subcommand("pretrain")]
@@ -108,6 +131,8 @@ Command = (
     | Annotated[PPO, tyro.conf.subcommand("ppo")]
     | Annotated[Eval, tyro.conf.subcommand("eval")]
     | Annotated[Data, tyro.conf.subcommand("data")]
+    | Annotated[Grade, tyro.conf.subcommand("grade")]
+    | Annotated[Gradescope, tyro.conf.subcommand("gradescope")]
 )
 
 

@@ -3,6 +3,7 @@
 Leaves out the options, which stand in __main__.py, and the equations, which stand below the loops.
 """
 
+import sys
 from dataclasses import asdict
 
 import jax
@@ -27,6 +28,25 @@ def data(command) -> dict:
     folder = feedback.fetch()
     names = (feedback.MOVIES, feedback.AMAZON, feedback.NYT, feedback.TWEETS)
     return {"folder": str(folder), **{name: len(feedback.load(name)) for name in names}}
+
+
+def grade(command) -> None:
+    """Marks a class; the exit code says how it went (see Grade)."""
+    from rlhf_lesson.grading.run import course_key, grade
+    from rlhf_lesson.specs import EXERCISES
+
+    options = dict(jobs=command.jobs, only=command.only, regrade=command.regrade, seconds=command.seconds)
+    options |= dict(chapters=command.chapters, unsafe=command.unsafe)
+    key = course_key(command.key)
+    sys.exit(grade(command.submissions, command.out, key, EXERCISES, **options))
+
+
+def gradescope(command) -> dict:
+    from rlhf_lesson.grading.gradescope import make_zip
+    from rlhf_lesson.grading.run import course_key
+
+    make_zip(command.out, course_key(command.key))
+    return {"zip": str(command.out)}
 
 
 def _finish(command, model, tokenizer, results: dict) -> dict:

@@ -1,0 +1,170 @@
+"""How values cross the pipe between judge and worker: a JSON header that describes them, and the arrays' raw bytes.
+
+Leaves out trust: the judge reads with `receive` limits and `unpack`, which builds nothing but NumPy arrays, numbers, strings,
+None, tuples, lists and dicts. A frame is
+
+    u32 header length | u64 body length | header, UTF-8 JSON | body
+
+No pickle anywhere, and no import but NumPy: the worker's side must be small.
+"""
+
+import json
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+
+LENGTHS = struct.Struct("<IQ")
+HEADER_LIMIT, BODY_LIMIT = 2**20, 2**25  # bytes
+DEPTH, NODES, NDIM = 8, 20_000, 8
+DTYPES = frozenset(
+    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128".split()
+)
+
+
+class FrameError(Exception):
+    """A frame that breaks the rules; `kind` is one of the judge's failures."""
+
+    def __init__(self, kind: str, sentence: str):
+        super().__init__(sentence)
+        self.kind = kind
+
+
+def pack(value, body: list[bytes], depth: int = 0):
+    """A value as JSON-able nodes [type, ...]; its arrays' bytes are appended to `body`.
+
+    Raises:
+      FrameError: wrong-type, if it holds anything but arrays, numbers, strings, None, tuples, lists and dicts of strings.
+    """
+    if depth > DEPTH:
+        raise FrameError("wrong-type", f"the answer is nested more than {DEPTH} deep")
+    if value is None or type(value) in (bool, str):
+        return ["plain", value]
+    if type(value) is int:
+        return ["int", str(value)] if abs(value) < 2**200 else _refuse("an integer beyond all bounds")
+    if type(value) is float:
+        return ["float", value.hex()]
+    if isinstance(value, tuple | list):
+        return ["tuple" if isinstance(value, tuple) else "list", [pack(v, body, depth + 1) for v in value]]
+    if isinstance(value, dict):
+        if not all(type(k) is str for k in value):
+            raise FrameError("wrong-type", "a dict's keys must be strings")
+        return ["dict", [[k, pack(v, body, depth + 1)] for k, v in value.items()]]
+    dtype = getattr(value, "dtype", None)
+    if dtype is None or not hasattr(value, "shape"):
+        return _refuse(f"a {type(value).__name__}")
+    if str(dtype).startswith("key<"):  # a random key is its plain numbers and the name of its generator
+        import jax
+
+        data = pack(np.asarray(jax.random.key_data(value)), body, depth + 1)
+        return ["key", str(jax.random.key_impl(value)), data]
+    array = np.asarray(value)
+    if array.dtype.name == "bfloat16" or array.dtype.name.startswith("float8"):
+        array = array.astype(np.float32)
+    if array.dtype.kind == "U":
+        return ["strings", array.tolist()]
+    if array.dtype.name not in DTYPES:
+        return _refuse(f"an array of {array.dtype.name}")
+    array = np.ascontiguousarray(array).reshape(array.shape).astype(array.dtype.newbyteorder("<"), copy=False)
+    body.append(array.tobytes())
+    return ["array", array.dtype.name, list(array.shape)]
+
+
+def _refuse(what: str):
+    raise FrameError("wrong-type", f"the answer holds {what}: return arrays, numbers or strings")
+
+
+def unpack(node, body: memoryview):
+    """The value of nodes that may be forged; every size is checked before it is used.
+
+    Raises:
+      FrameError: crashed, since an honest worker never sends such a frame.
+    """
+    at, seen = 0, 0
+
+    def array(name, shape):
+        nonlocal at
+        sound = name in DTYPES and isinstance(shape, list) and len(shape) <= NDIM
+        if not sound or not all(type(n) is int and 0 <= n <= BODY_LIMIT for n in shape):
+            raise ValueError("array")
+        dtype, count = np.dtype(name), 1
+        for n in shape:
+            count *= n
+        size = count * dtype.itemsize
+        if size > len(body) - at:
+            raise ValueError("size")
+        values = np.frombuffer(body[at : at + size], dtype).reshape(shape)
+        at += size
+        return values
+
+    def value(node, depth):
+        nonlocal seen
+        seen += 1
+        if seen > NODES or depth > DEPTH + 2 or not isinstance(node, list) or not node:
+            raise ValueError("nodes")
+        match node:
+            case ["plain", None | bool() | str() as v]:
+                return v
+            case ["int", str(v)] if len(v) < 64:
+                return int(v)
+            case ["float", str(v)] if len(v) < 64:
+                return float.fromhex(v)
+            case ["tuple", list(v)]:
+                return tuple(value(n, depth + 1) for n in v)
+            case ["list", list(v)]:
+                return [value(n, depth + 1) for n in v]
+            case ["dict", list(v)]:
+                if not all(isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) for p in v):
+                    raise ValueError("dict")
+                return {k: value(n, depth + 1) for k, n in v}
+            case ["array", str(name), shape]:
+                return array(name, shape)
+            case ["strings", v]:
+                return np.asarray(v, dtype=str)
+            case ["key", str(name), data] if name in ("fry", "threefry2x32", "rbg", "unsafe_rbg"):
+                return Key(name, value(data, depth + 1))
+        raise ValueError("node")
+
+    try:
+        whole = value(node, 0)
+        if at != len(body):
+            raise ValueError("bytes left over")
+    except (ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
+        raise FrameError("crashed", "the worker's answer is no answer") from error
+    return whole
+
+
+class Key:
+    """A random key as plain numbers; the worker makes it real again with `jax.random.wrap_key_data`."""
+
+    def __init__(self, name: str, data: np.ndarray):
+        self.name, self.data = "threefry2x32" if name == "fry" else name, data
+
+
+def frame(header: dict, body: Sequence[bytes] = ()) -> bytes:
+    """One frame's bytes."""
+    text, raw = json.dumps(header).encode(), b"".join(body)
+    return LENGTHS.pack(len(text), len(raw)) + text + raw
+
+
+def lengths(prefix: bytes) -> tuple[int, int]:
+    """Both lengths; FrameError too-large beyond the limits."""
+    header, body = LENGTHS.unpack(prefix)
+    if header > HEADER_LIMIT or body > BODY_LIMIT:
+        raise FrameError("too-large", f"the answer is larger than {BODY_LIMIT >> 20} MiB")
+    return header, body
+
+
+def _no_constant(name: str):
+    raise ValueError(name)
+
+
+def header_of(raw: bytes) -> dict:
+    """The header, a JSON object; FrameError crashed if it is anything else."""
+    try:
+        header = json.loads(raw.decode(), parse_constant=_no_constant)
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise FrameError("crashed", "the worker's answer is no answer") from error
+    if not isinstance(header, dict):
+        raise FrameError("crashed", "the worker's answer is no answer")
+    return header

@@ -1,0 +1,346 @@
+"""From what a learning platform hands over to one Submission a student: its code cells as text, in order.
+
+Leaves out running or parsing any of it: cells are cut by lines, notebooks are JSON, archives are read member by member in
+memory and never unpacked to disk. Knows a plain folder (a notebook, a folder of modules, a .zip or .tar.gz a student), the bulk
+downloads of Canvas, Moodle and Gradescope, and any of these inside one archive.
+"""
+
+import hashlib
+import io
+import json
+import os
+import re
+import stat
+import tarfile
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+NOTEBOOK, MODULE, ARCHIVE = 5 << 20, 1 << 20, 20 << 20  # bytes of one file
+INFLATED, ENTRIES = 50 << 20, 200  # of one submission
+CLASS_ARCHIVE, CLASS_INFLATED, CLASS_ENTRIES = 4 << 30, 8 << 30, 100_000  # of a class in one archive
+MARK = re.compile(r"^[ \t]*#[ \t]*exercise:[ \t]*([A-Za-z_]\w*)[ \t]*$", re.M)
+BORDER = re.compile(r"^# %%.*$", re.M)
+SKIPPED = ("__MACOSX", ".ipynb_checkpoints", "__pycache__", ".git")
+CANVAS = re.compile(r"^(?P<student>[^_]+?)_(?:LATE_)?(?P<id>\d+)_\d+_.+$", re.I)
+MOODLE = re.compile(r"^(?P<student>.+_\d+)_assignsubmission_(?:file|onlinetext)_?$")
+
+
+class Unreadable(Exception):
+    """A submission, or a file of one, that can't be read; its text is the line that the student gets."""
+
+
+@dataclass
+class Submission:
+    """One student's cells; `unreadable` says why there are none."""
+
+    student: str
+    cells: list[str] = field(default_factory=list)
+    modules: list[str] = field(default_factory=list)  # names of its .py files
+    unreadable: str = ""
+    notes: list[str] = field(default_factory=list)
+    digest: str = ""  # of its bytes
+
+    def own(self, exercise: str) -> int | None:
+        """Which cell answers an exercise: the last one marked so; without a mark, the last that defines the name."""
+        marked = [i for i, cell in enumerate(self.cells) if (m := MARK.search(cell)) and m[1] == exercise]
+        if marked:
+            return marked[-1]
+        define = re.compile(rf"^(?:def[ \t]+{re.escape(exercise)}[ \t]*\(|{re.escape(exercise)}[ \t]*=(?!=))", re.M)
+        defining = [i for i, cell in enumerate(self.cells) if not MARK.search(cell) and define.search(cell)]
+        return defining[-1] if defining else None
+
+
+# ---- files ----
+
+
+def read(path: Path, limit: int) -> bytes:
+    """A regular file, once, with a cap; Unreadable for links, pipes, devices and what is too large."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0))
+    except OSError as error:
+        why = "a link" if path.is_symlink() else f"not to be opened ({error.strerror})"
+        raise Unreadable(f"{path.name} is {why}: hand in the file itself") from None
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise Unreadable(f"{path.name} is not a regular file: hand in a notebook, modules or an archive")
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise Unreadable(f"{path.name} is larger than {limit >> 20} MB: clear the outputs and hand it in again")
+    return data
+
+
+def cap(name: str) -> int:
+    return NOTEBOOK if name.endswith(".ipynb") else MODULE if name.endswith(".py") else ARCHIVE
+
+
+def is_archive(name: str) -> bool:
+    return name.lower().endswith((".zip", ".tar.gz", ".tgz", ".tar"))
+
+
+def counts(name: str) -> bool:
+    """Whether a file may hold answers; the rest of a submission is never opened."""
+    return name.endswith((".ipynb", ".py")) or is_archive(name)
+
+
+def sound(name: str) -> str | None:
+    """A member's path, or None for one that is absolute, climbs out or is a platform's leftover."""
+    parts = name.replace("\\", "/").split("/")
+    if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
+        raise Unreadable(f"the archive names a file outside itself ({name[:60]}): pack it again")
+    kept = [p for p in parts if p not in ("", ".")]
+    return None if not kept or any(p in SKIPPED for p in kept) or kept[-1].startswith("._") else "/".join(kept)
+
+
+def members(name: str, data: io.IOBase, *, entries: int, inflated: int) -> Iterator[tuple[str, bytes]]:
+    """An archive's notebooks, modules and archives; Unreadable if it is broken, a bomb, or names files outside itself."""
+    left, seen = inflated, 0
+
+    def take(path, file, limit):
+        nonlocal left
+        whole = file.read(min(limit, left) + 1)
+        left -= len(whole)
+        if left < 0:
+            raise Unreadable(f"{name} unpacks to more than {inflated >> 20} MB")
+        if len(whole) > limit:
+            raise Unreadable(f"{path} in {name} is larger than {limit >> 20} MB")
+        return path, whole
+
+    def count():
+        nonlocal seen
+        seen += 1
+        if seen > entries:
+            raise Unreadable(f"{name} holds more than {entries} files")
+
+    try:
+        if name.lower().endswith(".zip"):
+            with zipfile.ZipFile(data) as archive:
+                for info in archive.infolist():
+                    count()
+                    path = sound(info.filename)
+                    kind = stat.S_IFMT(info.external_attr >> 16)
+                    if path and counts(path) and not info.is_dir() and kind in (0, stat.S_IFREG):
+                        with archive.open(info) as file:
+                            yield take(path, file, cap(path))
+        else:
+            with tarfile.open(fileobj=Metered(data, name, inflated), mode="r|*") as archive:
+                for info in archive:
+                    count()
+                    path = sound(info.name)
+                    if path and counts(path) and info.isreg():
+                        yield take(path, archive.extractfile(info), cap(path))
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+    ) as error:
+        raise Unreadable(f"{name} is a broken archive ({type(error).__name__}): pack it again") from None
+    except Exception as error:  # zlib.error and lzma.LZMAError have no base in common
+        if isinstance(error, Unreadable):
+            raise
+        raise Unreadable(f"{name} is a broken archive ({type(error).__name__}): pack it again") from None
+
+
+class Metered(io.RawIOBase):
+    """A tar's compressed bytes; the stream is inflated by tarfile, which skips members by reading them, so time is the cap."""
+
+    def __init__(self, data, name: str, inflated: int):
+        self.data, self.name = gunzipped(data, name, inflated), name
+
+    def readable(self):
+        return True
+
+    def read(self, size=-1):
+        return self.data.read(size)
+
+
+def gunzipped(data: io.IOBase, name: str, inflated: int) -> io.BytesIO:
+    """The tar itself, inflated in memory up to the cap."""
+    import gzip
+
+    start = data.read(2)
+    data.seek(0)
+    if start != b"\x1f\x8b":
+        whole = data.read(inflated + 1)
+    else:
+        with gzip.GzipFile(fileobj=data) as file:
+            whole = file.read(inflated + 1)
+    if len(whole) > inflated:
+        raise Unreadable(f"{name} unpacks to more than {inflated >> 20} MB")
+    return io.BytesIO(whole)
+
+
+# ---- cells ----
+
+
+def notebook_cells(name: str, data: bytes) -> list[str]:
+    """A notebook's code cells; Unreadable unless it is one."""
+    try:
+        notebook = json.loads(data.decode("utf-8-sig"))
+        cells = notebook["cells"] if "cells" in notebook else [c for s in notebook["worksheets"] for c in s["cells"]]
+        code = [c.get("source", c.get("input", "")) for c in cells if c.get("cell_type") == "code"]
+        texts = ["".join(source) if isinstance(source, list) else source for source in code]
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Unreadable(f"{name} is not a notebook: save it again from Jupyter or Colab") from None
+    return [text for text in map(without_cell_magic, texts) if text.strip()]
+
+
+def without_cell_magic(text: str) -> str:
+    first, _, rest = text.lstrip().partition("\n")
+    if not first.startswith("%%"):
+        return text
+    return rest if first.split()[0] in ("%%time", "%%timeit", "%%capture") else ""
+
+
+def module_cells(name: str, data: bytes) -> list[str]:
+    """A module's sections: cut at `# %%`, and before each `# exercise: name`; else one."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Unreadable(f"{name} is not UTF-8 text: save it again as UTF-8") from None
+    cuts = sorted(
+        {0, len(text), *(m.start() for m in BORDER.finditer(text)), *(m.start() for m in MARK.finditer(text))}
+    )
+    return [part for a, b in pairwise(cuts) if (part := text[a:b]).strip()]
+
+
+def submission(
+    student: str, files: Iterable[tuple[str, bytes]], notes: Iterable[str] = (), depth: int = 0
+) -> Submission:
+    """All notebooks and modules of one student, in the order of their names."""
+    whole, hasher = Submission(student, notes=list(notes)), hashlib.sha256()
+    for name, data in sorted(files):
+        hasher.update(name.encode("utf-8", "replace") + b"\0" + hashlib.sha256(data).digest())
+        try:
+            if is_archive(name):
+                if depth:
+                    raise Unreadable(f"{name} is an archive inside an archive: hand in one archive")
+                inner = submission(
+                    student, members(name, io.BytesIO(data), entries=ENTRIES, inflated=INFLATED), depth=1
+                )
+                whole.cells += inner.cells
+                whole.modules += inner.modules
+                whole.notes += [inner.unreadable] if inner.unreadable else inner.notes
+            elif name.endswith(".ipynb"):
+                whole.cells += notebook_cells(name, data)
+            else:
+                whole.cells += module_cells(name, data)
+                whole.modules.append(Path(name).stem)
+        except Unreadable as error:
+            whole.notes.append(str(error))
+    whole.digest = hasher.hexdigest()
+    if not whole.cells:
+        whole.unreadable = (
+            " ".join(whole.notes) or "nothing to grade was found: hand in a notebook, modules or an archive"
+        )
+    return whole
+
+
+# ---- a class ----
+
+
+def student_of(name: str, *, folder: bool) -> str:
+    """Whose an entry is, by the platforms' ways of naming: Canvas `lastfirst_1_2_file`, Moodle `Name_1_assignsubmission_file_`."""
+    if folder:
+        found = MOODLE.match(name)
+        return found["student"] if found else name
+    found = CANVAS.match(name)
+    stem = re.sub(r"(\.tar\.gz|\.tgz|\.tar|\.zip|\.ipynb|\.py)$", "", name, flags=re.I)
+    return f"{found['student']}_{found['id']}" if found else stem
+
+
+def folder_files(folder: Path, notes: list[str]) -> list[tuple[str, bytes]]:
+    """A student's folder, capped; what is no regular file is reported and left."""
+    files, left, seen = [], INFLATED, 0
+    for where, folders, names in os.walk(folder, followlinks=False):
+        folders[:] = sorted(f for f in folders if f not in SKIPPED)
+        for name in sorted(names):
+            path = Path(where, name)
+            if not counts(name) or name.startswith("._"):
+                continue
+            seen += 1
+            try:
+                if seen > ENTRIES:
+                    raise Unreadable(f"the folder holds more than {ENTRIES} files: only these were read")
+                data = read(path, min(cap(name), max(left, 0)))
+            except Unreadable as error:
+                notes.append(str(error))
+                if seen > ENTRIES:
+                    return files
+                continue
+            left -= len(data)
+            files.append((path.relative_to(folder).as_posix(), data))
+    return files
+
+
+def from_folder(root: Path) -> Iterator[Submission]:
+    """Every student of a folder: subfolders are one each, files are grouped by the student in their names."""
+    loose: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(root.iterdir(), key=lambda p: p.name):
+        if path.name in SKIPPED or path.name.startswith("."):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            notes: list[str] = []
+            yield submission(student_of(path.name, folder=True), folder_files(path, notes), notes)
+        elif path.name not in ("submission_metadata.yml", "submission_metadata.yaml"):
+            canvas = CANVAS.match(path.name)
+            loose[student_of(path.name, folder=False) if canvas else path.name].append(path)
+    for paths in loose.values():
+        notes, files = [], []
+        for path in paths:
+            try:
+                if not counts(path.name):
+                    raise Unreadable(f"{path.name} is neither a notebook nor a module nor an archive")
+                files.append((path.name, read(path, cap(path.name))))
+            except Unreadable as error:
+                notes.append(str(error))
+        yield submission(student_of(paths[0].name, folder=False), files, notes)
+
+
+def from_archive(path: Path) -> Iterator[Submission]:
+    """A class in one archive: each first folder, or loose file, is a student's; a platform's folder around all is opened."""
+    groups: dict[tuple[str, bool], list[tuple[str, bytes]]] = defaultdict(list)
+    with open(path, "rb") as file:
+        found = list(members(path.name, file, entries=CLASS_ENTRIES, inflated=CLASS_INFLATED))
+    roots, seconds = {n.split("/")[0] for n, _ in found}, {n.split("/")[1] for n, _ in found if n.count("/") > 1}
+    around = len(roots) == 1 and all(n.count("/") > 1 for n, _ in found)
+    if around and (len(seconds) > 1 or next(iter(roots)).endswith("_export")):
+        found = [(name.split("/", 1)[1], data) for name, data in found]
+    for name, data in found:
+        first, _, rest = name.partition("/")
+        groups[(student_of(first, folder=bool(rest)), bool(rest))].append((rest or first, data))
+    for (student, _), files in groups.items():
+        yield submission(student, files)
+
+
+def collect(path: Path) -> list[Submission]:
+    """Every submission at a path, students' names made unique; ValueError if there is nothing there."""
+    try:
+        if path.is_dir():
+            inner = [p for p in path.iterdir() if not p.name.startswith(".") and p.name not in SKIPPED]
+            wrapped = len(inner) == 1 and inner[0].is_dir() and (inner[0] / "submission_metadata.yml").exists()
+            found = list(from_folder(inner[0] if wrapped else path))
+        elif is_archive(path.name):
+            found = list(from_archive(path))
+        else:
+            found = []
+    except Unreadable as error:
+        raise ValueError(str(error)) from None
+    if not found:
+        raise ValueError(f"{path} holds no submissions: give a folder or an archive with one entry a student")
+    times: dict[str, int] = defaultdict(int)
+    for each in found:
+        times[each.student.casefold()] += 1
+        if (n := times[each.student.casefold()]) > 1:
+            each.notes.append(f"{each.student} handed in more than once: this is number {n}")
+            each.student = f"{each.student}~{n}"
+    return found
