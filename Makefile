@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint lab pretrain results benchmarks env clean
+.PHONY: demo test lint lab notebooks pretrain results benchmarks colab-stack newest-stack env clean
 
 demo: $(VENV)/core.stamp  ## SFT -> reward model -> best-of-n and PPO, in minutes; writes demo/report.html
 	$(BIN)/python -m rlhf_lesson demo --out demo
@@ -20,20 +20,30 @@ lint: $(VENV)/test.stamp
 lab: $(VENV)/notebooks.stamp  ## JupyterLab
 	$(BIN)/jupyter lab
 
+notebooks: $(VENV)/test.stamp  ## builds notebooks/, exercises/ and solutions/ from chapters/
+	$(BIN)/python tools/build.py
+
 pretrain: $(VENV)/core.stamp  ## makes the base model that ships again, about 25 minutes
 	$(BIN)/python -m rlhf_lesson pretrain --out runs/pretrain
 
 results: $(VENV)/test.stamp  ## makes the committed results files again, over five seeds
 	$(BIN)/python benchmarks/reward_vs_bag_of_words.py --out benchmarks/results/reward.json
 	$(BIN)/python benchmarks/chain_seeds.py --out benchmarks/results/chain.json
+	$(BIN)/python benchmarks/chapters.py
 
 benchmarks: $(VENV)/core.stamp  ## speed on one pinned core
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/ppo_step.py
 
+colab-stack newest-stack:  ## the chapters on what Colab ships, or on the newest of everything, in an environment of its own
+	$(PYTHON) -m venv .venv-$@
+	.venv-$@/bin/python -m pip install -q -e ".[test]" \
+	  $(if $(filter colab-stack,$@),-c constraints-colab.txt,--upgrade --upgrade-strategy eager)
+	.venv-$@/bin/python -m pytest -q -n 2 tests/test_setup.py tests/test_notebooks.py
+
 env: ; $(PYTHON) tools/sync_env.py
 
-clean: ; rm -rf $(VENV) demo runs
+clean: ; rm -rf $(VENV) .venv-colab-stack .venv-newest-stack demo runs
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \

@@ -69,7 +69,13 @@ def one(config: demo.Config, seed: int) -> dict:
     best_of_n = evaluate.best_of_n_curve(pool, config.pool, demo.powers_of_two(config.pool))
     rows = {kind: row_of(chain, samples["sft"], samples[kind], curve) for kind, (_, curve) in tuned.items()}
     equal_kl = at_equal_kl(tuned["penalised"][1], best_of_n)
-    return {"seed": seed, **rows, "bestofn": best_of_n, "equal_kl": equal_kl, "samples_before": samples["sft"].texts[:12]}
+    return {
+        "seed": seed,
+        **rows,
+        "bestofn": best_of_n,
+        "equal_kl": equal_kl,
+        "samples_before": samples["sft"].texts[:12],
+    }
 
 
 def summary(rows: list[dict]) -> dict:
@@ -81,11 +87,16 @@ def summary(rows: list[dict]) -> dict:
     }
 
 
-def overoptimised(row: dict) -> bool:
-    """Whether gold fell from its peak by a quarter of its rise, or half the distinct bigrams went, while the proxy rose on."""
-    fell = row["gold_at_end"] < 0.75 * row["gold_at_peak"]
-    collapsed = row["ppo.distinct2_after"] < 0.5 * row["ppo.distinct2_before"]
-    return bool((fell or collapsed) and row["proxy_at_end"] >= row["proxy_at_gold_peak"])
+def overoptimised(row: dict) -> dict[str, bool]:
+    """What a run without the penalty shows, beside that of the same seed with it.
+
+    gold_falls: gold lost a quarter of its peak while the proxy rose on from there.
+    text_collapses: half the distinct bigrams went while the proxy rose beyond what the penalised run reached.
+    """
+    free, held = row["unpenalised"], row["penalised"]
+    fell = free["gold_at_end"] < 0.75 * free["gold_at_peak"] and free["proxy_at_end"] > free["proxy_at_gold_peak"]
+    fewer = free["ppo.distinct2_after"] < 0.5 * free["ppo.distinct2_before"]
+    return {"gold_falls": fell, "text_collapses": fewer and free["proxy_at_end"] > held["proxy_at_end"]}
 
 
 def main(config: Config) -> None:
@@ -99,7 +110,8 @@ def main(config: Config) -> None:
     if config.out and all(path.is_file() for path in paths):
         rows = [json.loads(path.read_text()) for path in paths]
         result = {f"{kind}_summary": summary([r[kind] for r in rows]) for kind in ("penalised", "unpenalised")}
-        result["overoptimised_seeds"] = [r["seed"] for r in rows if overoptimised(r["unpenalised"])]
+        for kind in ("gold_falls", "text_collapses"):
+            result[kind] = [r["seed"] for r in rows if overoptimised(r)[kind]]
         write_atomically(config.out, (json.dumps({**result, "rows": rows}, indent=1) + "\n").encode())
         print(json.dumps(result, indent=1))
 

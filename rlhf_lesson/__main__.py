@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import tyro
 
 from rlhf_lesson import demo, pretrain, train_ppo, train_reward, train_sft
+from rlhf_lesson.pretrained import BASE
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class SFT(Stage):
     """Fine-tune the base model on movie snippets."""
 
     every: int = 20
+    base: Path = BASE  # folder of the language model to start from, such as the one that `pretrain` made
     config: Annotated[train_sft.Config, tyro.conf.arg(name="")] = field(default_factory=train_sft.Config)
 
 
@@ -60,6 +62,7 @@ class Reward(Stage):
     """Train a reward model: on single raters' choices, or with --gold on all ratings."""
 
     every: int = 20
+    base: Path = BASE  # folder of the language model to start from
     gold: bool = False  # all ratings of the gold split instead of pairs
     pairs: int = 8000  # human choices
     config: Annotated[train_reward.Config, tyro.conf.arg(name="")] = field(default_factory=train_reward.Config)
@@ -143,7 +146,7 @@ def main(args: list[str] | None = None) -> None:
     command = tyro.cli(Command, args=args, prog="python -m rlhf_lesson")
     try:
         result = getattr(commands, type(command).__name__.lower())(command)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"rlhf_lesson: {error}")
     if isinstance(result, dict):
         print(json.dumps(result, indent=1))

@@ -29,6 +29,45 @@ def pad(
     return tokens, mask
 
 
+def response_mask(
+    mask: Bool[np.ndarray, "rows time"], prompt: Int[np.ndarray, " rows"]
+) -> Bool[np.ndarray, "rows time"]:
+    """Which tokens are to be learnt: the response, its end token included, and neither prompt nor padding.
+
+        learn_t = mask_t and t >= prompt
+
+    A row of padding alone has nothing to learn, whatever its `prompt` says.
+
+    Args:
+      mask: True on real tokens, prompt and response: a run of True, then a run of False.
+      prompt: how many tokens at the beginning of each row are prompt, from 0 up.
+
+    Returns:
+      True on the tokens that the loss counts: predicting them is trained, reading the others is not.
+
+    Source: supervised fine-tuning on demonstrations, Ouyang et al. 2022, arXiv:2203.02155, section 3.1.
+    """
+    return mask & (np.arange(mask.shape[1]) >= prompt[:, None])
+
+
+def next_width(length: int, widths: Sequence[int] = WIDTHS) -> int:
+    """The narrowest of a few widths that a row fits into, so that a run has few shapes and compiles few programs.
+
+        min { w in widths : w >= length }
+
+    Args:
+      length: tokens of the row.
+      widths: what rows may be padded to, in any order.
+
+    Raises:
+      ValueError: the row is longer than every width.
+    """
+    fitting = [width for width in widths if width >= length]
+    if not fitting:
+        raise ValueError(f"a row has {length} tokens, more than {max(widths)}: shorten it first")
+    return min(fitting)
+
+
 def plan(
     lengths: Sequence[int], *, batch_tokens: int, seed: int, epoch: int
 ) -> list[tuple[int, int, Int[np.ndarray, " rows"]]]:
@@ -43,15 +82,12 @@ def plan(
     Raises:
       ValueError: a row is longer than the widest batch.
     """
-    sizes = np.asarray(lengths)
-    if sizes.max() > WIDTHS[-1]:
-        raise ValueError(f"a row has {sizes.max()} tokens, more than {WIDTHS[-1]}: shorten it first")
+    fits = np.array([next_width(int(length)) for length in lengths])
     rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(len(sizes))
-    bucket = np.searchsorted(WIDTHS, sizes[order])
+    order = rng.permutation(len(lengths))
     batches = []
-    for b, width in enumerate(WIDTHS):
+    for width in WIDTHS:
         rows = max(1, batch_tokens // width)
-        members = order[bucket == b]
+        members = order[fits[order] == width]
         batches += [(rows, width, members[i : i + rows]) for i in range(0, len(members), rows)]
     return [batches[i] for i in rng.permutation(len(batches))]

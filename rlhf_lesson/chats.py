@@ -24,7 +24,16 @@ class Demonstration(NamedTuple):
 
 
 def parse_instruction(row: Mapping) -> Demonstration:
-    """{"instruction", "response"}, put into the ### Instruction: / ### Response: template."""
+    """{"instruction", "response"}, put into the template of instruction data.
+
+    The prompt is the line "### Instruction:", the instruction, a blank line and the line "### Response:", its newline
+    included; the response follows as it is. So prompt + response is what the model reads, and only the response is learnt.
+
+    Raises:
+      BadRow: a field is missing, or is blank.
+
+    Source: the template of Alpaca (Taori et al. 2023), without its opening sentence.
+    """
     return Demonstration(INSTRUCTION + field(row, "instruction") + RESPONSE, field(row, "response"))
 
 
@@ -35,14 +44,28 @@ def instruction_row(demonstration: Demonstration) -> dict:
 
 
 def render(messages: Sequence[Mapping], *, reply: bool = False, tokenizer=None) -> str:
-    """Messages {"role", "content"} as one text; `reply` opens the assistant's next turn, for a model to fill in."""
+    """Messages {"role", "content"} as one text, a turn after another as in hh-rlhf.
+
+    Each turn is a blank line, its speaker ("Human", "Assistant" or "System" for the roles user, assistant and system), a
+    colon, a space and the content as it is: "\\n\\nHuman: Hi\\n\\nAssistant: Hello."
+
+    Args:
+      messages: in their order.
+      reply: end with "\\n\\nAssistant:", for a model to fill in; no space after it, since the reply brings its own.
+      tokenizer: if it is given, its own chat template writes the text instead.
+
+    Source: Bai et al. 2022, arXiv:2204.05862 (the data set).
+    """
     if tokenizer is not None:
         return tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=reply)
     return "".join(f"\n\n{SPEAKERS[m['role']]}: {m['content']}" for m in messages) + REPLY * reply
 
 
 def messages_of(text: str) -> list[dict]:
-    """The way back from `render` without a tokenizer.
+    """The way back from `render` without a tokenizer: a text of turns as messages {"role", "content"}.
+
+    A turn begins at each "\\n\\nHuman:", "\\n\\nAssistant:" or "\\n\\nSystem:", and one space after the colon is not part
+    of its content; blank lines and colons elsewhere are. The roles are user, assistant and system.
 
     Raises:
       ValueError: the text does not begin with a turn.

@@ -11,11 +11,11 @@ import jax
 from rlhf_lesson import demo as chain
 from rlhf_lesson import evaluate, feedback, train_ppo, train_reward, train_sft
 from rlhf_lesson import pretrain as base_model
-from rlhf_lesson.checkpoint import load_model, save_model
+from rlhf_lesson.checkpoint import save_model
 from rlhf_lesson.judge import vader_score
+from rlhf_lesson.model import GPT2, ScalarModel
 from rlhf_lesson.pretrained import load_base
 from rlhf_lesson.runs import run
-from rlhf_lesson.tokenizer import load_tokenizer
 
 
 def demo(command) -> None:
@@ -49,6 +49,26 @@ def gradescope(command) -> dict:
     return {"zip": str(command.out)}
 
 
+def _policy(folder):
+    """(policy, tokenizer) of a folder; ValueError if a reward model lies there."""
+    model, tokenizer = load_base(folder)
+    if not isinstance(model, GPT2):
+        raise ValueError(f"{folder} holds a reward model: give a folder that `pretrain`, `sft` or `ppo` made")
+    return model, tokenizer
+
+
+def _scorers(command, tokenizer) -> dict[str, ScalarModel]:
+    """The reward models of a command; ValueError if one is none, or reads other tokens than the policy writes."""
+    scorers = {}
+    for name, folder in {"proxy": command.proxy, "gold": command.gold}.items():
+        scorers[name], words = load_base(folder)
+        if not isinstance(scorers[name], ScalarModel):
+            raise ValueError(f"{folder} holds a language model without a reward head: give a folder that `reward` made")
+        if words.get_vocab() != tokenizer.get_vocab():
+            raise ValueError(f"{folder} has another tokenizer than the policy: train both from the same base model")
+    return scorers
+
+
 def _finish(command, model, tokenizer, results: dict) -> dict:
     save_model(model, command.out / "model")
     tokenizer.save_pretrained(command.out / "model")
@@ -72,7 +92,7 @@ def pretrain(command) -> dict:
 
 
 def sft(command) -> dict:
-    base, tokenizer = load_base()
+    base, tokenizer = _policy(command.base)
     data, pad_id = chain.Data(tokenizer, 0), tokenizer.pad_token_id
     examples = data.sft("gold", "proxy")
     steps = lambda state: train_sft.train(command.config, base, examples, pad_id=pad_id, state=state)  # noqa: E731
@@ -83,7 +103,7 @@ def sft(command) -> dict:
 
 
 def reward(command) -> dict:
-    base, tokenizer = load_base()
+    base, tokenizer = _policy(command.base)
     data, pad_id = chain.Data(tokenizer, 0), tokenizer.pad_token_id
     if command.gold:
         examples, objective = data.rated("gold"), train_reward.rating_objective
@@ -103,9 +123,9 @@ def reward(command) -> dict:
 
 
 def ppo(command) -> dict:
-    policy, tokenizer = load_model(command.policy), load_tokenizer(command.policy)
+    policy, tokenizer = _policy(command.policy)
+    scorers = _scorers(command, tokenizer)
     data = chain.Data(tokenizer, 0)
-    scorers = {"proxy": load_model(command.proxy), "gold": load_model(command.gold)}
     ids = dict(pad_id=tokenizer.pad_token_id, end_id=tokenizer.eos_token_id)
     prompts = data.prompts("gold", "proxy")
     steps = lambda state: train_ppo.train(  # noqa: E731
@@ -117,21 +137,21 @@ def ppo(command) -> dict:
 
 
 def _compare(policy, reference, scorers, data: chain.Data, prompts: int, seed: int) -> dict:
-    config = chain.Config(prompts=prompts, seed=seed, pool=1)
-    samples, _ = chain.measure(config, {"sft": reference, "ppo": policy}, scorers, data)
+    config = chain.Config(prompts=prompts, seed=seed)
+    samples = chain.compare(config, {"sft": reference, "ppo": policy}, scorers, data)
     return chain.summary(samples["sft"], samples["ppo"])
 
 
 def eval(command) -> dict:
-    tokenizer = load_tokenizer(command.policy)
-    scorers = {"proxy": load_model(command.proxy), "gold": load_model(command.gold)}
-    policies = load_model(command.policy), load_model(command.reference)
-    return _compare(*policies, scorers, chain.Data(tokenizer, 0), command.prompts, command.seed)
+    policy, tokenizer = _policy(command.policy)
+    reference, _ = _policy(command.reference)
+    scorers = _scorers(command, tokenizer)
+    return _compare(policy, reference, scorers, chain.Data(tokenizer, 0), command.prompts, command.seed)
 
 
 def bestofn(command) -> dict:
-    policy, tokenizer = load_model(command.policy), load_tokenizer(command.policy)
-    scorers = {"proxy": load_model(command.proxy), "gold": load_model(command.gold)}
+    policy, tokenizer = _policy(command.policy)
+    scorers = _scorers(command, tokenizer)
     prompts = chain.held_out_prompts(chain.Data(tokenizer, 0), command.prompts)
     pool = evaluate.sample(
         policy,
@@ -143,5 +163,4 @@ def bestofn(command) -> dict:
         response=train_ppo.Config().response,
         text_scorers={"judge": vader_score},
     )
-    ns = [2**k for k in range(command.pool.bit_length())]
-    return {"bestofn": evaluate.best_of_n_curve(pool, command.pool, ns)}
+    return {"bestofn": evaluate.best_of_n_curve(pool, command.pool, chain.powers_of_two(command.pool))}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
@@ -19,6 +20,7 @@ from rlhf_lesson.judge import vader_score
 from rlhf_lesson.model import GPT2, ScalarModel
 from rlhf_lesson.pretrained import BASE, load_base
 from rlhf_lesson.prompts import PROMPT, split_at_words, whole
+from rlhf_lesson.rewards import best_of_n
 from rlhf_lesson.rollout import Prompts, make_prompts
 from rlhf_lesson.train_reward import Comparison, Rated
 
@@ -127,24 +129,27 @@ def normalise_on_policy(models: dict[str, ScalarModel], policy: GPT2, data: Data
     return {name: train_reward.normalised(model, drawn.scores[name]) for name, model in models.items()}
 
 
-def measure(config: Config, policies: dict[str, GPT2], scorers: dict[str, ScalarModel], data: Data):
-    """Samples of each policy for the same held-out prompts, and a pool of the first policy's for best-of-n."""
-
-    def key(use: int):  # the same noise for every policy, other noise for the pool
-        return jax.random.fold_in(jax.random.key(config.seed), use)
-
-    reference = policies["sft"]
+def draw(config: Config, policy: GPT2, reference: GPT2, scorers: dict[str, ScalarModel], data: Data, prompts, use: int):
+    """One scored sample of a policy for each prompt; the noise is the same for every policy, another for every use."""
+    key = jax.random.fold_in(jax.random.key(config.seed), use)
     how = dict(response=config.ppo.response, temperature=config.ppo.temperature, text_scorers={"judge": vader_score})
+    return evaluate.sample(policy, reference, scorers, prompts, key, data.tokenizer, **how)
+
+
+def compare(config: Config, policies: dict[str, GPT2], scorers: dict[str, ScalarModel], data: Data):
+    """Samples of each policy for the same held-out prompts, with the KL from the policy called "sft"."""
     prompts = held_out_prompts(data, config.prompts)
-    samples = {
-        name: evaluate.sample(policy, reference, scorers, prompts, key(2), data.tokenizer, **how)
+    return {
+        name: draw(config, policy, policies["sft"], scorers, data, prompts, use=2)
         for name, policy in tqdm(policies.items(), desc=f"{'measure':<22}")
     }
-    few = Prompts(*(x[:32] for x in prompts))
-    pool = evaluate.sample(
-        reference, reference, scorers, evaluate.repeat_prompts(few, config.pool), key(3), data.tokenizer, **how
-    )
-    return samples, pool
+
+
+def measure(config: Config, policies: dict[str, GPT2], scorers: dict[str, ScalarModel], data: Data):
+    """What `compare` gives, and a pool of the SFT policy's samples for best-of-n, for the first 32 prompts."""
+    samples = compare(config, policies, scorers, data)
+    few = evaluate.repeat_prompts(held_out_prompts(data, min(32, config.prompts)), config.pool)
+    return samples, draw(config, policies["sft"], policies["sft"], scorers, data, few, use=3)
 
 
 def summary(before: evaluate.Samples, after: evaluate.Samples) -> dict[str, float]:
@@ -161,12 +166,12 @@ def summary(before: evaluate.Samples, after: evaluate.Samples) -> dict[str, floa
 
 def sample_rows(before: evaluate.Samples, after: evaluate.Samples, pool: evaluate.Samples, per_prompt: int):
     """Rows of the report's table: the same prompt before PPO, after it, and by best-of-n."""
-    best = evaluate.best_of_n(pool, per_prompt)
+    best = best_of_n(jnp.asarray(pool.scores["proxy"]), per_prompt)
     for i, row in enumerate(best):
         scores = {
-            f"{name}_{when}": float(drawn.scores[name][i])
+            f"{name}_{when}": float(drawn.scores[name][at])
             for name in ("proxy", "gold", "judge")
-            for when, drawn in (("before", before), ("after", after))
+            for when, drawn, at in (("before", before, i), ("after", after, i), ("best_of_n", pool, int(row)))
         }
         texts = {"before": before.texts[i], "after": after.texts[i], "best_of_n": pool.texts[row]}
         yield {"prompt": before.prompts[i], **texts, **scores, "kl_after": float(after.kl[i])}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 # ---- checks that stop a run ----------------------------------------------------------------------
 
@@ -44,6 +45,23 @@ def check_first_update(ratio_gap: float, *, tolerance: float = 1e-3) -> None:
         )
 
 
+def check_first_margin(margin: float, *, tolerance: float = 1e-2) -> None:
+    """Before DPO's first step no pair has a margin, since the policy still is the reference: the loss is log 2.
+
+    Args:
+      margin: largest difference of the log-ratios of chosen and rejected response, nats.
+      tolerance: above the rounding of two sums of token log-probs.
+
+    Raises:
+      ValueError: a pair has one.
+    """
+    if not np.isfinite(margin) or margin > tolerance:
+        raise ValueError(
+            f"a margin at step 0 is {margin:.2g} nats, not 0: the reference is not the policy you start from, or its"
+            " log-probs were taken at another temperature, with dropout, or over other tokens"
+        )
+
+
 def check_tokens(pad_id: int, end_id: int) -> None:
     """Pad and end differ.
 
@@ -64,6 +82,21 @@ def padding_matters(score: Callable, tokens, mask, *, other: int) -> float:
     """Largest change of `score(tokens, mask)` when every padded token is replaced by another; 0 where all is right."""
     changed = jnp.where(jnp.asarray(mask), tokens, other)
     return float(jnp.max(jnp.abs(score(tokens, mask) - score(changed, mask))))
+
+
+def looks_ahead(slopes: Float[Array, "predicted read"]) -> Float[Array, ""]:
+    """The largest influence of a later token on a prediction: exactly 0 for a language model that is causal.
+
+        max_{s > t} |d log p(y_{t+1} | y_<=t) / d x_s|
+
+    Args:
+      slopes: row t: the derivatives of what is predicted at place t with respect to what is read at each place s.
+
+    Returns:
+      At least 0; 0 for a single place.
+    """
+    later = jnp.arange(slopes.shape[1])[None, :] > jnp.arange(slopes.shape[0])[:, None]
+    return jnp.max(jnp.where(later, jnp.abs(slopes), 0.0))
 
 
 # ---- a finished run ------------------------------------------------------------------------------
@@ -102,24 +135,33 @@ def diagnose(metrics: Sequence[Mapping[str, float]], *, judge: str = "gold", rew
         )
     if (column("first_ratio_gap") > 1e-3).any():
         found.append("The first ratio is not 1: the old log-probs are stale or shifted by one token.")
+    if late("repeats") > 0.05:
+        found.append(
+            "Samples repeat from rollout to rollout: each uses the same random key; fold the iteration into it."
+        )
     if late("kl") < -0.5:
         found.append(
             "The KL is negative: log-probs do not belong to the sampled tokens (top-k, padding or a reference swap)."
         )
     if len(metrics) > 3 and "kl" in first and float(np.ptp(column("kl"))) == 0.0:
         found.append("The KL never moves: policy and reference are one object, or the optimiser's update is dropped.")
-    if late("kl") > 50.0:
+    if len(metrics) > 3 and "return" in first and np.abs(column("return")).max() < 1e-3 < np.abs(column("score")).max():
+        found.append(
+            "The returns are 0 although the scores are not: the score lands on padding, by a mask that is off by one."
+        )
+    gain = late(f"score/{reward}") - first.get(f"score/{reward}", 0.0)
+    far = late("kl") > 50.0 or late("kl") > 2.0 * late("length")  # nats per response, nats per token
+    if far or (late("kl") > 10.0 and gain < 0.1):  # or less far, but for nothing
         found.append(
             "The KL ran away: the penalty has the wrong sign, is 0, or is far too small for this reward's scale."
         )
     if f"score/{judge}" in first and f"score/{reward}" in first:
-        proxy_gain = late(f"score/{reward}") - first[f"score/{reward}"]
         gold = column(f"score/{judge}")
-        if proxy_gain > 0.2 and gold.max() - late(f"score/{judge}") > 0.3:
+        if gain > 0.2 and gold.max() - late(f"score/{judge}") > 0.3:
             found.append(
                 "The proxy rises while the judge falls from its peak: over-optimisation; raise beta or stop earlier."
             )
-    if late(f"score/{reward}") - first.get(f"score/{reward}", 0.0) < -0.2:
+    if gain < -0.2:
         found.append("The optimised reward falls: a sign is wrong, in the loss, in the advantage or in the reward.")
     if late("entropy") < 0.35 * first.get("entropy", 0.0):
         found.append(
@@ -127,6 +169,15 @@ def diagnose(metrics: Sequence[Mapping[str, float]], *, judge: str = "gold", rew
         )
     if late("missing_end") > 0.5 and first.get("missing_end", 0.0) < 0.3:
         found.append("Responses no longer end: the end token is masked out of the loss, or length is rewarded.")
+    if first.get("missing_end", 0.0) > 0.9:
+        if len(metrics) > 3 and np.ptp(column("length")) < 0.02 * first["length"]:
+            found.append(
+                "No response ever ends: the end id is wrong, or the policy never learnt to write the end token."
+            )
+        else:
+            found.append(
+                "Responses stop, but no end token is counted: pad and end are one token, and the mask removes it."
+            )
     if late("length") > 1.3 * first.get("length", 1.0):
         found.append("Responses grow longer: the reward likes length; check its correlation with length.")
     if late("length") < 0.5 * first.get("length", 1.0):

@@ -115,9 +115,3 @@ def best_of_n_curve(
         means = {name: float(jnp.mean(pick(grouped[by], value))) for name, value in grouped.items()}
         rows.append({"n": n, "kl": float(best_of_n_kl_bound(n)), **means})
     return rows
-
-
-def best_of_n(pool: Samples, per_prompt: int, *, by: str = "proxy") -> list[int]:
-    """Row of the pool that best-of-N picks for each prompt."""
-    best = np.asarray(pool.scores[by]).reshape(-1, per_prompt).argmax(axis=1)
-    return [i * per_prompt + int(b) for i, b in enumerate(best)]

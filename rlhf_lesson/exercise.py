@@ -5,7 +5,9 @@ Leaves out the exercises themselves (specs/), what a learner sees of them (check
 """
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -13,11 +15,16 @@ import jax.numpy as jnp
 import numpy as np
 
 
+def as_it_is(answer: Any) -> Any:
+    """The whole answer."""
+    return answer
+
+
 class Case(NamedTuple):
-    """One call: arrays, numbers, strings or lists of them; keywords are the coefficients."""
+    """One call: arrays, numbers, strings, random keys, functions of the library, or lists of them; keywords are coefficients."""
 
     args: tuple
-    kwargs: dict[str, Any] = {}
+    kwargs: Mapping[str, Any] = MappingProxyType({})
     gradient: int | None = None  # compares the gradient of the answer's sum by this argument, in place of the answer
 
 
@@ -29,7 +36,7 @@ class Slip(NamedTuple):
     wrong: Callable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """One function to write. The reference is the library's own; cases are drawn afresh from a generator."""
 
@@ -45,7 +52,11 @@ class Exercise:
     rtol: float = 1e-4
     atol: float = 1e-5
     traceable: bool = True  # must run under jax.jit, since a training loop will call it there
-    seen: Callable[[Any], Any] = staticmethod(lambda answer: answer)  # what of an answer is compared (a histogram, say)
+    seen: Callable[[Any], Any] = as_it_is  # what of an answer is compared (a histogram, say)
+
+
+class NotAnAnswer(ValueError):
+    """What `seen` raises on a thing that it can't look at: its text says what is asked for."""
 
 
 class Failure(NamedTuple):
@@ -79,7 +90,7 @@ class Verdict(NamedTuple):
         return "\n".join(lines)
 
     def shown(self):
-        inputs = (*self.case.args, *(f"{k}={v}" for k, v in self.case.kwargs.items()))
+        inputs = (*self.case.args, *(f"{k}={show(v)}" for k, v in self.case.kwargs.items()))
         return inputs, self.got, self.expected
 
     __repr__ = __str__
@@ -89,15 +100,23 @@ def show(value: Any) -> str:
     """A value in one short line."""
     if isinstance(value, tuple):
         return ", ".join(show(v) for v in value)
+    if is_key(value):
+        return "a random key"
+    if callable(value):
+        return getattr(value, "__name__", "a function")
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return np.array2string(np.asarray(value), precision=4, threshold=12, max_line_width=110).replace("\n", "")
     text = repr(value)
     return text if len(text) <= 110 else text[:107] + "..."
 
 
+def is_key(value: Any) -> bool:
+    return isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+
+
 def leaves(value: Any) -> list:
     """The arrays, numbers and strings inside an answer, in order."""
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(value)]
+    return [np.asarray(None if is_key(leaf) else leaf) for leaf in jax.tree.leaves(value)]
 
 
 def compare(got: Any, expected: Any, *, rtol: float, atol: float) -> Failure | None:
@@ -110,11 +129,19 @@ def compare(got: Any, expected: Any, *, rtol: float, atol: float) -> Failure | N
       atol: absolute tolerance of floats.
     """
     if jax.tree.structure(got) != jax.tree.structure(expected):
-        return Failure("type", f"it returns {describe(got)}, and {describe(expected)} is asked for")
+        mine, asked = describe(got), describe(expected)
+        wanted = (
+            f"and {asked} is asked for"
+            if mine != asked
+            else "but what stands inside is of another kind than is asked for"
+        )
+        return Failure("type", f"it returns {mine}, {wanted}")
     for mine, right in zip(leaves(got), leaves(expected), strict=True):
         if mine.shape != right.shape:
             return Failure("shape", f"the shape is {mine.shape}, and {right.shape} is asked for")
-        if (mine.dtype.kind in "fc") != (right.dtype.kind in "fc") or (mine.dtype.kind in "USO") != (right.dtype.kind in "USO"):
+        if (mine.dtype.kind in "fc") != (right.dtype.kind in "fc") or (mine.dtype.kind in "USO") != (
+            right.dtype.kind in "USO"
+        ):
             return Failure("dtype", f"the numbers are of type {mine.dtype}, and {right.dtype} is asked for")
         if right.dtype.kind == "f":
             if not np.isfinite(mine[np.isfinite(right)]).all():
@@ -136,23 +163,26 @@ def describe(value: Any) -> str:
 
 
 def given(exercise: Exercise, value: Any) -> Any:
-    """An input as a training loop would give it: arrays are JAX's where the loop is compiled; a random key is fresh."""
-    if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+    """An input as a training loop would give it: arrays are JAX's where the loop is compiled, all else is a copy of its own."""
+    if is_key(value):
         return jax.random.clone(value)
-    return jnp.asarray(value) if exercise.traceable and isinstance(value, np.ndarray) else value
+    return jnp.asarray(value) if exercise.traceable and isinstance(value, np.ndarray) else deepcopy(value)
+
+
+def slope(function: Callable, place: int | None) -> Callable:
+    """The gradient of the sum of a function's answer by its argument at this place; the function itself for None."""
+
+    def gradient(*args, **kwargs):
+        return jax.grad(lambda x: jnp.sum(function(*args[:place], x, *args[place + 1 :], **kwargs)))(args[place])
+
+    return function if place is None else gradient
 
 
 def call(exercise: Exercise, function: Callable, case: Case) -> Any:
     """The function's answer to a case, as it is compared."""
     args = [given(exercise, a) for a in case.args]
     kwargs = {k: given(exercise, v) for k, v in case.kwargs.items()}
-    if case.gradient is None:
-        return exercise.seen(function(*args, **kwargs))
-
-    def total(x):
-        return jnp.sum(function(*args[: case.gradient], x, *args[case.gradient + 1 :], **kwargs))
-
-    return exercise.seen(jax.grad(total)(args[case.gradient]))
+    return exercise.seen(slope(function, case.gradient)(*args, **kwargs))
 
 
 def failure(exercise: Exercise, function: Callable, case: Case, expected: Any) -> tuple[Failure | None, Any]:
@@ -161,6 +191,8 @@ def failure(exercise: Exercise, function: Callable, case: Case, expected: Any) -
         got = call(exercise, function, case)
     except NotImplementedError:
         raise
+    except NotAnAnswer as error:
+        return Failure("type", str(error)), None
     except Exception as error:  # a learner's code may raise anything: one line of it, no traceback
         first_line = (str(error).strip().splitlines() or [""])[0]
         return Failure("raised", f"it raises {type(error).__name__}: {first_line[:200]}"), None
@@ -200,24 +232,29 @@ def resembles(exercise: Exercise, answers: list[tuple[Case, Any]]) -> Slip | Non
     return next((s for s in exercise.slips if all(same(s, *answer) for answer in reversed(answers))), None)
 
 
+@lru_cache(maxsize=64)
+def asked(exercise: Exercise, seed: int, rounds: int) -> list[tuple[str, Case, Any]]:
+    """Every case with its property and its right answer, kept for the next try: a learner checks more than once."""
+    rng = np.random.default_rng(seed)
+    cases = [(sentence, make(rng)) for sentence, make in exercise.cases.items() for _ in range(rounds)]
+    return [(sentence, case, call(exercise, exercise.reference, case)) for sentence, case in cases]
+
+
 def examine(exercise: Exercise, function: Callable, *, seed: int = 0, rounds: int = 3) -> Verdict:
     """Every property of an exercise, `rounds` fresh cases each; stops at the first that does not hold."""
-    rng, answers = np.random.default_rng(seed), []
+    answers = []
     try:
-        for sentence, make in exercise.cases.items():
-            for _ in range(rounds):
-                case = make(rng)
-                expected = call(exercise, exercise.reference, case)
-                wrong, got = failure(exercise, function, case, expected)
-                answers.append((case, got))
-                if wrong is None and exercise.traceable:
-                    wrong = untraceable(exercise, function, case)
-                if wrong is None:
-                    continue
-                slip = resembles(exercise, answers) if wrong.kind not in ("raised", "untraceable") else None
-                hint = f"It looks like this slip: {slip.name}. {slip.hint}" if slip else f"What must hold: {sentence}."
-                message = f"{wrong.sentence[:1].upper()}{wrong.sentence[1:]}. {hint}"
-                return Verdict(exercise.name, "wrong", message, sentence, slip.name if slip else "", case, got, expected)
+        for sentence, case, expected in asked(exercise, seed, rounds):
+            wrong, got = failure(exercise, function, case, expected)
+            answers.append((case, got))
+            if wrong is None and exercise.traceable:
+                wrong = untraceable(exercise, function, case)
+            if wrong is None:
+                continue
+            slip = resembles(exercise, answers) if wrong.kind not in ("raised", "untraceable") else None
+            hint = f"It looks like this slip: {slip.name}. {slip.hint}" if slip else f"What must hold: {sentence}."
+            message = f"{wrong.sentence[:1].upper()}{wrong.sentence[1:]}. {hint}"
+            return Verdict(exercise.name, "wrong", message, sentence, slip.name if slip else "", case, got, expected)
     except NotImplementedError:
         return Verdict(exercise.name, "not attempted", "Write the function's body, run its cell, and check again.")
     return Verdict(exercise.name, "right", f"{len(exercise.cases)} properties hold.")

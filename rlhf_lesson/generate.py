@@ -24,7 +24,16 @@ class Generation(NamedTuple):
 
 
 def keep_top_k(logits: Float[Array, "batch vocab"], k: int) -> Float[Array, "batch vocab"]:
-    """Sets every logit below the k-th largest to -inf; k = 0 keeps all."""
+    """Cuts a distribution to its k most probable tokens: every logit below the k-th largest becomes -inf.
+
+    What is kept stays as it was: a softmax of the result shares the lost probability out.
+
+    Args:
+      logits: any unit; -inf is a token that cannot occur.
+      k: how many to keep, at most the vocabulary; 0 keeps all.
+
+    Source: Fan et al. 2018, arXiv:1805.04833, section 5.4 (top-k random sampling).
+    """
     if k == 0:
         return logits
     threshold = jax.lax.top_k(logits, k)[0][:, -1:]
@@ -32,7 +41,18 @@ def keep_top_k(logits: Float[Array, "batch vocab"], k: int) -> Float[Array, "bat
 
 
 def keep_top_p(logits: Float[Array, "batch vocab"], p: float) -> Float[Array, "batch vocab"]:
-    """Keeps the smallest set of most probable tokens whose probability reaches p (Holtzman et al. 2020); 1 keeps all."""
+    """Cuts a distribution to its nucleus: the smallest set of most probable tokens whose probability reaches p.
+
+        a token stays if the tokens before it, from the most probable down, hold less than p
+
+    So the token that carries the sum over p is kept, and the most probable one always. The others become -inf.
+
+    Args:
+      logits: log-probabilities up to a constant; -inf is a token that cannot occur.
+      p: above 0; 1 keeps all.
+
+    Source: Holtzman et al. 2020, arXiv:1904.09751 (nucleus sampling).
+    """
     if p >= 1.0:
         return logits
     order = jnp.sort(logits, axis=-1, descending=True)
@@ -51,12 +71,17 @@ def sample_token(
 ) -> Int[Array, " batch"]:
     """Draws one token per row from softmax(logits / temperature), cut to the top k and to the top p.
 
+    The temperature comes first, then the top k, then the top p of what is left.
+
     Args:
       logits: unnormalised log-probabilities.
       key: a fresh random key; every row draws its own noise from it.
       temperature: > 0; 1 is the model's own distribution.
       top_k: keep this many tokens, 0 for all.
       top_p: keep the nucleus of this probability, 1 for all.
+
+    Returns:
+      One id in [0, vocab) a row.
     """
     logits = keep_top_p(keep_top_k(logits.astype(jnp.float32) / temperature, top_k), top_p)
     return jax.random.categorical(key, logits, axis=-1)

@@ -113,7 +113,7 @@ def tilted_policy(
         pi*(v) = ref(v) exp(r(v) / beta) / Z
         pi*    = argmax_pi  E_pi[r] - beta KL(pi || ref)
 
-    What the reference never does (-inf) this policy never does either.
+    What the reference never does (-inf) this policy never does either. A small beta never overflows.
 
     Args:
       ref_logp: log ref(v) over all outcomes, in nats.

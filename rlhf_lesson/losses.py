@@ -172,6 +172,8 @@ def dpo_loss(
         s(y) = beta (log pi(y) - log ref(y))
         L    = -log sigmoid( s(chosen) - s(rejected) )
 
+    Never overflows, however far apart the responses are.
+
     Args:
       chosen_logp: log pi of the preferred response: the *sum* over its tokens, in nats.
       rejected_logp: the same of the other response.

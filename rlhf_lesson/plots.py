@@ -1,11 +1,15 @@
 """The course's figures: plain data in, Axes out, one colour, dash and marker per role everywhere.
 
-Leaves out pyplot and showing: a caller makes the Figure and decides where it goes.
+Leaves out pyplot: a caller makes the Figure and decides where it goes; a notebook ends its cell with `Picture(figure, alt)`.
 """
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
+from html import escape
 
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -16,6 +20,13 @@ ROLES = {  # Okabe-Ito colours, told apart by dash and marker too
     "judge": {"color": "#009E73", "linestyle": "-.", "marker": "^"},
     "policy": {"color": "#D55E00", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "D"},
     "reference": {"color": "#000000", "linestyle": ":", "marker": "x"},
+}
+STYLE = {  # what `rl.setup()` gives to matplotlib
+    "axes.prop_cycle": cycler(color=[role["color"] for role in ROLES.values()]),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "image.cmap": "cividis",
+    "legend.frameon": False,
 }
 KL_LABEL = "KL from reference (nats per response)"
 SCORE_LABEL = "score (SFT policy: mean 0, spread 1)"
@@ -101,6 +112,7 @@ def reward_against_kl(
         axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
         axes.set_xlim(left=0)  # else the margin below 0, where a root has no value, hides n = 1
     axes.axhline(0.0, color="#888888", linewidth=0.6)
+    axes.margins(y=0.08)  # room for the n above the topmost mark
     axes.set(xlabel=KL_LABEL, ylabel=SCORE_LABEL, title=title)
     axes.legend(edgecolor="none", framealpha=0.9, fontsize=8)
     return axes
@@ -168,6 +180,25 @@ def alt_text(made: Figure) -> str:
     for axes in made.axes:
         lines = [line for line in axes.get_lines() if not line.get_label().startswith("_") and len(line.get_xdata())]
         ends = [f"{a.get_label()} ends at {a.get_ydata()[-1]:.2f} for x = {a.get_xdata()[-1]:.2f}" for a in lines]
-        what = f"{axes.get_ylabel()} against {axes.get_xlabel()}"
-        panels.append(". ".join(filter(None, [axes.get_title(), f"{what}: {'; '.join(ends)}"])))
+        what = " against ".join(filter(None, [axes.get_ylabel(), axes.get_xlabel()]))
+        panels.append(". ".join(filter(None, [axes.get_title(), f"{what}: {'; '.join(ends)}" if ends else what])))
     return ". ".join(panels) + "."
+
+
+class Picture:
+    """A figure as a notebook shows it: an image, with words that say what it shows to who cannot see it."""
+
+    def __init__(self, made: Figure, alt: str):
+        if not alt.strip():
+            raise ValueError("say in a sentence what the figure shows: Picture(figure, 'Entropy falls as ...')")
+        self.figure, self.alt = made, f"{alt.strip()} {alt_text(made)}"
+
+    def _repr_html_(self) -> str:
+        image = io.BytesIO()
+        self.figure.savefig(image, format="png")
+        data, width = base64.b64encode(image.getvalue()).decode(), round(96 * self.figure.get_figwidth())
+        look = f"width:{width}px;max-width:100%"
+        return f'<img alt="{escape(self.alt)}" style="{look}" src="data:image/png;base64,{data}">'
+
+    def __repr__(self) -> str:
+        return self.alt

@@ -20,9 +20,10 @@ def path() -> Path:
 def read() -> dict[str, str]:
     """State of every exercise that was ever checked; a file that can't be read counts as empty."""
     try:
-        return json.loads(path().read_text(encoding="utf-8"))
+        states = json.loads(path().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return states if isinstance(states, dict) else {}
 
 
 def record(exercise: str, state: str) -> None:

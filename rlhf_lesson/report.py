@@ -7,7 +7,7 @@ import base64
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -30,21 +30,32 @@ MEANING = {  # what it is, unit, which direction is good
     "seconds.total": ("wall time of the whole chain", "seconds", "lower"),
     "seconds.compile": ("of which JAX spent compiling", "seconds", "lower"),
 }
+SHOWN = 8  # samples on the open page; the others unfold
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --soft: #5a5a5a; --line: #c8c8c8; }
 @media (prefers-color-scheme: dark) { :root { --ink: #ececec; --paper: #161616; --soft: #adadad; --line: #4a4a4a; } }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem;
   color: var(--ink); background: var(--paper); }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; margin: 1rem 0; }
-caption { text-align: left; color: var(--soft); }
+table { border-collapse: collapse; margin-bottom: 1rem; min-width: min(36rem, 100%); }
+caption { text-align: left; color: var(--soft); padding-bottom: .35rem; position: sticky; left: 0;
+  max-width: calc(100vw - 2rem); }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
 th[scope=row] { font-weight: normal; }
-.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td:not(.number) { min-width: 8rem; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; padding-left: 1.5rem; }
 figure { margin: 1.5rem 0; }
-img { max-width: 100%; height: auto; background: #fff; }
+img { max-width: min(100%, 46rem); height: auto; background: #fff; }
 small { display: block; color: var(--soft); }
-@media print { body { max-width: none; color: #000; background: #fff; } tr, figure { break-inside: avoid; } }
+summary { cursor: pointer; }
+@media (prefers-color-scheme: dark) { img { filter: invert(.928) hue-rotate(180deg) brightness(1.2); } }
+@media print {
+  :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #444; --line: #999; }
+  body { max-width: none; font-size: .8rem; }
+  td:not(.number) { min-width: 0; }
+  img { filter: none; }
+  tr, figure { break-inside: avoid; }
+}
 """
 
 
@@ -58,9 +69,12 @@ def picture(figure: Figure, alt: str) -> str:
     return f'<figure><img alt="{escape(alt)}" src="data:image/png;base64,{data}"></figure>'
 
 
-def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are HTML already; the first of a row names it, and one that scrolls can take the focus."""
-    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
+def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Collection[str] = ()) -> str:
+    """A table of cells that are HTML already; the first of a row names it, and one that scrolls can take the focus.
+
+    The heads named in `numbers` stand at the right, above their numbers.
+    """
+    head = "".join(f'<th scope="col"{" class=number" if h in numbers else ""}>{h}</th>' for h in heads)
     body = "".join(f'<tr><th scope="row">{first}</th>{"".join(rest)}</tr>' for first, *rest in rows)
     inner = f"<caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     return f'<div class="wide" tabindex="0" role="region" aria-label="{caption}"><table>{inner}</table></div>'
@@ -93,16 +107,19 @@ def page(
 ) -> str:
     """The whole report as HTML; what the arguments hold: see `write_report`."""
     pictures = "".join(picture(f, (alts or {}).get(name) or alt_text(f)) for name, f in figures.items())
+    heads = ["prompt", "before (SFT)", "after (PPO)", "best of n"]
     said = "The same prompt before PPO, after it, and the best of n samples by the proxy. KL in nats."
-    before_after = table(said, ["prompt", "before (SFT)", "after (PPO)", "best of n"], map(_sample, samples))
-    numbers = table(
-        "Every number of metrics.json.", ["name", "value", "what it is", "unit", "better"], _numbers(results)
-    )
+    before_after = table(said, heads, map(_sample, samples[:SHOWN]))
+    if rest := samples[SHOWN:]:
+        more = table("The other prompts, in the same columns.", heads, map(_sample, rest))
+        before_after += f"<details><summary>{len(rest)} more prompts</summary>{more}</details>"
+    heads = ["name", "value", "what it is", "unit", "better"]
+    numbers = table("Every number of metrics.json.", heads, _numbers(results), ["value"])
     points = results.get("bestofn", [])
     scorers = [name for name in ("proxy", "gold", "judge") if all(name in p for p in points)]
     rows = [[f"{p['n']}", *(_number(float(p[k])) for k in ("kl", *scorers))] for p in points]
     said = "Of n samples of the SFT model the best by the proxy is kept: its KL in nats, and mean scores."
-    bestofn = table(said, ["n", "KL", *scorers], rows)
+    bestofn = table(said, ["n", "KL", *scorers], rows, ["KL", *scorers])
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>RLHF, end to end</title><style>{STYLE}</style></head><body><main>

@@ -2,7 +2,7 @@
 Leaves out the reward model, and the advantages that are made of the rewards."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from rlhf_lesson.arrays import Scalar
 
@@ -83,6 +83,72 @@ def normalise_score(score: Float[Array, "*batch"], mean: Scalar, std: Scalar) ->
     Source: Ziegler et al. 2019, arXiv:1909.08593, section 2.1 (unnumbered).
     """
     return (score - mean) / std
+
+
+def cautious_score(scores: Float[Array, "models *batch"], *, caution: Scalar = 1.0) -> Float[Array, "*batch"]:
+    """What an ensemble of reward models dares to say: less where its members disagree.
+
+        mean_k s_k - caution * std_k s_k
+
+    The standard deviation is the population's (divides by the number of models): 0 for a single one.
+
+    Args:
+      scores: one row a model, all on one scale (see `normalise_score`).
+      caution: at least 0; 0 is the plain mean.
+
+    Returns:
+      In reward units, one a response.
+
+    Source: Coste et al. 2024, arXiv:2310.02743 (uncertainty-weighted optimisation), with the
+      standard deviation for the variance, so that caution has no unit.
+    """
+    return jnp.mean(scores, axis=0) - caution * jnp.std(scores, axis=0)
+
+
+def length_bias(score: Float[Array, " rows"], length: Int[Array, " rows"]) -> Float[Array, ""]:
+    """How much a score goes with length: their correlation over many responses.
+
+        sum_i (s_i - mean s)(l_i - mean l) / sqrt( sum_i (s_i - mean s)^2  sum_i (l_i - mean l)^2 )
+
+    Where all scores or all lengths are equal it is 0/0: NaN.
+
+    Args:
+      score: s_i, any unit.
+      length: l_i, real tokens of each response.
+
+    Returns:
+      In [-1, 1]; 0 is no linear relation. Long answers may also be better ones: compare with the
+      same correlation of people's ratings.
+
+    Source: Singhal et al. 2024, arXiv:2310.03716 (the question); Pearson 1895 (the measure).
+    """
+    score, length = score - jnp.mean(score), length - jnp.mean(length)
+    return jnp.sum(score * length) / jnp.sqrt(jnp.sum(score**2) * jnp.sum(length**2))
+
+
+def best_of_n(scores: Float[Array, " rows"], n: int) -> Int[Array, " prompts"]:
+    """The row of the best-scored of each prompt's n responses: the one that best-of-n hands out.
+
+        row_p = argmax_i score_i      over the prompt's rows, n p <= i < n (p + 1)
+
+    Of equal scores the first wins.
+
+    Args:
+      scores: in reward units; the n responses to a prompt stand side by side.
+      n: responses a prompt, from 1 up.
+
+    Returns:
+      Indices into `scores`, one a prompt, in the order of the prompts.
+
+    Raises:
+      ValueError: the rows don't fill whole groups of n.
+
+    Source: Nakano et al. 2021, arXiv:2112.09332, section 3.2 (there: rejection sampling).
+    """
+    if scores.size % n:
+        raise ValueError(f"{scores.size} scores don't fill whole groups of {n}: give n responses to every prompt")
+    best = jnp.argmax(scores.reshape(-1, n), axis=1)
+    return jnp.arange(scores.size // n) * n + best
 
 
 def best_of_n_estimate(scores: Float[Array, " pool"], values: Float[Array, " pool"], n: int) -> Float[Array, ""]:

@@ -39,9 +39,11 @@ def train_tokenizer(texts: Iterable[str], *, vocab: int):
 
 
 def load_tokenizer(folder: Path | str):
-    """The tokenizer of a saved model's folder."""
+    """The tokenizer of a saved model's folder; ValueError if there is none (transformers would ask its hub)."""
     from transformers import PreTrainedTokenizerFast
 
+    if not (Path(folder) / "tokenizer.json").is_file():
+        raise ValueError(f"{folder} has no tokenizer.json: give a folder that a command of this package made")
     return PreTrainedTokenizerFast.from_pretrained(str(folder))
 
 

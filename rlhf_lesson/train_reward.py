@@ -218,12 +218,37 @@ def normalised(model: ScalarModel, reference_scores: Float[np.ndarray, " samples
 
 
 def pairwise_accuracy(chosen: Float[np.ndarray, " n"], rejected: Float[np.ndarray, " n"]) -> float:
-    """Share of pairs in which the chosen response scores higher; an equal score counts half."""
+    """Share of pairs in which the chosen response scores higher; an equal score counts half.
+
+        1/N sum_i [s_chosen > s_rejected] + 1/2 [s_chosen = s_rejected]
+
+    Args:
+      chosen: scores of the responses that people chose.
+      rejected: scores of the others, in the same order.
+
+    Returns:
+      In [0, 1]; 0.5 is a coin flip.
+    """
     return float(np.mean((chosen > rejected) + 0.5 * (chosen == rejected)))
 
 
-def calibration(chosen, rejected, *, bins: int = 10) -> list[dict[str, float]]:
-    """Predicted against observed probability that the higher-scored response was chosen, by bins of equal count."""
+def calibration(
+    chosen: Float[np.ndarray, " n"], rejected: Float[np.ndarray, " n"], *, bins: int = 10
+) -> list[dict[str, float | int]]:
+    """Predicted against observed probability that the higher-scored response was chosen, by bins of equal count.
+
+        predicted = sigmoid(|s_chosen - s_rejected|),      observed = [s_chosen > s_rejected],      each a bin's mean
+
+    Args:
+      chosen: scores of the responses that people chose.
+      rejected: scores of the others, in the same order.
+      bins: pairs are sorted by what is predicted and cut by `np.array_split`; empty bins are left out.
+
+    Returns:
+      A row {"predicted", "observed", "count"} a bin, the least sure first. A sound model has the two alike.
+
+    Source: Guo et al. 2017, arXiv:1706.04599, section 2 (the reliability diagram).
+    """
     margin = np.asarray(chosen) - np.asarray(rejected)
     probability = 1 / (1 + np.exp(-np.abs(margin)))
     order = np.array_split(np.argsort(probability), bins)

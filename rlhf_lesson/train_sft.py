@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rlhf_lesson import losses
 from rlhf_lesson.arrays import masked_mean
-from rlhf_lesson.batches import pad, plan
+from rlhf_lesson.batches import pad, plan, response_mask
 from rlhf_lesson.model import GPT2
 
 # ---- Config ------------------------------------------------------------------------------------
@@ -97,9 +97,9 @@ def train_step(state: State, batch: Batch, key: PRNGKeyArray, *, optimizer, cros
 def make_batch(examples: Sequence[Example], rows: int, width: int, pad_id: int) -> Batch:
     """Examples padded on the right; missing rows are all padding, so shapes never change."""
     tokens, mask = pad([e.tokens for e in examples], rows, width, pad_id=pad_id)
-    prompt = np.zeros((rows, 1), int)
-    prompt[: len(examples), 0] = [e.prompt for e in examples]
-    return Batch(tokens, mask, mask & (np.arange(width) >= prompt))
+    prompt = np.zeros(rows, int)
+    prompt[: len(examples)] = [e.prompt for e in examples]
+    return Batch(tokens, mask, response_mask(mask, prompt))
 
 
 def train(

@@ -25,6 +25,13 @@ def test_the_conda_file_is_what_pyproject_says():
     assert (ROOT / "environment.yml").read_text() == module.environment(), "run `make env`"
 
 
+def test_the_readmes_numbers_are_those_of_the_results_files():
+    spec = importlib.util.spec_from_file_location("sync_readme", ROOT / "tools" / "sync_readme.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (ROOT / "README.md").read_text() == module.readme(), "run `python tools/sync_readme.py`"
+
+
 def test_no_registry_host_and_no_machine_path_stands_in_the_tree():
     hosts = re.compile("(pypi|pythonhosted|npmjs|debian)" + r"\.org|(^|[^A-Za-z.])/(work|root|home|farm)/[a-z.]")
     found = [

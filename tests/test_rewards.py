@@ -9,6 +9,7 @@ import pytest
 
 from rlhf_lesson.kl import k1
 from rlhf_lesson.rewards import (
+    best_of_n,
     best_of_n_estimate,
     kl_shaped_rewards,
     missing_end_penalty,
@@ -96,3 +97,18 @@ def test_best_of_n_estimate_does_not_see_the_order_of_the_pool():
 def test_best_of_n_estimate_refuses_an_n_that_the_pool_cannot_give(n):
     with pytest.raises(ValueError, match="sample a larger pool"):
         best_of_n_estimate(SCORES, GOLD, n)
+
+
+def test_best_of_n_gives_the_row_of_the_best_of_each_group():
+    # groups of three: (1, 4, 2), (-7, -5, -5): rows 1 and, of the two that tie, 4
+    np.testing.assert_array_equal(best_of_n(jnp.array([1.0, 4.0, 2.0, -7.0, -5.0, -5.0]), 3), [1, 4])
+
+
+def test_best_of_n_of_one_is_every_row_and_of_all_is_the_highest():
+    np.testing.assert_array_equal(best_of_n(SCORES, 1), range(6))
+    assert best_of_n(SCORES, 6).tolist() == [int(jnp.argmax(SCORES))]
+
+
+def test_best_of_n_refuses_a_group_that_is_not_full():
+    with pytest.raises(ValueError, match="give n responses to every prompt"):
+        best_of_n(SCORES, 4)

@@ -1,7 +1,7 @@
 """How values cross the pipe between judge and worker: a JSON header that describes them, and the arrays' raw bytes.
 
 Leaves out trust: the judge reads with `receive` limits and `unpack`, which builds nothing but NumPy arrays, numbers, strings,
-None, tuples, lists and dicts. A frame is
+None, tuples, lists and dicts, and for keys and the library's functions a note of what they are. A frame is
 
     u32 header length | u64 body length | header, UTF-8 JSON | body
 
@@ -11,6 +11,7 @@ No pickle anywhere, and no import but NumPy: the worker's side must be small.
 import json
 import struct
 from collections.abc import Sequence
+from types import FunctionType
 
 import numpy as np
 
@@ -50,6 +51,8 @@ def pack(value, body: list[bytes], depth: int = 0):
         if not all(type(k) is str for k in value):
             raise FrameError("wrong-type", "a dict's keys must be strings")
         return ["dict", [[k, pack(v, body, depth + 1)] for k, v in value.items()]]
+    if isinstance(value, FunctionType) and value.__module__.startswith("rlhf_lesson."):
+        return ["library", value.__module__, value.__name__]
     dtype = getattr(value, "dtype", None)
     if dtype is None or not hasattr(value, "shape"):
         return _refuse(f"a {type(value).__name__}")
@@ -123,6 +126,8 @@ def unpack(node, body: memoryview):
                 return np.asarray(v, dtype=str)
             case ["key", str(name), data] if name in ("fry", "threefry2x32", "rbg", "unsafe_rbg"):
                 return Key(name, value(data, depth + 1))
+            case ["library", str(module), str(name)] if len(module) + len(name) < 100:
+                return Library(module, name)
         raise ValueError("node")
 
     try:
@@ -139,6 +144,13 @@ class Key:
 
     def __init__(self, name: str, data: np.ndarray):
         self.name, self.data = "threefry2x32" if name == "fry" else name, data
+
+
+class Library:
+    """A function of the package, an input of another one, by its name; the worker takes it from its own copy."""
+
+    def __init__(self, module: str, name: str):
+        self.module, self.name = module, name
 
 
 def frame(header: dict, body: Sequence[bytes] = ()) -> bytes:

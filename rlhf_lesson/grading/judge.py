@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rlhf_lesson.exercise import Case, Exercise, Failure, compare, show
+from rlhf_lesson.exercise import Case, Exercise, Failure, compare, show, slope
 from rlhf_lesson.grading import frames, library
 from rlhf_lesson.grading.cells import Broken, GraderError, Worker, Zygote, self_test
 from rlhf_lesson.grading.intake import Submission
@@ -146,7 +146,8 @@ class Judge:
     # ---- what is asked, and what is right ----
 
     def expected(self, exercise: Exercise, case: Case) -> Any:
-        return exercise.seen(plain(self.trusted(exercise.name, exercise.reference, case)))
+        name = exercise.name if case.gradient is None else f"{exercise.name} by {case.gradient}"
+        return exercise.seen(plain(self.trusted(name, slope(exercise.reference, case.gradient), case)))
 
     def visible(self, exercise: Exercise) -> list[tuple[str, Case, Any]]:
         """The cases that `check` shows, each with its property and its right answer."""
@@ -180,7 +181,9 @@ class Judge:
                 if at not in self._slips:
                     _, case, _ = self.visible(exercise)[i]
                     try:
-                        wrong = exercise.slips[number].wrong  # as it is: compiled, a slip may come out right
+                        wrong = slope(
+                            exercise.slips[number].wrong, case.gradient
+                        )  # as it is: compiled, a slip may come out right
                         self._slips[at] = exercise.seen(plain(wrong(*case.args, **case.kwargs)))
                     except Exception:  # a slip need not survive every case
                         self._slips[at] = frames.FrameError
@@ -210,7 +213,7 @@ class Judge:
     def ask(self, worker: Worker, exercise: Exercise, case: Case, right: Any, end: float, quick: bool) -> Outcome:
         body: list[bytes] = []
         args = frames.pack((tuple(case.args), dict(case.kwargs)), body)
-        request = {"op": "call", "name": exercise.name, "args": args, "quick": quick}
+        request = {"op": "call", "name": exercise.name, "args": args, "quick": quick, "gradient": case.gradient}
         answer, raw = worker.ask(request, body, seconds=end - time.monotonic())
         if "answer" not in answer:
             return said(answer)
@@ -295,7 +298,7 @@ class Judge:
         hint = f"It looks like this slip: {slip.name}. {slip.hint}" if slip else f"What must hold: {text}."
         mark.slip = slip.name if slip else ""
         mark.message = f"{sentence[:1].upper()}{sentence[1:].rstrip('.')}. {hint}"
-        given = (*case.args, *(f"{k}={v}" for k, v in case.kwargs.items()))
+        given = (*case.args, *(f"{k}={show(v)}" for k, v in case.kwargs.items()))
         got = show(outcome.got) if outcome.kind.startswith("wrong-") else "nothing"
         mark.shown = {"input": show(given), "got": got, "expected": show(right)}
 

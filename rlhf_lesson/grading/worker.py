@@ -159,7 +159,9 @@ def serve(walls: list[str]) -> None:
                 answer, raw = probe(request), []
             else:
                 given = frames.unpack(request["args"], memoryview(body))
-                answer, raw = call(namespace[request["name"]], given, compiled if request["quick"] else None)
+                place = request["gradient"]
+                function = slope(namespace[request["name"]], place)
+                answer, raw = call(function, given, compiled.setdefault(place, {}) if request["quick"] else None)
         except MemoryError:
             answer, raw = {"failure": "memory", "text": ""}, []
         except frames.FrameError as error:
@@ -181,7 +183,9 @@ def failed(error: BaseException, kind: str) -> dict:
 
 
 def real(value):
-    """Random keys become JAX's own again; all else is as it came."""
+    """Random keys become JAX's own again, and names of the library's functions these functions; all else is as it came."""
+    if isinstance(value, frames.Library):
+        return getattr(importlib.import_module(value.module), value.name)
     if isinstance(value, frames.Key):
         import jax
 
@@ -191,6 +195,17 @@ def real(value):
     if isinstance(value, dict):
         return {k: real(v) for k, v in value.items()}
     return value.copy() if hasattr(value, "copy") else value  # writeable, as a learner's own array would be
+
+
+def slope(function, place: int | None):
+    """What `rlhf_lesson.exercise.slope` gives: the gradient by the argument at this place, or the function itself."""
+
+    def gradient(*args, **kwargs):
+        import jax
+
+        return jax.grad(lambda x: jax.numpy.sum(function(*args[:place], x, *args[place + 1 :], **kwargs)))(args[place])
+
+    return function if place is None else gradient
 
 
 def call(function, given, compiled: dict | None) -> tuple[dict, list[bytes]]:

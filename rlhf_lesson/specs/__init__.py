@@ -3,6 +3,29 @@
 Leaves out code that runs them: see exercise.py, checks.py and grading/.
 """
 
-from rlhf_lesson.specs import chapter_00, chapter_06
+from rlhf_lesson.specs import (
+    chapter_00,
+    chapter_01,
+    chapter_02,
+    chapter_03,
+    chapter_04,
+    chapter_05,
+    chapter_06,
+    chapter_07,
+    chapter_08,
+    chapter_09,
+)
 
-EXERCISES = {e.name: e for chapter in (chapter_00, chapter_06) for e in chapter.EXERCISES}
+CHAPTERS = (
+    chapter_00,
+    chapter_01,
+    chapter_02,
+    chapter_03,
+    chapter_04,
+    chapter_05,
+    chapter_06,
+    chapter_07,
+    chapter_08,
+    chapter_09,
+)
+EXERCISES = {exercise.name: exercise for chapter in CHAPTERS for exercise in chapter.EXERCISES}

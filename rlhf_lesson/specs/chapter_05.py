@@ -50,8 +50,14 @@ EXACT_KL = Exercise(
         "one that only the policy takes makes it infinite": lambda rng: two_distributions(rng, ref_never=0),
     },
     slips=(
-        Slip("the arguments are swapped", "This is KL(ref || pi): weigh with the policy.", lambda p, q: kl.exact_kl(q, p)),
-        Slip("the sign is wrong", "It is log pi - log ref, and the KL is never negative.", lambda p, q: -kl.exact_kl(p, q)),
+        Slip(
+            "the arguments are swapped", "This is KL(ref || pi): weigh with the policy.", lambda p, q: kl.exact_kl(q, p)
+        ),
+        Slip(
+            "the sign is wrong",
+            "It is log pi - log ref, and the KL is never negative.",
+            lambda p, q: -kl.exact_kl(p, q),
+        ),
         Slip("a mean in place of a sum", "Sum over the outcomes.", lambda p, q: kl.exact_kl(p, q) / p.size),
         Slip(
             "not weighted",
@@ -114,7 +120,11 @@ K1 = Exercise(
     },
     slips=(
         Slip("the arguments are swapped", "This estimates minus the KL: log pi comes first.", lambda p, q: q - p),
-        Slip("the absolute value", "Single estimates may be negative; only their mean may not.", lambda p, q: jnp.abs(p - q)),
+        Slip(
+            "the absolute value",
+            "Single estimates may be negative; only their mean may not.",
+            lambda p, q: jnp.abs(p - q),
+        ),
         Slip("the ratio in place of its log", "d is the difference of the logs.", lambda p, q: jnp.exp(p - q)),
         Slip("probabilities in place of logs", "Leave the logs as they are.", lambda p, q: jnp.exp(p) - jnp.exp(q)),
         Slip(
@@ -296,7 +306,6 @@ KL_BOUND = Exercise(
     slips=(
         Slip("the second part is missing", "log n - (n - 1) / n.", lambda n: jnp.log(float(n))),
         Slip("the second part is added", "log n - (n - 1) / n.", lambda n: jnp.log(float(n)) + (n - 1) / n),
-        Slip("a whole-number division", "(n - 1) / n is below 1, not 0: `/`, not `//`.", lambda n: jnp.log(float(n)) - (n > 1)),
         Slip("bits in place of nats", "The natural logarithm.", lambda n: jnp.log2(float(n)) - (n - 1) / n),
         Slip("off by one", "(n - 1) / n, not n / (n + 1).", lambda n: jnp.log(float(n)) - n / (n + 1)),
         Slip("1 / n is taken away", "(n - 1) / n is 1 - 1 / n.", lambda n: jnp.log(float(n)) - 1 / n),
@@ -344,17 +353,21 @@ BEST_OF_N_LOGPROBS = Exercise(
         "what the reference never does stays impossible": lambda rng: drawn(rng, never=1),
     },
     slips=(
-        Slip("the log is missing", "Log-probabilities are asked for.", lambda q, s, n: jnp.exp(kl.best_of_n_logprobs(q, s, n))),
+        Slip(
+            "the log is missing",
+            "Log-probabilities are asked for.",
+            lambda q, s, n: jnp.exp(kl.best_of_n_logprobs(q, s, n)),
+        ),
         Slip("the worst is kept", "F(s) = P(score <= s) is large for a high score.", partial(selected, worst=True)),
-        Slip("the lower part is missing", "F(s)^n - F(s-)^n: the best is s and not less.", partial(selected, below=False)),
+        Slip(
+            "the lower part is missing", "F(s)^n - F(s-)^n: the best is s and not less.", partial(selected, below=False)
+        ),
         Slip("one draw too few", "The power is n.", partial(selected, more=-1)),
         Slip("one draw too many", "The power is n.", partial(selected, more=1)),
         Slip(
             "the density's formula",
             "n ref F^(n-1) holds for continuous scores: here an outcome has a chance of its own.",
-            lambda q, s, n: jnp.log(n * jnp.exp(q) * jnp.sum(jnp.where(s[None] <= s[:, None], 1.0, 0.0) * jnp.exp(q), 1) ** (n - 1))
-            if False
-            else jnp.log(float(n)) + q + (n - 1) * jnp.log((s[None] <= s[:, None]) @ jnp.exp(q)),
+            lambda q, s, n: jnp.log(float(n)) + q + (n - 1) * jnp.log((s[None] <= s[:, None]) @ jnp.exp(q)),
         ),
         Slip(
             "the best-scored outcome only",
@@ -405,7 +418,9 @@ BEST_OF_N_KL = Exercise(
             "Best-of-n is the policy here, and comes first.",
             lambda q, s, n: kl.exact_kl(q, kl.best_of_n_logprobs(q, s, n)),
         ),
-        Slip("the bound in its place", "The bound knows neither ref nor ties.", lambda q, s, n: kl.best_of_n_kl_bound(n)),
+        Slip(
+            "the bound in its place", "The bound knows neither ref nor ties.", lambda q, s, n: kl.best_of_n_kl_bound(n)
+        ),
         Slip("log n in its place", "log n is more than any best-of-n can move.", lambda q, s, n: jnp.log(float(n))),
         Slip(
             "averaged under the reference",
@@ -532,7 +547,9 @@ BEST_OF_N = Exercise(
         "best of one is every row": lambda rng: groups(rng, n=1),
     },
     slips=(
-        Slip("the place in the group", "Add the group's first row, n * p.", lambda s, n: jnp.argmax(s.reshape(-1, n), 1)),
+        Slip(
+            "the place in the group", "Add the group's first row, n * p.", lambda s, n: jnp.argmax(s.reshape(-1, n), 1)
+        ),
         Slip("the worst is kept", "argmax, not argmin.", lambda s, n: best_of_n(-s, n)),
         Slip(
             "groups lie across",

@@ -1,0 +1,59 @@
+"""The gallery of broken runs at full size: curves, samples, checks and diagnosis of each, from the demo's chain, one seed.
+
+    python benchmarks/gallery.py --out benchmarks/results/gallery.json
+
+Finished runs are kept in `runs`, so that a call that was killed goes on where it stopped.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tyro
+
+from rlhf_lesson import demo, gallery
+from rlhf_lesson.checkpoint import write_atomically
+from rlhf_lesson.gallery import HEALTHY, SWITCHES
+from rlhf_lesson.model import GPT2
+from rlhf_lesson.rollout import Prompts
+
+
+@dataclass(frozen=True)
+class Config:
+    play: gallery.Config = field(default_factory=gallery.Config)
+    chain: demo.Config = field(default_factory=demo.Config)
+    runs: Path = Path("runs/gallery")
+    out: Path = Path("benchmarks/results/gallery.json")
+
+
+def write(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def make(
+    config: gallery.Config, runs: Path, policy: GPT2, prompts: Prompts, scorers: Mapping[str, object], tokenizer
+) -> dict:
+    """name -> run, each read from `runs` where it is there already, and whether `diagnose` names the mistake."""
+    made = {}
+    for name, switch in {"healthy": HEALTHY, **SWITCHES}.items():
+        path = runs / f"{name.replace(' ', '_').replace('=', 'is')}.json"
+        if not path.is_file():
+            played = gallery.run(switch, config, policy, prompts, scorers, tokenizer)
+            said = played.diagnosis
+            named = any(switch.named_by in s for s in said) if switch.named_by else not said
+            write(path, {**played._asdict(), "named": named})
+            print(f"{name}: {'named' if named else 'NOT NAMED'}: {said}", flush=True)
+        made[name] = json.loads(path.read_text())
+    return made
+
+
+def main(config: Config) -> None:
+    chain = demo.build(config.chain)
+    prompts = chain.data.prompts("gold", "proxy")
+    write(config.out, make(config.play, config.runs, chain.sft, prompts, chain.scorers, chain.data.tokenizer))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

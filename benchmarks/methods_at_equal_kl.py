@@ -1,0 +1,228 @@
+"""PPO, REINFORCE, RLOO, GRPO, DPO and best-of-n: proxy and gold against KL, over seeds, all measured on one set of prompts.
+
+    python benchmarks/methods_at_equal_kl.py --out benchmarks/results/methods.json
+
+Every seed trains its own SFT policy and reward models. All methods optimise the same proxy from the same policy with the
+same betas and as many sampled responses: DPO's pairs are samples of the SFT policy, labelled by the proxy as Bradley-Terry
+raters of temperature 1 would, so that its optimum is PPO's. Each seed leaves a file in `runs`, so a call that was killed goes
+on where it stopped.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+from rlhf_lesson import demo, evaluate, iterate, train_dpo, train_grpo, train_ppo, train_reinforce
+from rlhf_lesson.checkpoint import write_atomically
+from rlhf_lesson.model import GPT2
+from rlhf_lesson.rollout import Prompts
+
+KLS = (1.0, 2.0, 4.0, 8.0, 16.0)  # nats per response at which the summary reads the paths
+
+
+@dataclass(frozen=True)
+class Config:
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    betas: tuple[float, ...] = (0.05, 0.15)  # score units per nat
+    every: int = 8  # iterations between two measurements
+    group: int = 4  # responses to a prompt in RLOO and GRPO
+    dpo_rate: float = 1e-4
+    chain: demo.Config = field(default_factory=demo.Config)
+    runs: Path = Path("runs/methods")
+    out: Path = Path("benchmarks/results/methods.json")
+
+
+# ---- each method: a generator of policies, one per iteration ---------------------------------------
+
+Task = tuple[GPT2, Prompts, Mapping[str, object], object]  # SFT policy, training prompts, scorers, tokenizer
+SHARED = ("iterations", "response", "temperature", "learning_rate", "clip_norm", "seed")
+
+
+def ppo(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
+    sft, prompts, scorers, tokenizer = task
+    settings = replace(config.chain.ppo, kl_coef=beta)
+    for state, _, _ in train_ppo.train(settings, sft, prompts, scorers, **ids(tokenizer)):
+        yield state.policy
+
+
+def reinforce(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
+    sft, prompts, scorers, tokenizer = task
+    settings = train_reinforce.Config(batch=config.chain.ppo.batch, kl_coef=beta, **shared(config))
+    for state, _, _ in train_reinforce.train(settings, sft, prompts, scorers, **ids(tokenizer)):
+        yield state.policy
+
+
+def grouped(equations: train_grpo.Equations) -> Callable:
+    def method(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
+        sft, prompts, scorers, tokenizer = task
+        ppo = config.chain.ppo
+        sizes = {"prompts": ppo.batch // config.group, "group": config.group}
+        steps = {"epochs": ppo.epochs, "minibatches": ppo.minibatches}
+        settings = train_grpo.Config(kl_coef=beta, **sizes, **steps, **shared(config))
+        for state, _, _ in train_grpo.train(settings, sft, prompts, scorers, equations=equations, **ids(tokenizer)):
+            yield state.policy
+
+    return method
+
+
+def dpo(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
+    sft, _, _, tokenizer = task
+    choices, ppo = sampled_choices(config, task), config.chain.ppo
+    tokens = 2 * 32 * len(choices) // max(1, ppo.iterations // 2)  # two passes in about as many steps
+    settings = train_dpo.Config(
+        epochs=2,
+        batch_tokens=tokens,
+        learning_rate=config.dpo_rate,
+        kl_coef=beta,
+        temperature=ppo.temperature,
+        seed=ppo.seed,
+    )
+    for state, _ in train_dpo.train(settings, sft, choices, pad_id=tokenizer.pad_token_id):
+        yield state.policy
+
+
+METHODS = {
+    "PPO": ppo,
+    "REINFORCE": reinforce,
+    "RLOO": grouped(train_grpo.RLOO),
+    "GRPO": grouped(train_grpo.GRPO),
+    "DPO": dpo,
+}
+
+
+def ids(tokenizer) -> dict[str, int]:
+    return {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
+
+
+def shared(config: Config) -> dict:
+    return {name: getattr(config.chain.ppo, name) for name in SHARED}
+
+
+def sampled_choices(config: Config, task: Task) -> list[train_dpo.Choice]:
+    """Pairs of SFT samples labelled by the proxy: as many responses as PPO samples in its whole run."""
+    sft, prompts, scorers, tokenizer = task
+    ppo = config.chain.ppo
+    count = ppo.iterations * ppo.batch // 2
+    draw, noise, labels = jax.random.split(jax.random.fold_in(jax.random.key(ppo.seed), 17), 3)
+    rows = np.asarray(jax.random.randint(draw, (count,), 0, len(prompts.tokens)))
+    asked = Prompts(*(np.asarray(x)[rows] for x in prompts))
+    twice = evaluate.repeat_prompts(asked, 2)
+    how = {"response": ppo.response, "temperature": ppo.temperature, "batch": ppo.batch}
+    drawn = evaluate.sample(sft, sft, scorers, twice, noise, tokenizer, **how)
+    score = jnp.asarray(drawn.scores["proxy"]).reshape(-1, 2)
+    first = np.asarray(iterate.label(score[:, 0], score[:, 1], labels, temperature=1.0))
+    return train_dpo.sampled_choices(asked, drawn.tokens, drawn.mask, first)
+
+
+# ---- measuring -------------------------------------------------------------------------------------
+
+
+def point(config: Config, policy: GPT2, task: Task, held_out: Prompts) -> dict[str, float]:
+    """KL and scores on the held-out prompts, with the same noise for every policy of a seed."""
+    sft, _, scorers, tokenizer = task
+    ppo, key = config.chain.ppo, jax.random.fold_in(jax.random.key(config.chain.seed), 2)
+    how = {"response": ppo.response, "temperature": ppo.temperature, "batch": min(64, len(held_out.tokens))}
+    drawn = evaluate.sample(policy, sft, scorers, held_out, key, tokenizer, **how)
+    scores = {name: float(values.mean()) for name, values in drawn.scores.items()}
+    return {"kl": float(drawn.kl.mean()), **scores, "distinct2": evaluate.distinct(drawn.texts)}
+
+
+def path(config: Config, method: Callable, beta: float, task: Task, held_out: Prompts) -> list[dict[str, float]]:
+    """A run measured at its start, after every `every` iterations and at its end."""
+    rows = [{"step": 0, **point(config, task[0], task, held_out)}]
+    policy, step = task[0], 0
+    for step, policy in enumerate(method(config, beta, task), 1):
+        if step % config.every == 0:
+            rows.append({"step": step, **point(config, policy, task, held_out)})
+    if rows[-1]["step"] != step:
+        rows.append({"step": step, **point(config, policy, task, held_out)})
+    return rows
+
+
+def best_of_n(config: Config, task: Task, held_out: Prompts) -> list[dict[str, float]]:
+    """Best-of-n by the proxy on the first 32 held-out prompts."""
+    sft, _, scorers, tokenizer = task
+    ppo, key = config.chain.ppo, jax.random.fold_in(jax.random.key(config.chain.seed), 3)
+    many = evaluate.repeat_prompts(Prompts(*(x[:32] for x in held_out)), config.chain.pool)
+    how = {"response": ppo.response, "temperature": ppo.temperature, "batch": min(64, len(many.tokens))}
+    pool = evaluate.sample(sft, sft, scorers, many, key, tokenizer, **how)
+    return evaluate.best_of_n_curve(pool, config.chain.pool, demo.powers_of_two(config.chain.pool))
+
+
+def measure(config: Config, task: Task, held_out: Prompts) -> dict:
+    """Every method's paths, one for each beta, and best-of-n."""
+    paths = {
+        name: {str(beta): path(config, method, beta, task, held_out) for beta in config.betas}
+        for name, method in METHODS.items()
+    }
+    return {"paths": paths, "best of n": best_of_n(config, task, held_out)}
+
+
+# ---- at equal KL -----------------------------------------------------------------------------------
+
+
+def read_at(rows: Sequence[Mapping[str, float]], kl: float) -> dict[str, float] | None:
+    """Proxy and gold of a path at a KL, between the two measurements that it lies between; None beyond the path."""
+    reached = np.maximum.accumulate([row["kl"] for row in rows])
+    if not reached[0] <= kl <= reached[-1]:
+        return None
+    return {name: float(np.interp(kl, reached, [row[name] for row in rows])) for name in ("proxy", "gold")}
+
+
+def at_equal_kl(seeds: Sequence[Mapping]) -> list[dict]:
+    """Median and range over seeds at each KL. Of several betas each seed takes the path whose *proxy* is highest there:
+    gold, which no method sees, must not choose."""
+    rows = []
+    for method in [*METHODS, "best of n"]:
+        for kl in KLS:
+            found = []
+            for seed in seeds:
+                paths = [seed["best of n"]] if method == "best of n" else seed["paths"][method].values()
+                there = [p for p in (read_at(path, kl) for path in paths) if p]
+                if there:
+                    found.append(max(there, key=lambda p: p["proxy"]))
+            if found:
+                spread = {
+                    name: dict(
+                        zip(
+                            ("min", "median", "max"),
+                            np.quantile([p[name] for p in found], [0, 0.5, 1]).tolist(),
+                            strict=True,
+                        )
+                    )
+                    for name in ("proxy", "gold")
+                }
+                rows.append({"method": method, "kl": kl, "seeds": len(found), **spread})
+    return rows
+
+
+def one(config: Config, seed: int) -> dict:
+    """All methods of one seed, every stage with this seed."""
+    chain = config.chain
+    stages = {s: replace(getattr(chain, s), seed=seed) for s in ("sft", "gold", "proxy", "ppo")}
+    config = replace(config, chain=replace(chain, seed=seed, **stages))
+    built = demo.build(config.chain)
+    task = built.sft, built.data.prompts("gold", "proxy"), built.scorers, built.data.tokenizer
+    return {"seed": seed, **built.results, **measure(config, task, demo.held_out_prompts(built.data, chain.prompts))}
+
+
+def main(config: Config) -> None:
+    files = {seed: config.runs / f"seed_{seed}.json" for seed in config.seeds}
+    for seed, file in files.items():
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, (json.dumps(one(config, seed), indent=1) + "\n").encode())
+    rows = [json.loads(file.read_text()) for file in files.values()]
+    result = {"equal_kl": at_equal_kl(rows), "seeds": rows}
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(config.out, (json.dumps(result, indent=1) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

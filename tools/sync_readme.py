@@ -1,0 +1,69 @@
+"""Writes the README's table of measured numbers from benchmarks/results/; a test compares the two, so no number is typed."""
+
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BEGIN, END = "<!-- numbers: tools/sync_readme.py -->", "<!-- end of numbers -->"
+
+
+def read(name: str) -> dict:
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+
+
+def spread(summary: dict, name: str, digits: int = 2, times: float = 1.0) -> str:
+    """Mean and standard deviation over the seeds, with the lowest and highest where they are known."""
+    row = {k: v * times for k, v in summary[name].items()}
+    ends = f" ({row['min']:.{digits}f} to {row['max']:.{digits}f})" if "min" in row else ""
+    return f"{row['mean']:.{digits}f} ± {row['std']:.{digits}f}{ends}"
+
+
+def table() -> str:
+    """The table, one row a claim: what, how much, which file and command."""
+    reward, chain = read("reward"), read("chain")
+    tuned, free = chain["penalised_summary"], chain["unpenalised_summary"]
+    ppo, generate = read("ppo_step"), read("generate")
+    fell, collapsed, seeds = (len(chain[k]) for k in ("gold_falls", "text_collapses", "rows"))
+    rows = [
+        (
+            "Reward model, 8,000 single-rater pairs: held-out choices",
+            spread(reward["summary"], "neural", 1, 100) + " %",
+        ),
+        ("Bag of words on the same pairs", spread(reward["summary"], "bag_of_words", 1, 100) + " %"),
+        ("VADER's rules on the same choices", spread(reward["summary"], "vader", 1, 100) + " %"),
+        ("Gold model: correlation with held-out raters", spread(reward["summary"], "gold_correlation", 3)),
+        ("Ridge regression on the same ratings", f"{reward['ridge_correlation']:.3f}"),
+        ("PPO: gain in gold reward (reference spreads)", spread(tuned, "ppo.gold_gain")),
+        ("PPO: gain by the independent judge (-1 to 1)", spread(tuned, "ppo.judge_gain")),
+        ("PPO: gold prefers it to SFT", spread(tuned, "ppo.win_rate_gold", 0, 100) + " %"),
+        ("PPO: KL from SFT, nats a response", spread(tuned, "ppo.kl_nats", 1)),
+        (
+            "PPO: distinct bigrams, before and after",
+            f"{spread(tuned, 'ppo.distinct2_before')}, {spread(tuned, 'ppo.distinct2_after')}",
+        ),
+        ("Without the penalty: KL", spread(free, "ppo.kl_nats", 0)),
+        ("Without the penalty: distinct bigrams after", spread(free, "ppo.distinct2_after")),
+        ("Without the penalty: the proxy rises on while the text collapses", f"{collapsed} of {seeds} seeds"),
+        (
+            "Without the penalty: the proxy rises on while the gold reward falls by a quarter",
+            f"{fell} of {seeds} seeds",
+        ),
+        (
+            "One PPO iteration, one core (benchmark shape)",
+            f"{ppo['shared_trunk']['median']:.1f} CPU-s; two nets {ppo['two_nets']['median']:.1f}",
+        ),
+        ("Sampling, one core", f"{generate['tokens_per_second']:,.0f} tokens/s"),
+    ]
+    lines = ["| measured over five seeds: mean ± spread (lowest to highest) | |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {what} | {value} |" for what, value in rows)])
+
+
+def readme() -> str:
+    """README.md with the table in its place."""
+    text = (ROOT / "README.md").read_text()
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}"
+
+
+if __name__ == "__main__":
+    (ROOT / "README.md").write_text(readme())
