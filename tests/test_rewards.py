@@ -11,7 +11,9 @@ from rlhf_lesson.kl import k1
 from rlhf_lesson.rewards import (
     best_of_n,
     best_of_n_estimate,
+    cautious_score,
     kl_shaped_rewards,
+    length_bias,
     missing_end_penalty,
     normalise_score,
 )
@@ -112,3 +114,29 @@ def test_best_of_n_of_one_is_every_row_and_of_all_is_the_highest():
 def test_best_of_n_refuses_a_group_that_is_not_full():
     with pytest.raises(ValueError, match="give n responses to every prompt"):
         best_of_n(SCORES, 4)
+
+
+def test_a_cautious_score_by_hand_and_without_disagreement():
+    # response 0: mean 2, deviations -1, 1: spread 1; response 1: both say 5
+    scores = jnp.array([[1.0, 5.0], [3.0, 5.0]])
+    np.testing.assert_allclose(cautious_score(scores, caution=0.6), [2.0 - 0.6, 5.0], rtol=1e-6)
+    np.testing.assert_allclose(cautious_score(scores[:1]), scores[0], rtol=1e-6)
+    np.testing.assert_allclose(cautious_score(scores, caution=0.0), scores.mean(0), rtol=1e-6)
+
+
+def test_length_bias_by_hand():
+    # deviations: scores -1 0 1, lengths -3 1 2: 5 / sqrt(2 * 14) = 0.944911
+    score, length = jnp.array([1.0, 2.0, 3.0]), jnp.array([2, 6, 7])
+    np.testing.assert_allclose(length_bias(score, length), 0.944911, rtol=1e-5)
+    np.testing.assert_allclose(length_bias(-4.0 * score + 9.0, length), -0.944911, rtol=1e-5)
+    np.testing.assert_allclose(length_bias(0.5 * length - 3.0, length), 1.0, rtol=1e-6)
+    assert jnp.isnan(length_bias(score, jnp.array([4, 4, 4])))
+
+
+def test_length_bias_is_numpys_correlation():
+    rng = np.random.default_rng(0)
+    length = rng.integers(2, 50, 40)
+    score = (0.05 * length + rng.normal(size=40)).astype(np.float32)
+    np.testing.assert_allclose(
+        length_bias(jnp.array(score), jnp.array(length)), np.corrcoef(score, length)[0, 1], rtol=1e-4
+    )

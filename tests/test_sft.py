@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from rlhf_lesson.batches import pad, plan
+from rlhf_lesson.batches import WIDTHS, next_width, pad, plan, response_mask
 from rlhf_lesson.diagnose import same_tree
 from rlhf_lesson.generate import generate
 from rlhf_lesson.losses import cross_entropy_loss
@@ -139,6 +139,20 @@ def test_too_long_a_row_is_refused_and_never_cut():
         pad([[1] * 9], 1, 8, pad_id=0)
     with pytest.raises(ValueError, match="shorten"):
         plan([97], batch_tokens=96, seed=0, epoch=0)
+
+
+def test_a_row_goes_to_the_narrowest_width_that_it_fits_into():
+    assert [next_width(n) for n in (0, 1, 16, 17, 48, 49, 96)] == [16, 16, 16, 24, 48, 96, 96]
+    assert next_width(5, widths=(9, 4, 6)) == 6
+    assert {next_width(n) for n in range(97)} == set(WIDTHS)
+    with pytest.raises(ValueError, match="shorten"):
+        next_width(97)
+
+
+def test_only_the_response_is_learnt_its_first_and_its_last_token_too():
+    mask = np.array([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
+    learn = response_mask(mask, np.array([2, 0, 0]))
+    assert learn.tolist() == [[False, False, True, True, False], [True, True, True, False, False], [False] * 5]
 
 
 def test_a_students_loss_drives_the_run():
