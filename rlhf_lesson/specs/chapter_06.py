@@ -420,7 +420,7 @@ MASKED_WHITEN = Exercise(
     hints=(
         "Three steps: mean of the real tokens, their variance, then scale. Use `masked_mean` twice.",
         "variance = masked_mean((values - mean) ** 2, mask); divide by its root, with 1e-8 under it.",
-        "whitened = (values - mean) * jax.lax.rsqrt(variance + 1e-8); add the mean back unless shift_mean; where(mask, ., 0)",
+        "whitened = (values - mean) * jax.lax.rsqrt(variance + 1e-8), + mean unless shift_mean; jnp.where(mask, ., 0.0)",
     ),
 )
 
@@ -548,7 +548,7 @@ PPO_CLIP_LOSS = Exercise(
         ),
     ),
     hints=(
-        "Two losses: with the ratio as it is, and with the ratio clipped. Be pessimistic: take the worse for each token.",
+        "Two losses: with the ratio as it is, and with it clipped. Be pessimistic: take the worse for each token.",
         "ratio = exp(logp - old_logp). A loss is minimised, so the worse one is the larger one.",
         "jnp.maximum(-advantages * ratio, -advantages * jnp.clip(ratio, 1.0 - clip, 1.0 + clip))",
     ),

@@ -295,7 +295,7 @@ FIT = Exercise(
     ),
     hints=(
         "Each form is a sum of coefficient times something known: that is a linear least-squares problem.",
-        "The column of a coefficient is the form with that one at 1 and the others at 0. np.linalg.lstsq does the rest.",
+        "A coefficient's column is the form with that one at 1 and the others at 0. np.linalg.lstsq does the rest.",
         "columns = np.stack([form(d, *unit) for unit in np.eye(count)], axis=1); np.linalg.lstsq(columns, reward)[0]",
     ),
 )

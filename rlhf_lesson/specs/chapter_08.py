@@ -1,6 +1,6 @@
 """Exercises of chapter 08: real raters' noise, and which pairs to ask them about.
 
-Leaves out a round itself (iterate.py). A noisy label is checked by its frequencies, since every right way to draw differs.
+Leaves out a round itself (iterate.py). Noisy labels are held by their frequencies: every right way to draw differs.
 """
 
 from functools import partial
@@ -97,7 +97,7 @@ NOISE_TEMPERATURE = Exercise(
     hints=(
         "The expected share of right choices falls as T grows. Where does it meet the measured one?",
         "Start with a T far too small and one far too large; halve the interval a hundred times.",
-        "right = np.mean(1 / (1 + np.exp(-np.abs(margins) / middle))); low = middle if right > agreement, else high = middle",
+        "right = np.mean(1 / (1 + np.exp(-np.abs(margins) / T))); where right > agreement T is too low, else too high",
     ),
 )
 
