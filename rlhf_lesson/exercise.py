@@ -7,6 +7,7 @@ Leaves out the exercises themselves (specs/), what a learner sees of them (check
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 

@@ -14,7 +14,7 @@ import right_answers
 import right_answers_05_09
 
 from rlhf_lesson import specs
-from rlhf_lesson.exercise import Case, Exercise, Slip, call, examine
+from rlhf_lesson.exercise import Case, Exercise, Slip, examine
 from rlhf_lesson.grading import frames
 from rlhf_lesson.specs import EXERCISES
 
@@ -38,22 +38,14 @@ def first_case(exercise: Exercise) -> Case:
     return next(iter(exercise.cases.values()))(np.random.default_rng(0))
 
 
-def gives_an_array(exercise: Exercise) -> bool:
-    """Whether the plain answer is one array or number, compared as it is."""
-    if exercise.seen(exercise) is not exercise or first_case(exercise).gradient is not None:
-        return False
-    answer = call(exercise, exercise.reference, first_case(exercise))
-    return jax.tree.structure(answer) == jax.tree.structure(0) and not isinstance(answer, str)
-
-
-def plain_seen(exercise: Exercise) -> bool:
+def compared_as_it_is(exercise: Exercise) -> bool:
     try:
         return exercise.seen(exercise) is exercise
     except Exception:
         return False
 
 
-ARRAYS = [pytest.param(e, id=e.name) for e in EXERCISES.values() if plain_seen(e) and gives_an_array(e)]
+ARRAYS = [pytest.param(e, id=e.name) for e in EXERCISES.values() if e.traceable and compared_as_it_is(e)]
 
 
 # ---- right answers -------------------------------------------------------------------------------
@@ -121,7 +113,8 @@ def test_an_error_is_told_in_one_line(exercise):
 @every_exercise
 def test_a_forgotten_return_is_told(exercise):
     verdict = examine(exercise, lambda *args, **kwargs: None)
-    assert verdict.state == "wrong" and "None" in verdict.message and "Traceback" not in str(verdict)
+    assert verdict.state == "wrong" and "None" in verdict.message
+    assert "Traceback" not in str(verdict) and "<function" not in str(verdict)
 
 
 def changed(exercise, change):
@@ -216,6 +209,7 @@ def test_a_spec_is_whole(exercise):
     assert len(slips) == len(set(slips)) >= 5
     assert all(slip.name and slip.hint.endswith((".", "?", "!", ")")) for slip in exercise.slips), slips
     assert len(set(exercise.hints)) == 3 and all(exercise.hints)
+    assert first_case(exercise).gradient is None
     assert len(exercise.cases) >= 2 and not any(sentence.endswith(".") for sentence in exercise.cases)
     assert exercise.points > 0 and 0 < exercise.minutes <= 45 and exercise.difficulty in (1, 2, 3)
     assert exercise.rtol <= 1e-4 or exercise.atol == 0.0
@@ -236,7 +230,6 @@ def test_every_case_is_plain_enough_to_be_sent_to_a_judge(exercise):
         node = frames.pack((tuple(case.args), dict(case.kwargs)), body)
         args, kwargs = frames.unpack(node, memoryview(b"".join(body)))
         assert len(args) == len(case.args) and set(kwargs) == set(case.kwargs)
-        assert "<function" not in str(examine(exercise, lambda *args, **kwargs: None))
 
 
 @every_exercise

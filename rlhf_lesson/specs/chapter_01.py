@@ -11,7 +11,7 @@ import numpy as np
 
 from rlhf_lesson import logprobs
 from rlhf_lesson.diagnose import looks_ahead
-from rlhf_lesson.exercise import Case, Exercise, NotAnAnswer, Slip
+from rlhf_lesson.exercise import Case, Exercise, NotAnAnswer, Slip, describe
 from rlhf_lesson.generate import keep_top_k, keep_top_p, sample_token
 from rlhf_lesson.specs.chapter_00 import ragged
 
@@ -543,8 +543,10 @@ def shares_drawn(answer):
     """How often each of the five tokens was drawn in the first half of the rows, and in the second."""
     tokens = np.asarray(answer)
     if tokens.shape != (2 * DRAWS,) or tokens.dtype.kind not in "iu":
-        what = f"{tokens.dtype} in the shape {tokens.shape}"
-        raise NotAnAnswer(f"one whole number for each of {2 * DRAWS} rows is asked for, and it returns {what}")
+        kind = f" of {answer.dtype}" if hasattr(answer, "dtype") else ""
+        raise NotAnAnswer(
+            f"one whole number for each of {2 * DRAWS} rows is asked for, and it returns {describe(answer)}{kind}"
+        )
     return np.stack([np.bincount(np.clip(half, 0, 5), minlength=6) for half in tokens.reshape(2, -1)]) / DRAWS
 
 

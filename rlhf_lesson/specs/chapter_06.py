@@ -420,7 +420,7 @@ MASKED_WHITEN = Exercise(
     hints=(
         "Three steps: mean of the real tokens, their variance, then scale. Use `masked_mean` twice.",
         "variance = masked_mean((values - mean) ** 2, mask); divide by its root, with 1e-8 under it.",
-        "whitened = (values - mean) * jax.lax.rsqrt(variance + 1e-8), + mean unless shift_mean; jnp.where(mask, ., 0.0)",
+        "jnp.where(mask, (values - mean) * jax.lax.rsqrt(variance + 1e-8), 0.0); + mean there unless shift_mean",
     ),
 )
 
