@@ -87,12 +87,9 @@ class Verdict(NamedTuple):
         marks = {"right": "✓", "wrong": "✗", "not attempted": "·"}
         lines = [f"{marks[self.state]} {self.exercise}: {self.state}. {self.message}".rstrip()]
         if self.case is not None:
-            lines += [f"  {k:<9} {show(v)}" for k, v in zip(("input", "got", "expected"), self.shown(), strict=True)]
+            texts = show_input(self.case), show(self.got), show(self.expected)
+            lines += [f"  {k:<9} {text}" for k, text in zip(("input", "got", "expected"), texts, strict=True)]
         return "\n".join(lines)
-
-    def shown(self):
-        inputs = (*self.case.args, *(f"{k}={show(v)}" for k, v in self.case.kwargs.items()))
-        return inputs, self.got, self.expected
 
     __repr__ = __str__
 
@@ -105,10 +102,16 @@ def show(value: Any) -> str:
         return "a random key"
     if callable(value):
         return getattr(value, "__name__", "a function")
+    text = f"{value:.5g}" if isinstance(value, float) else repr(value)
     if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return np.array2string(np.asarray(value), precision=4, threshold=12, max_line_width=110).replace("\n", "")
-    text = repr(value)
+        text = np.array2string(np.asarray(value), precision=4, threshold=12, edgeitems=2, max_line_width=110)
+        text = " ".join(text.split())
     return text if len(text) <= 110 else text[:107] + "..."
+
+
+def show_input(case: Case) -> str:
+    """A case's arguments as they stand in a call, in one line."""
+    return ", ".join([show(v) for v in case.args] + [f"{k}={show(v)}" for k, v in case.kwargs.items()])
 
 
 def is_key(value: Any) -> bool:
@@ -167,7 +170,7 @@ def given(exercise: Exercise, value: Any) -> Any:
     """An input as a training loop would give it: arrays are JAX's where the loop is compiled, all else is a copy of its own."""
     if is_key(value):
         return jax.random.clone(value)
-    return jnp.asarray(value) if exercise.traceable and isinstance(value, np.ndarray) else deepcopy(value)
+    return jnp.asarray(value) if exercise.traceable and isinstance(value, np.ndarray | np.generic) else deepcopy(value)
 
 
 def slope(function: Callable, place: int | None) -> Callable:
@@ -195,7 +198,8 @@ def failure(exercise: Exercise, function: Callable, case: Case, expected: Any) -
     except NotAnAnswer as error:
         return Failure("type", str(error)), None
     except Exception as error:  # a learner's code may raise anything: one line of it, no traceback
-        first_line = (str(error).strip().splitlines() or [""])[0]
+        said = error.args[0] if isinstance(error, KeyError) and error.args else error  # str(KeyError) hides line ends
+        first_line = (str(said).strip().splitlines() or [""])[0]
         return Failure("raised", f"it raises {type(error).__name__}: {first_line[:200]}"), None
     return compare(got, expected, rtol=exercise.rtol, atol=exercise.atol), got
 

@@ -10,11 +10,11 @@ import rlhf_lesson
 LAYERS = {
     "ground": "arrays logprobs kl rewards advantages losses bradley_terry agreement",
     "parts": "model generate batches comparisons tokenizer feedback formats chats prompts pretrained checkpoint"
-    " film_grammar film_reviews judge",
+    " film_grammar film_reviews judge labels",
     "loops": "pretrain train_lm train_sft train_reward train_ppo train_reinforce train_dpo train_grpo"
-    " rollout evaluate best_of_n diagnose runs overoptimisation iterate gallery",
+    " rollout evaluate best_of_n diagnose runs overoptimisation iterate gallery pool",
     "view": "plots report",
-    "face": "__main__ commands exercise specs progress checks setup widgets page grading demo",
+    "face": "__main__ commands course exercise specs progress checks setup widgets page grading demo",
 }
 RANK = {name: rank for rank, names in enumerate(LAYERS.values()) for name in names.split()}
 ROOT = Path(rlhf_lesson.__file__).parent

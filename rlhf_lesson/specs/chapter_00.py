@@ -70,7 +70,7 @@ MASKED_MEAN = Exercise(
         Slip(
             "multiplied by the mask",
             "NaN times 0 is NaN: choose with jnp.where instead of multiplying.",
-            lambda v, m: jnp.sum(v * m) / jnp.maximum(jnp.sum(m), 1),
+            lambda v, m: jnp.sum(v * m.astype(v.dtype)) / jnp.maximum(jnp.sum(m), 1),
         ),
         Slip(
             "an empty mask divides by 0",
@@ -166,7 +166,7 @@ DISCOUNTED_RETURNS = Exercise(
         Slip(
             "multiplied by the mask",
             "NaN times 0 is NaN: choose with jnp.where.",
-            lambda r, m, *, discount=1.0: returns(r * m, m, discount=discount, masked=False),
+            lambda r, m, *, discount=1.0: returns(r * m.astype(r.dtype), m, discount=discount, masked=False),
         ),
         Slip(
             "another default",

@@ -267,7 +267,11 @@ SEQUENCE_LOGPROB = Exercise(
             "The end token belongs to the response: it has a probability too.",
             lambda p, m: jnp.sum(jnp.where(m & jnp.roll(m, -1, -1).at[..., -1].set(False), p, 0.0), -1),
         ),
-        Slip("multiplied by the mask", "-inf times 0 is NaN: choose with jnp.where.", lambda p, m: jnp.sum(p * m, -1)),
+        Slip(
+            "multiplied by the mask",
+            "-inf times 0 is NaN: choose with jnp.where.",
+            lambda p, m: jnp.sum(p * m.astype(p.dtype), -1),
+        ),
     ),
     hints=(
         "What is the log of a product?",
