@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tyro
 
-from rlhf_lesson import demo, gallery
+from rlhf_lesson import course, demo, gallery
 from rlhf_lesson.checkpoint import write_atomically
 from rlhf_lesson.gallery import HEALTHY, SWITCHES
 from rlhf_lesson.model import GPT2
@@ -50,7 +50,7 @@ def make(
 
 
 def main(config: Config) -> None:
-    chain = demo.build(config.chain)
+    chain = course.chain(config.chain)
     prompts = chain.data.prompts("gold", "proxy")
     write(config.out, make(config.play, config.runs, chain.sft, prompts, chain.scorers, chain.data.tokenizer))
 

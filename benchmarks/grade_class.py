@@ -2,18 +2,17 @@
 
     python benchmarks/grade_class.py --students 300 --exercises 35 --out benchmarks/results/grade_class.json
 
-Leaves out how right the marks are, which tests/test_grading*.py show. Beyond the exercises that
-exist come copies under other names.
+Leaves out how right the marks are, which tests/test_grading*.py show. The exercises are drawn at random from all chapters.
 """
 
 import argparse
-import dataclasses
-import inspect
 import json
 import os
 import random
 import resource
+import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -23,38 +22,59 @@ from rlhf_lesson.checkpoint import write_atomically
 from rlhf_lesson.grading import library, run
 from rlhf_lesson.specs import EXERCISES
 
-PRELUDE = "import jax\nimport jax.numpy as jnp\nimport numpy as np\nfrom jaxtyping import Array, Bool, Float, Int\n"
+ROOT = Path(__file__).resolve().parent.parent
 
 
-def copies(count):
-    """`count` exercises with the text of a right answer each."""
-    real = [e for e in EXERCISES.values() if library.home(e)]
-    found = {}
-    for i in range(count):
-        exercise = real[i % len(real)]
-        name = exercise.name if i < len(real) else f"{exercise.name}_{i // len(real)}"
-        text = inspect.getsource(exercise.reference).replace(f"def {exercise.name}(", f"def {name}(", 1)
-        found[name] = dataclasses.replace(exercise, name=name), f"# exercise: {name}\n{text}"
-    return found
+def drawn(count, rng):
+    """`count` of the course's exercises in its order, each with the solution's cell."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    from build import exercise_cells, function
+
+    chosen = set(rng.sample(sorted(EXERCISES), count))
+    found = {name: exercise for name, exercise in EXERCISES.items() if name in chosen}
+    imports = {name: f"from {library.home(exercise)} import {name}" for name, exercise in found.items()}
+    return found, {name: exercise_cells(function(i), "solutions")[0] for name, i in imports.items()}
 
 
-def submission(asked, rng):
+def submission(cells, rng):
     """A student who gets 85 of 100 right, leaves 5 out, and fails the rest in one of four ways."""
-    cells = [PRELUDE]
-    for name, (_, text) in asked.items():
+    texts = []
+    for name, cell in cells.items():
         chance = rng.random()
         wrong = (
-            f"def {name}(*args, **kwargs):\n    return jnp.mean(args[0]) * 1.1",
+            f"import jax.numpy as jnp\ndef {name}(*args, **kwargs):\n    return jnp.mean(args[0]) * 1.1",
             f"def {name}(*args, **kwargs):\n    raise ValueError('not yet')",
             f"def {name}(*args, **kwargs):\n    return",
             f"def {name}(*args, **kwargs)\n    pass",
         )
         if chance < 0.85:
-            cells.append(text)
+            texts.append(cell)
         elif chance < 0.95:
-            cells.append(f"# exercise: {name}\n{rng.choice(wrong)}")
-    code = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": c} for c in cells]
+            texts.append(f"# exercise: {name}\n{rng.choice(wrong)}")
+    code = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": c} for c in texts]
     return json.dumps({"cells": code, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+def resident(pid):
+    """Memory of a process in MB, shared pages counted once (PSS), with all that it started; 0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as file:
+            own = sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            started = list(map(int, file.read().split()))
+        for task in os.listdir(f"/proc/{pid}/task"):
+            if task != str(pid):
+                with open(f"/proc/{pid}/task/{task}/children") as file:
+                    started += map(int, file.read().split())
+        return own / 1024 + sum(map(resident, started))
+    except OSError:
+        return 0.0
+
+
+def watch(peak, stop):
+    """Keeps the highest memory of this process and all below it, looking twice a second."""
+    while not stop.wait(0.5):
+        peak[0] = max(peak[0], resident(os.getpid()))
 
 
 def main():
@@ -64,16 +84,21 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    asked, rng = copies(options.exercises), random.Random(0)
+    rng = random.Random(0)
+    asked, cells = drawn(options.exercises, rng)
+    peak, stop = [0.0], threading.Event()
+    watcher = threading.Thread(target=watch, args=(peak, stop), daemon=True)
     with tempfile.TemporaryDirectory() as folder:
         handed_in = Path(folder, "class")
         handed_in.mkdir()
         for i in range(options.students):
-            (handed_in / f"student{i:03}.ipynb").write_text(submission(asked, rng))
-        begin = time.perf_counter()
-        exercises = {name: exercise for name, (exercise, _) in asked.items()}
-        code = run.grade(handed_in, Path(folder, "out"), b"a benchmark's key", exercises, jobs=options.jobs)
+            (handed_in / f"student{i:03}.ipynb").write_text(submission(cells, rng))
+        load, begin = os.getloadavg()[0], time.perf_counter()
+        watcher.start()
+        code = run.grade(handed_in, Path(folder, "out"), b"a benchmark's key", asked, jobs=options.jobs)
         seconds = time.perf_counter() - begin
+        stop.set()
+        watcher.join()
     own, forks = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     results = {
         "students": options.students,
@@ -85,6 +110,8 @@ def main():
         "seconds": round(seconds, 1),
         "seconds_per_submission": round(seconds / options.students, 3),
         "cpu_seconds": round(own.ru_utime + own.ru_stime + forks.ru_utime + forks.ru_stime, 1),
+        "load_before_and_after": [round(load, 1), round(os.getloadavg()[0], 1)],
+        "peak_mb_of_all_processes": round(peak[0]),
         "judge_peak_mb": own.ru_maxrss // 1024,
         "largest_worker_mb": forks.ru_maxrss // 1024,
     }

@@ -125,6 +125,13 @@ class Gradescope:
     key: Path = Path("course.key")  # the course's secret, made if missing
 
 
+@dataclass(frozen=True)
+class Page:
+    """Write a page with the simulator and the explorers that opens from disk and asks no host for anything."""
+
+    out: Path = Path("page")  # folder of the page, index.html
+
+
 Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Pretrain, tyro.conf.subcommand("pretrain")]
@@ -136,6 +143,7 @@ Command = (
     | Annotated[Data, tyro.conf.subcommand("data")]
     | Annotated[Grade, tyro.conf.subcommand("grade")]
     | Annotated[Gradescope, tyro.conf.subcommand("gradescope")]
+    | Annotated[Page, tyro.conf.subcommand("page")]
 )
 
 

@@ -59,6 +59,10 @@ def hint(name: str, step: int = 1) -> str:
 
 
 def solution(name: str) -> str:
-    """The library function's code, without its docstring."""
-    source = inspect.getsource(find(name).reference)
-    return re.sub(r'\n    """.*?"""\n', "\n", source, count=1, flags=re.S)
+    """The library function's code, without its docstring, below the helpers of its own."""
+    whole = [inspect.unwrap(find(name).reference)]
+    for each in whole:  # grows as it goes
+        called = [each.__globals__.get(n) for n in each.__code__.co_names if n.startswith("_")]
+        whole += [f for f in called if inspect.isfunction(f) and f not in whole]
+    source = "\n\n".join(map(inspect.getsource, reversed(whole)))
+    return re.sub(r'\n    """.*?"""\n', "\n", source, flags=re.S)

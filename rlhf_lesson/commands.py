@@ -49,6 +49,12 @@ def gradescope(command) -> dict:
     return {"zip": str(command.out)}
 
 
+def page(command) -> dict:
+    from rlhf_lesson.page import write
+
+    return write(command.out)
+
+
 def _policy(folder):
     """(policy, tokenizer) of a folder; ValueError if a reward model lies there."""
     model, tokenizer = load_base(folder)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rlhf_lesson import evaluate, feedback, train_ppo, train_reward
+from rlhf_lesson.batches import next_width, pad
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.model import GPT2, ScalarModel
 from rlhf_lesson.rollout import Prompts
@@ -157,6 +158,31 @@ def information_gain(first_wins: Float[Array, "members pairs"]) -> Float[Array, 
 
 def _entropy(p: Float[Array, "..."]) -> Float[Array, "..."]:
     return jax.scipy.special.entr(p) + jax.scipy.special.entr(1.0 - p)
+
+
+def dropout_scores(
+    model: ScalarModel, pairs: Sequence[tuple[list[int], list[int]]], key: PRNGKeyArray, members: int, *, pad_id: int
+) -> Float[np.ndarray, "members pairs 2"]:
+    """What thinned copies of one reward model think of pairs: an ensemble for the price of one training.
+
+    Each member drops activations once and for all texts alike (at the rate it was trained with), so that it is one
+    function, and what two members disagree about is not the luck of two draws.
+
+    Source: dropout as an ensemble, Gal and Ghahramani 2016, arXiv:1506.02142; for BALD, Gal et al. 2017, arXiv:1703.02910.
+    """
+    texts = [row for pair in pairs for row in pair]
+    width, rows = next_width(max(map(len, texts))), min(64, len(texts))
+    batches = [pad(texts[i : i + rows], rows, width, pad_id=pad_id) for i in range(0, len(texts), rows)]
+    scores = [
+        np.concatenate([_thinned(model, *batch, jax.random.clone(one)) for batch in batches])
+        for one in jax.random.split(key, members)
+    ]
+    return np.stack(scores)[:, : len(texts)].reshape(members, -1, 2)
+
+
+@jax.jit
+def _thinned(model: ScalarModel, tokens, mask, key) -> Float[Array, " rows"]:
+    return jax.vmap(lambda row, real: model(row[None], real[None], key)[0])(tokens, mask)
 
 
 def most(value: Float[Array | np.ndarray, " pairs"], count: int) -> Int[np.ndarray, " count"]:

@@ -89,24 +89,35 @@ def function(cell: str) -> Function:
     """The function that an exercise's cell imports.
 
     A helper from the function's own module belongs to the answer, so a stub does not import it unless its signature names it or
-    it is an exercise itself; whatever the module imports from elsewhere the stub imports too.
+    it is an exercise itself; whatever the module imports from elsewhere the stub imports too. A helper with a leading underscore
+    stands above the answer in the solution, which so is whole.
     """
     (statement,) = ast.parse(cell).body
     (alias,) = statement.names
     lines, tree = module(statement.module)
-    (node,) = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == alias.name)
+    functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
+    node = functions[alias.name]
     if ast.get_docstring(node) is None:
         raise ValueError(f"{alias.name} is an exercise and needs a docstring: it is all that a learner sees")
-    first = min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
-    stub = [*lines[first : node.body[0].end_lineno], "    raise NotImplementedError"]
-    used, signature = names_in(node), names_in(node.args, node.returns, *node.decorator_list)
+    whole = [node]
+    for each in whole:  # grows as it goes
+        called = [functions[n] for n in sorted(names_in(each)) if n in functions and n.startswith("_")]
+        whole += [f for f in called if f not in whole]
+    stub = [*lines[begins(node) : node.body[0].end_lineno], "    raise NotImplementedError"]
+    used, signature = names_in(*whole), names_in(node.args, node.returns, *node.decorator_list)
     brought = {n for n in imports(tree) if n.bound in used}
     defined = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
-    defined += [t.id for n in tree.body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)]
-    own = {Name(statement.module, n, None) for n in defined if n in used and n != alias.name}
+    assigned = [t for n in tree.body if isinstance(n, ast.Assign) for t in n.targets]
+    defined += [n.id for t in assigned for n in ast.walk(t) if isinstance(n, ast.Name)]
+    own = {Name(statement.module, n, None) for n in defined if n in used and n not in {f.name for f in whole}}
     known = {n for n in own if n.name in signature or n.name in EXERCISES}
-    text = "\n".join(lines[first : node.end_lineno])
+    text = "\n\n\n".join("\n".join(lines[begins(n) : n.end_lineno]) for n in reversed(whole))
     return Function(alias.name, text, "\n".join(stub), frozenset(brought | own), frozenset(brought | known))
+
+
+def begins(node: ast.FunctionDef) -> int:
+    """The index of a function's first line, its decorators included."""
+    return min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
 
 
 def import_block(needed: Iterable[Name]) -> str:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rlhf_lesson.exercise import Case, Exercise, Failure, compare, show, slope
+from rlhf_lesson.exercise import Case, Exercise, Failure, compare, given, show, show_input, slope
 from rlhf_lesson.grading import frames, library
 from rlhf_lesson.grading.cells import Broken, GraderError, Worker, Zygote, self_test
 from rlhf_lesson.grading.intake import Submission
@@ -88,24 +88,37 @@ def plain(value: Any) -> Any:
     return frames.unpack(node, memoryview(b"".join(body)))
 
 
-class Trusted:
-    """References, compiled once for all students: arrays and floats traced; if that fails arrays only; else as it is."""
+def as_it_is(exercise: Exercise, function, case: Case) -> Any:
+    """A trusted function's answer to a case, not compiled."""
+    args = [given(exercise, a) for a in case.args]
+    return slope(function, case.gradient)(*args, **{k: given(exercise, v) for k, v in case.kwargs.items()})
 
-    ways = ((np.ndarray, jax.Array, float), (np.ndarray, jax.Array), ())
+
+class Trusted:
+    """References, compiled once for all students: arrays and floats traced; if that fails arrays only; else as they are.
+
+    What is not traced is part of the compiled function, so where it changes with every case nothing is compiled any more.
+    """
+
+    arrays = (np.ndarray, np.generic, jax.Array)
+    ways = ((*arrays, float), arrays, ())
+    most = 6  # compiled functions of one reference
 
     def __init__(self):
         self.compiled, self.way, self.lock = {}, Counter(), threading.Lock()
 
-    def __call__(self, name: str, function, case: Case) -> Any:
+    def __call__(self, exercise: Exercise, case: Case) -> Any:
+        name = f"{exercise.name} by {case.gradient}"
         with self.lock:
-            while traced := self.ways[self.way[name]]:
+            while exercise.traceable and (traced := self.ways[self.way[name]]):
                 try:
-                    return self.run(name, function, case, traced)
+                    return self.run(self.compiled.setdefault(name, {}), exercise, case, traced)
                 except Exception:  # it needs real numbers, or returns strings
                     self.way[name] += 1
-        return function(*case.args, **case.kwargs)
+        return as_it_is(exercise, exercise.reference, case)
 
-    def run(self, name: str, function, case: Case, traced: tuple[type, ...]) -> Any:
+    def run(self, compiled: dict, exercise: Exercise, case: Case, traced: tuple[type, ...]) -> Any:
+        function = slope(exercise.reference, case.gradient)
         leaves, tree = jax.tree.flatten((tuple(case.args), dict(case.kwargs)))
         open_ = [isinstance(x, traced) for x in leaves]
         fixed = [None if o else x for x, o in zip(leaves, open_, strict=True)]
@@ -117,10 +130,12 @@ class Trusted:
             )
             return function(*args, **kwargs)
 
-        shape = (name, tree, tuple(open_), repr(fixed))
-        run = self.compiled.get(shape) or jax.jit(of_arrays)
+        key = (tree, tuple(open_), repr(fixed))
+        if key not in compiled and len(compiled) >= self.most:
+            return as_it_is(exercise, exercise.reference, case)
+        run = compiled.get(key) or jax.jit(of_arrays)
         answer = run(*(x for x, o in zip(leaves, open_, strict=True) if o))
-        self.compiled[shape] = run
+        compiled[key] = run
         return answer
 
 
@@ -146,8 +161,7 @@ class Judge:
     # ---- what is asked, and what is right ----
 
     def expected(self, exercise: Exercise, case: Case) -> Any:
-        name = exercise.name if case.gradient is None else f"{exercise.name} by {case.gradient}"
-        return exercise.seen(plain(self.trusted(name, slope(exercise.reference, case.gradient), case)))
+        return exercise.seen(plain(self.trusted(exercise, case)))
 
     def visible(self, exercise: Exercise) -> list[tuple[str, Case, Any]]:
         """The cases that `check` shows, each with its property and its right answer."""
@@ -181,10 +195,8 @@ class Judge:
                 if at not in self._slips:
                     _, case, _ = self.visible(exercise)[i]
                     try:
-                        wrong = slope(
-                            exercise.slips[number].wrong, case.gradient
-                        )  # as it is: compiled, a slip may come out right
-                        self._slips[at] = exercise.seen(plain(wrong(*case.args, **case.kwargs)))
+                        # not compiled: that could make a slip come out right
+                        self._slips[at] = exercise.seen(plain(as_it_is(exercise, exercise.slips[number].wrong, case)))
                     except Exception:  # a slip need not survive every case
                         self._slips[at] = frames.FrameError
             answer = self._slips[at]
@@ -224,6 +236,7 @@ class Judge:
     ) -> list[Outcome]:
         """Every case's outcome; once a worker is lost, the rest share its fate. `quick` runs answers compiled."""
         end, outcomes = time.monotonic() + self.seconds, []
+        worker.begin()
         try:
             loaded = self.load(worker, exercise, submission, end)
             if loaded.kind:
@@ -298,9 +311,8 @@ class Judge:
         hint = f"It looks like this slip: {slip.name}. {slip.hint}" if slip else f"What must hold: {text}."
         mark.slip = slip.name if slip else ""
         mark.message = f"{sentence[:1].upper()}{sentence[1:].rstrip('.')}. {hint}"
-        given = (*case.args, *(f"{k}={show(v)}" for k, v in case.kwargs.items()))
         got = show(outcome.got) if outcome.kind.startswith("wrong-") else "nothing"
-        mark.shown = {"input": show(given), "got": got, "expected": show(right)}
+        mark.shown = {"input": show_input(case), "got": got, "expected": show(right)}
 
 
 def said(answer: dict) -> Outcome:

@@ -41,6 +41,7 @@ def preload() -> None:
     import jax
     import jax.numpy
     import jax.scipy.special
+    from flax import nnx  # noqa: F401 (what the package's model needs)
 
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_disable_most_optimizations", True)  # answers are small: compiling costs more than running
@@ -224,7 +225,7 @@ def quick(function, args, kwargs, compiled: dict):
     import numpy as np
 
     leaves, tree = jax.tree.flatten((args, kwargs))
-    traced = [isinstance(x, np.ndarray | jax.Array | float) for x in leaves]
+    traced = [isinstance(x, np.ndarray | np.generic | jax.Array | float) for x in leaves]
     fixed = [None if t else x for x, t in zip(leaves, traced, strict=True)]
     if compiled.get("eager"):
         return function(*args, **kwargs)
@@ -255,10 +256,12 @@ class Library(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if name == "rlhf_lesson" or name.startswith("rlhf_lesson."):
             if name != "rlhf_lesson" and name not in self.texts:
                 raise ImportError(f"{name} is not part of what an answer may use")
-            return importlib.util.spec_from_loader(name, self, is_package=name == "rlhf_lesson")
+            package = any(module.startswith(f"{name}.") for module in self.texts)
+            return importlib.util.spec_from_loader(name, self, is_package=package)
         return None
 
     def exec_module(self, module):
+        module.__file__ = f"/library/{module.__name__.replace('.', '/')}.py"  # no such file: its text came by the pipe
         exec(compile(self.texts.get(module.__name__, ""), f"<{module.__name__}>", "exec"), module.__dict__)
 
 
@@ -290,8 +293,18 @@ def used(statement: ast.AST) -> set[str]:
     return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
+def registers(statement: ast.stmt) -> set[str]:
+    """The functions that a statement completes: `@f.defjvp`, or `f.defvjp(forward, backward)`."""
+    calls = getattr(statement, "decorator_list", [getattr(statement, "value", None)])
+    calls = [c.func if isinstance(c, ast.Call) else c for c in calls]
+    made = [c.value for c in calls if isinstance(c, ast.Attribute) and c.attr in ("defjvp", "defjvps", "defvjp")]
+    return {n.id for n in made if isinstance(n, ast.Name)}
+
+
 def helps(statement: ast.stmt) -> bool:
     """Whether a statement of another cell may be run for its names: imports, definitions, plain assignments."""
+    if registers(statement):
+        return True
     if isinstance(statement, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef):
         return True
     plain = isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None
@@ -302,7 +315,7 @@ def helps(statement: ast.stmt) -> bool:
 def pieces(text: str) -> list[tuple[ast.stmt, set[str], set[str]]]:
     """What a cell of helpers offers: statements with the names that each binds and uses; none if it is broken."""
     try:
-        return [(s, bound(s), used(s)) for s in parse(text).body if helps(s)]
+        return [(s, bound(s) | registers(s), used(s)) for s in parse(text).body if helps(s)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []  # a broken cell costs the exercise that it is about, not its neighbours
 
@@ -318,8 +331,8 @@ def load(request: dict, namespace: dict) -> dict:
         own = parse(cells[request["own"]]).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return failed(error, "does-not-parse")
-    dropped = [s for s in own if isinstance(s, ast.Expr) and not isinstance(s.value, ast.Constant)]
-    body = [s for s in own if not isinstance(s, ast.Expr)]
+    body = [s for s in own if not isinstance(s, ast.Expr) or registers(s)]
+    dropped = [s for s in own if s not in body and not isinstance(s.value, ast.Constant)]
     wanted = set().union(*map(used, body), {name}) if body else {name}
     body = [s for s in body if not isinstance(s, ast.Import | ast.ImportFrom) or bound(s) & (wanted | {"*"})]
     earlier = request["earlier"]

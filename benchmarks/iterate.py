@@ -1,0 +1,217 @@
+"""A second round of feedback with active against random selection at equal label cost, over seeds, from the course's models.
+
+    python benchmarks/iterate.py --out benchmarks/results/iterate.json
+
+All seeds start from `course.chain()` and one first PPO run; each draws its own candidates, labels, order of learning and
+second PPO run. Every selection sees the same candidates, pays for as many labels and is learnt from in the same way. Each
+seed leaves a file in `runs`, so a call that was killed goes on where it stopped.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+from rlhf_lesson import course, demo, evaluate, iterate, train_ppo, train_reward
+from rlhf_lesson.bradley_terry import win_probability
+from rlhf_lesson.checkpoint import load_model, save_model, write_atomically
+from rlhf_lesson.model import GPT2, ScalarModel
+from rlhf_lesson.plots import smooth
+from rlhf_lesson.rollout import Prompts
+from rlhf_lesson.train_reward import Comparison
+
+PPO = train_ppo.Config(iterations=16, batch=32, temperature=0.7, kl_coef=0.05)  # of the first and of the second round
+PLAY = iterate.Config(
+    candidates=512,
+    labels=128,
+    repeats=4,
+    held_out=256,
+    batch=32,
+    reward=train_reward.Config(
+        epochs=1, learning_rate=2e-4
+    ),  # from the proxy's trunk, so at a lower rate than the first time
+    ppo=PPO,
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+    members: int = 6  # thinned copies of the proxy behind the information gain
+    replay: int = 512  # old comparisons that the new ones are mixed with
+    play: iterate.Config = field(default_factory=lambda: PLAY)
+    runs: Path = Path("runs/iterate")
+    out: Path = Path("benchmarks/results/iterate.json")
+
+
+class Start(NamedTuple):
+    """What all seeds share."""
+
+    sft: GPT2
+    policy: GPT2  # after the first round of PPO: its samples are labelled
+    scorers: Mapping[str, ScalarModel]  # proxy and gold, normalised
+    old: Sequence[Comparison]  # human choices that the proxy has learnt from
+    prompts: Prompts
+    held_out: Prompts
+    tokenizer: object
+    temperature: float  # of the raters, in units of the gold score
+
+
+def rater_temperature(data: demo.Data, gold: ScalarModel) -> float:
+    """The noise at which raters of the gold score agree with it as often as real raters agree with the crowd."""
+    movies = [m for part in data.by_split.values() for m in part]
+    _, agrees = iterate.rater_agreement(movies, 10_000, seed=0)
+    rows = [rated.response for rated in data.rated("eval")]
+    scores = train_reward.score(gold, rows, pad_id=data.tokenizer.pad_token_id)
+    first, second = np.random.default_rng(0).integers(len(rows), size=(2, 10_000))
+    return iterate.noise_temperature((scores[first] - scores[second])[first != second], float(agrees.mean()))
+
+
+def start(config: Config) -> Start:
+    """The course's models and one first PPO run, which is kept in `runs`."""
+    built, home = course.chain(), config.runs / "first_round"
+    data, pairs = built.data, demo.Config().pairs
+    if not home.is_dir():
+        policy, _ = demo.reinforce(config.play.ppo, built)
+        save_model(policy, home)
+    return Start(
+        built.sft,
+        load_model(home),
+        built.scorers,
+        data.comparisons(data.choices(pairs, "proxy", seed=data.seed)),
+        data.prompts("gold", "proxy"),
+        demo.held_out_prompts(data, 64),
+        data.tokenizer,
+        rater_temperature(data, built.scorers["gold"]),
+    )
+
+
+# ---- one seed --------------------------------------------------------------------------------------
+
+
+def retrained(config: Config, new: Sequence[Comparison], shared: Start, key) -> ScalarModel:
+    """The proxy's trunk, taught again by old comparisons and the new ones, normalised like the first proxy.
+
+    Without new ones more old ones take their place, so that every arm learns for as long.
+    """
+    play, rng = config.play, np.random.default_rng(config.play.seed)
+    count = config.replay + play.repeats * (play.labels - len(new))
+    old = [shared.old[i] for i in rng.permutation(len(shared.old))[:count]]
+    trunk, pad_id = shared.scorers["proxy"].trunk, shared.tokenizer.pad_token_id
+    model = iterate.fit_reward(play.reward, trunk, old + play.repeats * list(new), pad_id=pad_id)
+    return iterate.normalised_on(model, shared.sft, shared.prompts, key, shared.tokenizer, play)
+
+
+def agreement(model: ScalarModel, fresh: iterate.Candidates, tokenizer) -> float:
+    """Share of fresh pairs of the labelled policy that a reward model orders as gold does."""
+    texts = [row for pair in fresh.rows for row in pair]
+    scores = train_reward.score(model, texts, pad_id=tokenizer.pad_token_id).reshape(-1, 2)
+    return iterate.agreement_with_gold(scores, fresh.scores["gold"])
+
+
+def second_ppo(config: Config, proxy: ScalarModel, shared: Start, key) -> dict:
+    """PPO from the SFT policy against a proxy: its way, and its end on held-out prompts."""
+    play, tokenizer = config.play, shared.tokenizer
+    scorers = {"proxy": proxy, "gold": shared.scorers["gold"]}
+    ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
+    curve, state = [], None
+    for state, row, _ in train_ppo.train(play.ppo, shared.sft, shared.prompts, scorers, **ids):
+        curve.append({"kl": row["kl"], "proxy": row["score/proxy"], "gold": row["score/gold"]})
+    how = {"response": play.ppo.response, "temperature": play.ppo.temperature, "batch": play.batch}
+    drawn = evaluate.sample(state.policy, shared.sft, scorers, shared.held_out, key, tokenizer, **how)
+    end = {name: float(values.mean()) for name, values in {"kl": drawn.kl, **drawn.scores}.items()}
+    return {"curve": curve, "end": {**end, "distinct2": evaluate.distinct(drawn.texts)}, "samples": drawn.texts[:4]}
+
+
+def one(config: Config, seed: int, shared: Start) -> dict:
+    """A second round of every selection, and two controls: the old proxy, and one taught again by old labels alone.
+
+    PPO, which costs most, is run for the old proxy, the random control and the ensemble's selection.
+    """
+    play = config.play
+    play = replace(play, seed=seed, reward=replace(play.reward, seed=seed), ppo=replace(play.ppo, seed=seed))
+    config, tokenizer = replace(config, play=play), shared.tokenizer
+
+    def noise(use: int):
+        """The same for every arm of a seed."""
+        return jax.random.fold_in(jax.random.key(seed), 80 + use)
+
+    drawn = (shared.policy, shared.sft, shared.scorers, shared.prompts)
+    pool = iterate.candidates(*drawn, noise(0), tokenizer, play, play.candidates)
+    fresh = iterate.candidates(*drawn, noise(1), tokenizer, play, play.held_out)
+    proxy, pad_id = shared.scorers["proxy"], tokenizer.pad_token_id
+    thinned = iterate.dropout_scores(proxy, pool.rows, noise(2), config.members, pad_id=pad_id)
+    single, many = (
+        win_probability(*jnp.moveaxis(jnp.asarray(s), -1, 0)) for s in (pool.scores["proxy"][None], thinned)
+    )
+    ways = {"random": (iterate.at_random, single), "entropy": (iterate.by_entropy, single)}
+    ways["information"] = (iterate.by_information, many)
+    gap = np.abs(np.diff(pool.scores["gold"])[:, 0])
+    arms = {"old proxy": {"accuracy": agreement(proxy, fresh, tokenizer)} | second_ppo(config, proxy, shared, noise(6))}
+    again = retrained(config, [], shared, noise(5))
+    arms["old labels again"] = {"accuracy": agreement(again, fresh, tokenizer)}
+    for name, (select, wins) in ways.items():
+        chosen = select(wins, play.labels, noise(3))
+        new = iterate.ask(pool, chosen, noise(4), temperature=shared.temperature)
+        model = retrained(config, new, shared, noise(5))
+        better = [pool.rows[i][int(np.argmax(pool.scores["gold"][i]))] for i in chosen]
+        right = [comparison.responses[0] == row for comparison, row in zip(new, better, strict=True)]
+        about = {"labels": len(new), "right_labels": float(np.mean(right)), "gold_gap": float(gap[chosen].mean())}
+        ppo = {} if name == "entropy" else second_ppo(config, model, shared, noise(6))
+        arms[name] = {**about, "accuracy": agreement(model, fresh, tokenizer), **ppo}
+    return {"seed": seed, "gold_gap": float(gap.mean()), "arms": arms}
+
+
+# ---- over seeds ------------------------------------------------------------------------------------
+
+
+def gold_at(curve: Sequence[Mapping[str, float]], kl: float) -> float:
+    """Gold on a smoothed path of PPO at a KL."""
+    reached, gold = (smooth([row[name] for row in curve]) for name in ("kl", "gold"))
+    return float(np.interp(kl, np.maximum.accumulate(reached), gold))
+
+
+def compared(row: Mapping) -> dict[str, dict[str, float]]:
+    """Accuracy of every arm, and gold where all paths of the seed have the same KL: the smallest of their ends."""
+    paths = {name: arm["curve"] for name, arm in row["arms"].items() if "curve" in arm}
+    kl = min(float(smooth([p["kl"] for p in path]).max()) for path in paths.values())
+    gold = {name: {"equal_kl": kl, "gold": gold_at(path, kl)} for name, path in paths.items()}
+    return {name: {"accuracy": arm["accuracy"], **gold.get(name, {})} for name, arm in row["arms"].items()}
+
+
+def summary(rows: Sequence[Mapping]) -> dict:
+    """Each arm less the random selection of the same seed: mean, its standard error, and in how many seeds it is ahead."""
+    seeds, out = [compared(row) for row in rows], {}
+    for name in seeds[0]:
+        for what in ("accuracy", "gold"):
+            if name == "random" or what not in seeds[0][name]:
+                continue
+            ahead = np.array([seed[name][what] - seed["random"][what] for seed in seeds])
+            error = float(ahead.std(ddof=1) / len(ahead) ** 0.5) if len(ahead) > 1 else None
+            numbers = {"mean": float(ahead.mean()), "standard_error": error, "ahead": int((ahead > 0).sum())}
+            out.setdefault(name, {})[what] = numbers
+    return out
+
+
+def main(config: Config) -> None:
+    files, shared = {seed: config.runs / f"seed_{seed}.json" for seed in config.seeds}, None
+    for seed, file in files.items():
+        if not file.is_file():
+            shared = shared or start(config)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, (json.dumps(one(config, seed, shared), indent=1) + "\n").encode())
+            print("seed", seed, "is done", flush=True)
+        rows = [json.loads(done.read_text()) for done in files.values() if done.is_file()]
+        result = {"less_random": summary(rows), "compared": [compared(row) for row in rows], "seeds": rows}
+        config.out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(config.out, (json.dumps(result, indent=1) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

@@ -1,0 +1,173 @@
+"""How gold bends: the published curves and a plain parabola, fitted to best-of-n and PPO over seeds, judged on held-out points.
+
+    python benchmarks/overoptimisation.py --out benchmarks/results/overoptimisation.json
+
+Trains nothing: it reads the results of chain_seeds.py and, where they are there, of methods_at_equal_kl.py.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+from rlhf_lesson import overoptimisation as over
+from rlhf_lesson.checkpoint import write_atomically
+
+BUDGETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # nats per response
+HOLD_OUTS = {"every other": over.every_other, "far half": over.far_half}
+Points = Mapping[str, list[float]]  # of one seed: d in square-root nats; proxy and gold above the reference's
+Curves = Mapping[str, Mapping[int, Points]]  # kind of curve -> seed -> points
+
+
+@dataclass(frozen=True)
+class Config:
+    chain: Path = Path("benchmarks/results/chain.json")
+    methods: Path = Path("benchmarks/results/methods.json")
+    block: int = 5  # iterations of a training run that are averaged into one point
+    out: Path = Path("benchmarks/results/overoptimisation.json")
+
+
+# ---- points ----------------------------------------------------------------------------------------
+
+
+def points(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    """Distance of each row, and its scores above those of the first, which is the reference policy."""
+    d = over.distance(np.array([row["kl"] for row in rows]))
+    above = {name: [row[name] - rows[0][name] for row in rows] for name in ("proxy", "gold")}
+    return {"d": d.tolist(), **above}
+
+
+def blocks(curve: Sequence[Mapping[str, float]], size: int) -> list[dict[str, float]]:
+    """The first rollout, then means over `size` iterations that do not overlap, so that no point is told of its neighbour.
+
+    Iterations that fill no block are left out. The first rollout is drawn from the reference policy itself.
+    """
+    names = {"kl": "kl", "proxy": "score/proxy", "gold": "score/gold"}
+    whole = [curve[i : i + size] for i in range(1, len(curve) - size + 1, size)]
+    return [
+        {new: float(np.mean([row[old] for row in block])) for new, old in names.items()}
+        for block in ([curve[0]], *whole)
+    ]
+
+
+def of_chain(rows: Sequence[Mapping], size: int) -> dict[str, dict[int, dict]]:
+    """Best-of-n, and the training runs with the penalty and without, by seed."""
+    made = {"best of n": {row["seed"]: points(row["bestofn"]) for row in rows}}
+    for kind, name in (("penalised", "PPO with the penalty"), ("unpenalised", "PPO without")):
+        made[name] = {row["seed"]: points(blocks(row[kind]["curve"], size)) for row in rows}
+    return made
+
+
+def of_methods(seeds: Sequence[Mapping], least: int = 4) -> dict[str, dict[int, dict]]:
+    """Every method and beta measured on held-out prompts, by seed; a path of fewer points than `least` can't be judged."""
+    made: dict[str, dict[int, dict]] = {}
+    for seed in seeds:
+        for method, paths in seed["paths"].items():
+            for beta, rows in paths.items():
+                if len(rows) >= least:
+                    made.setdefault(f"{method}, beta {beta}, held-out prompts", {})[seed["seed"]] = points(rows)
+    return made
+
+
+# ---- fits ------------------------------------------------------------------------------------------
+
+
+def peak(form: str, coefficients: Iterable[float]) -> dict[str, float] | None:
+    """Where the form is highest, and its gold there; None where it never turns."""
+    found = over.PEAKS[form](*coefficients)
+    return {"d": float(found.d), "gold": float(found.reward)} if np.isfinite(found.d) else None
+
+
+def fits(d: Sequence[float], gold: Sequence[float]) -> dict[str, dict]:
+    """Each form on one seed's points: coefficients, R^2, peak, and its error under each way of holding points out."""
+    d, gold = np.array(d), np.array(gold)
+    judged = {name: over.compare(d, gold, hold_out=hold_out) for name, hold_out in HOLD_OUTS.items()}
+    return {
+        form: {
+            "coefficients": row["coefficients"],
+            "r_squared": row["r_squared"],
+            "peak": peak(form, row["coefficients"]),
+            "held_out_error": {name: rows[form]["held_out_error"] for name, rows in judged.items()},
+        }
+        for form, row in judged["every other"].items()
+    }
+
+
+def left_out_seed(seeds: Mapping[int, Points], form: Callable) -> dict[int, float]:
+    """The form's error on each seed when it was fitted to all the other seeds together."""
+    errors = {}
+    for left in seeds:
+        d, gold = (np.concatenate([seeds[s][name] for s in seeds if s != left]) for name in ("d", "gold"))
+        coefficients = over.fit(d, gold, form)
+        errors[left] = over.error(np.array(seeds[left]["gold"]), form(np.array(seeds[left]["d"]), *coefficients))
+    return errors
+
+
+def won(errors: Mapping[str, Mapping[int, float]]) -> dict[str, int]:
+    """In how many seeds each form has the least error."""
+    seeds = next(iter(errors.values()))
+    best = [min(errors, key=lambda form: errors[form][seed]) for seed in seeds]
+    return {form: best.count(form) for form in errors}
+
+
+def judge(seeds: Mapping[int, Points]) -> dict:
+    """One kind of curve: every seed's points and fits, the fits' error on a seed left out, and which form is best how often."""
+    own = {seed: fits(p["d"], p["gold"]) for seed, p in seeds.items()}
+    across = {form: left_out_seed(seeds, function) for form, function in over.FORMS.items()} if len(seeds) > 1 else {}
+    errors = {
+        name: {form: {s: own[s][form]["held_out_error"][name] for s in own} for form in over.FORMS}
+        for name in HOLD_OUTS
+    }
+    errors |= {"a seed left out": across} if across else {}
+    return {
+        "seeds": [{"seed": seed, **p, "fits": own[seed]} for seed, p in seeds.items()],
+        "median_held_out_error": {
+            name: {form: float(np.median(list(by_seed.values()))) for form, by_seed in by_form.items()}
+            for name, by_form in errors.items()
+        },
+        "seeds_won": {name: won(by_form) for name, by_form in errors.items()},
+    }
+
+
+# ---- budgets ---------------------------------------------------------------------------------------
+
+
+def at_budgets(seeds: Mapping[int, Points]) -> list[dict]:
+    """Proxy and gold at each KL budget, read off each seed's path between two of its points: lowest, median and highest.
+
+    A seed whose path does not reach a budget is not counted there; a budget that none reaches is left out.
+    """
+    rows = []
+    for kl in BUDGETS:
+        found = []
+        for p in seeds.values():
+            reached = np.maximum.accumulate(p["d"])
+            if reached[-1] >= kl**0.5:
+                found.append({name: float(np.interp(kl**0.5, reached, p[name])) for name in ("proxy", "gold")})
+        if found:
+            spread = {n: np.quantile([f[n] for f in found], [0, 0.5, 1]).tolist() for n in ("proxy", "gold")}
+            rows.append({"kl": kl, "seeds": len(found), **spread})
+    return rows
+
+
+def result(curves: Curves) -> dict:
+    """What the results file holds of each kind of curve."""
+    return {kind: {**judge(seeds), "budgets": at_budgets(seeds)} for kind, seeds in curves.items()}
+
+
+def main(config: Config) -> None:
+    curves = of_chain(json.loads(config.chain.read_text())["rows"], config.block)
+    if config.methods.is_file():
+        curves |= of_methods(json.loads(config.methods.read_text())["seeds"])
+    found = result(curves)
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(config.out, (json.dumps(found, indent=1) + "\n").encode())
+    for kind, row in found.items():
+        print(kind, json.dumps({"error": row["median_held_out_error"], "won": row["seeds_won"]}, indent=1))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

@@ -1,0 +1,117 @@
+"""Makes the pool that ships with the simulator: the SFT policy's responses to a dozen held-out prompts, with all scores.
+
+    python benchmarks/pool.py
+
+Sampling and scoring take about a quarter of an hour on two cores; reward models and samples stay in `runs`, so a call that
+was killed goes on where it stopped. What was measured of the proxies goes to `results`.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+import tyro
+
+from rlhf_lesson import course, demo, pool
+from rlhf_lesson.checkpoint import load_model, save_model, write_atomically
+from rlhf_lesson.generate import generate
+from rlhf_lesson.judge import vader_score
+from rlhf_lesson.pool import Proxy
+from rlhf_lesson.rollout import Prompts
+from rlhf_lesson.tokenizer import decode
+from rlhf_lesson.widgets.simulator import SAMPLING, few_prompts, trained_proxy
+
+
+@dataclass(frozen=True)
+class Config:
+    size: int = 2048  # responses a prompt
+    batch: int = 256  # per compiled call
+    pairs: tuple[int, ...] = (250, 1000, 5000)
+    noise: tuple[float, ...] = (0.0, 0.3)  # share of labels turned round
+    seed: int = 0
+    runs: Path = Path("runs/pool")
+    out: Path = pool.ASSET
+    results: Path = Path("benchmarks/results/pool.json")
+
+
+def proxies(config: Config, chain: demo.Chain) -> dict[Proxy, object]:
+    """A reward model for each number of pairs and share of noise, kept on disk."""
+    models = {}
+    for wanted in (Proxy(pairs, noise) for pairs in config.pairs for noise in config.noise):
+        home = config.runs / pool.column(wanted).replace(" ", "_")
+        if not (home / "model.safetensors").is_file():
+            save_model(demo.last(pool.column(wanted), trained_proxy(chain, wanted)), home)
+        models[wanted] = load_model(home)
+    return models
+
+
+def samples(config: Config, chain: demo.Chain, prompts: Prompts) -> dict[str, np.ndarray]:
+    """Tokens, mask and log-prob of every response, prompt by prompt, kept on disk."""
+    file = config.runs / "samples.npz"
+    if not file.is_file():
+        tokenizer, parts = chain.data.tokenizer, []
+        ids = {"end_id": tokenizer.eos_token_id, "pad_id": tokenizer.pad_token_id}
+        for i, tokens in enumerate(prompts.tokens):
+            rows = (np.repeat(x[None], config.batch, axis=0) for x in (tokens, prompts.mask[i]))
+            rows = tuple(rows)
+            for j in range(config.size // config.batch):
+                key = jax.random.fold_in(jax.random.fold_in(jax.random.key(config.seed), i), j)
+                parts.append(jax.tree.map(np.asarray, generate(chain.sft, *rows, key, **SAMPLING, **ids)))
+            print(f"sampled prompt {i + 1} of {len(prompts.tokens)}", flush=True)
+        drawn = jax.tree.map(lambda *x: np.concatenate(x), *parts)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(file, tokens=drawn.tokens, mask=drawn.mask, logp=drawn.logp.sum(1))
+    return dict(np.load(file))
+
+
+def main(config: Config) -> None:
+    started, chain = time.time(), course.chain()
+    tokenizer, prompts = chain.data.tokenizer, few_prompts(chain.data)
+    drawn = samples(config, chain, prompts)
+    models = {"gold": chain.scorers["gold"], **proxies(config, chain)}
+    asked = decode(tokenizer, prompts.tokens, prompts.mask)
+    starts = np.repeat(np.arange(len(asked)), config.size)
+    begins = [prompts.tokens[i][prompts.mask[i]].tolist() for i in range(len(asked))]
+    rows = [[*begins[i], *t[m].tolist()] for i, t, m in zip(starts, drawn["tokens"], drawn["mask"], strict=True)]
+    scores = {"logp": drawn["logp"], **pool.score_rows(models, rows, pad_id=tokenizer.pad_token_id)}
+    whole = [tokenizer.decode(row, skip_special_tokens=True).strip() for row in rows]
+    scores["judge"] = np.array([vader_score(text) for text in whole], np.float32)
+    texts = [" ".join(text[len(asked[i]) :].split("\n")) for i, text in zip(starts, whole, strict=True)]
+    shape = (len(asked), config.size)
+    content = pool.pack(
+        asked,
+        np.array(texts, object).reshape(shape).tolist(),
+        {name: np.asarray(values).reshape(shape) for name, values in scores.items()},
+        judge={"mean": float(scores["judge"].mean()), "std": float(scores["judge"].std())},
+        sampling={**SAMPLING, "seed": config.seed},
+    )
+    write_atomically(config.out, content)
+    write_atomically(config.results, (json.dumps(report(config, chain, models, content, whole), indent=1) + "\n").encode())
+    print(f"{config.out}: {len(content)} bytes, {time.time() - started:.0f} s")
+
+
+def report(config: Config, chain: demo.Chain, models: dict, content: bytes, whole: list[str]) -> dict:
+    """What the proxies agree with, how many responses repeat, and how many are whole sentences of the training data."""
+    held_out, made = chain.data.choices(2000, "eval", seed=config.seed), pool.Pool(content)
+    known = set(chain.data.texts("gold", "proxy", "eval"))
+    gold = made.scores("gold")
+    rows = []
+    for name in made.proxies:
+        within = [float(np.corrcoef(a, b)[0, 1]) for a, b in zip(made.scores(name), gold, strict=True)]
+        accuracy = demo.reward_accuracy(models[name], chain.data, held_out)
+        rows.append({**name._asdict(), "accuracy_single_rater": accuracy, "correlation_with_gold": float(np.mean(within))})
+    return {
+        "bytes": len(content),
+        "prompts": made.prompts,
+        "responses_a_prompt": made.size,
+        "distinct_responses": len(set(whole)) / len(whole),
+        "verbatim_training_sentences": float(np.mean([text in known for text in whole])),
+        "proxies": rows,
+    }
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

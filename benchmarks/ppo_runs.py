@@ -1,0 +1,97 @@
+"""The simulator's measured PPO: paths of proxy, gold, judge and KL over a grid of beta, learning rate and clip, five seeds each.
+
+    python benchmarks/ppo_runs.py
+
+All runs start from the course's SFT policy and optimise the course's proxy; a policy is measured on fresh responses to the
+pool's twelve held-out prompts, so that its points and the closed form's are means over the same prompts. Each run leaves a
+file in `runs`, so a call that was killed goes on where it stopped. `out` gets everything, with the seconds that each run took,
+`asset` what the simulator draws.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+import tyro
+
+from rlhf_lesson import course
+from rlhf_lesson.checkpoint import write_atomically
+from rlhf_lesson.widgets.simulator import RUNS, Run, ppo_path, settings
+
+USUAL = (3e-4, 0.2)  # learning rate and clip of the demo
+GRID = [  # (beta, learning rate, clip): beta at the usual two, then either of them at two betas
+    *[(beta, *USUAL) for beta in (0.15, 0.05, 0.5, 0.0)],
+    *[(beta, rate, USUAL[1]) for rate in (1e-3, 1e-4) for beta in (0.05, 0.15)],
+    *[(0.05, USUAL[0], clip) for clip in (0.05, 0.5)],
+]
+NAMES = ("kl", "proxy", "gold", "judge")
+
+
+@dataclass(frozen=True)
+class Config:
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    every: int = 4  # iterations between two measurements
+    runs: Path = Path("runs/ppo_runs")
+    out: Path = Path("benchmarks/results/ppo_runs.json")
+    asset: Path = RUNS
+
+
+def wanted(config: Config) -> Iterator[tuple[Path, tuple[float, float, float], int]]:
+    """Every run of the grid with its file, a whole cell before the next."""
+    for cell in GRID:
+        for seed in config.seeds:
+            beta, rate, clip = cell
+            yield config.runs / f"beta{beta:g}_rate{rate:g}_clip{clip:g}_seed{seed}.json", cell, seed
+
+
+def one(config: Config, chain, beta: float, rate: float, clip: float, seed: int) -> dict:
+    """One run's path."""
+    ppo, started = settings(kl_coef=beta, learning_rate=rate, clip=clip, seed=seed), time.perf_counter()
+    rows = [row for _, row in ppo_path(ppo, chain, chain.scorers["proxy"], every=config.every) if "kl" in row]
+    path = {name: [round(row[name], 4) for row in rows] for name in NAMES}
+    settled = {"beta": beta, "rate": rate, "clip": clip, "seed": seed}
+    return {**settled, "step": [row["step"] for row in rows], **path, "seconds": time.perf_counter() - started}
+
+
+def summary(rows: list[dict]) -> list[dict]:
+    """Where each cell's runs end: mean and spread over seeds."""
+    cells = {}
+    for row in rows:
+        cells.setdefault((row["beta"], row["rate"], row["clip"]), []).append(row)
+    return [
+        {"beta": beta, "rate": rate, "clip": clip, "seeds": len(runs)}
+        | {name: [float(f([run[name][-1] for run in runs])) for f in (np.mean, np.std)] for name in NAMES}
+        for (beta, rate, clip), runs in cells.items()
+    ]
+
+
+def write(config: Config) -> None:
+    """Both files from the runs that are there, so that a stopped call leaves something whole."""
+    rows = [json.loads(file.read_text()) for file, _, _ in wanted(config) if file.is_file()]
+    result = {"config": asdict(settings()), "ends": summary(rows), "rows": rows}
+    write_atomically(config.out, (json.dumps(result, indent=1, default=str) + "\n").encode())
+    drawn = [{name: row[name] for name in Run._fields} for row in rows]
+    write_atomically(config.asset, ("[\n" + ",\n".join(map(json.dumps, drawn)) + "\n]\n").encode())
+
+
+def main(config: Config) -> None:
+    config.runs.mkdir(parents=True, exist_ok=True)
+    # seed and beta are no part of the compiled programs, so runs that differ only in these compile once
+    jax.config.update("jax_compilation_cache_dir", str((config.runs / "compiled").resolve()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    chain = course.chain()
+    for file, cell, seed in wanted(config):
+        if not file.is_file():
+            row = one(config, chain, *cell, seed)
+            write_atomically(file, json.dumps(row).encode())
+            print(f"{file.stem}: {row['kl'][-1]:.1f} nats, gold {row['gold'][-1]:+.2f}, {row['seconds']:.0f} s", flush=True)
+            write(config)
+    write(config)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

@@ -1,0 +1,737 @@
+# %% [markdown]
+# # 04 · The reward model
+#
+# **Goal.** Turn people's choices into a number that a policy can be trained on. You write the loss for pairs and the
+# one for rankings, train a reward model with them on real raters' choices, and then spend half of the chapter on the
+# question that matters more than its accuracy: how far can the number be trusted?
+#
+# **Time.** Plan two hours. The set-up cell says how long the machine computes and what the exercises take.
+#
+# **Measured here.** How noisy single raters are, and whether the noise has the shape that the loss assumes; your
+# reward model beside a bag of words and beside rules; its calibration; its taste for length; what a ranking is worth
+# in pairs; and what three models together know that none of them knows alone.
+#
+# Chapter 03 made the pairs. Chapter 05 starts to optimise against the number made here.
+
+# %% tags=["setup"]
+import rlhf_lesson as rl
+from rlhf_lesson.checks import check, hint, solution, yours
+
+rl.setup("04_reward_model")
+
+# %%
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from rlhf_lesson import demo, feedback, iterate, labels, plots, train_reward
+from rlhf_lesson.checkpoint import save_model
+from rlhf_lesson.course import chain
+from rlhf_lesson.judge import vader_score
+from rlhf_lesson.plots import Picture
+from rlhf_lesson.pretrained import load_base
+from rlhf_lesson.prompts import whole
+
+built = chain()
+data, tokenizer = built.data, built.data.tokenizer
+base, _ = load_base()
+
+# %% [markdown]
+# ## 1. From a choice to a number
+#
+# Nobody can say that a film review is worth "six". People can say which of two they prefer, and that is all that we
+# have. Bradley and Terry's model (chapter 03 fitted it to items) says how a hidden number $s$ would show in choices:
+#
+# $$P(\text{chosen beats rejected}) = \sigma(s_{\text{chosen}} - s_{\text{rejected}}), \qquad \sigma(x) = \frac{1}{1 + e^{-x}}.$$
+#
+# A *reward model* is a function that computes $s$ from the text, so that texts that nobody has ever rated get a
+# number too. Ours is the language model with its output layer taken off: the mean of its last states, times one
+# vector of weights. Its loss is the surprise of the rater's choice,
+#
+# $$L = -\log \sigma\big(s_{\text{chosen}} - s_{\text{rejected}} - m\big),$$
+#
+# where a *margin* $m$ may ask for a larger lead in pairs that the rater was sure of; it is normally 0. Compute
+# $\log \sigma$ in one step: written as two, a hopeless pair gives $\log 0$.
+
+# %% tags=["exercise"]
+from rlhf_lesson.losses import bradley_terry_loss
+
+# %% [markdown]
+# **Predict, then run.** How hard does the loss pull at a pair that the model already has right, by a wide lead? And
+# at one that it has wrong by as much? The pull is the slope of the loss.
+
+# %%
+bradley_terry_loss = yours("bradley_terry_loss")
+lead = jnp.linspace(-6, 6, 121)
+figure = plots.figure(7.5, 3.2)
+left, right = figure.subplots(1, 2)
+for margin, dash in ((0.0, "-"), (2.0, "--")):
+    loss = bradley_terry_loss(lead, jnp.zeros_like(lead), margin=margin)
+    slope = jax.vmap(jax.grad(lambda x, m=margin: bradley_terry_loss(x, 0.0, margin=m)))(lead)
+    left.plot(lead, loss, linestyle=dash, label=f"margin {margin:.0f}")
+    right.plot(lead, slope, linestyle=dash, label=f"margin {margin:.0f}")
+left.set(
+    xlabel="lead of the chosen text (score units)", ylabel="loss (nats per pair)", title="Wrong pairs cost their lead"
+)
+right.set(xlabel="lead of the chosen text (score units)", ylabel="slope of the loss", title="Won pairs stop pulling")
+left.legend(fontsize=8)
+Picture(figure, "Loss and its slope against the lead: steep where the pair is wrong, flat where it is right.")
+
+# %% [markdown]
+# The slope is minus the probability that the model gave to the *other* choice. A pair that is wrong pulls with full
+# strength, however wrong it is: one careless rater can't pull infinitely. (With a squared error he could.)
+#
+# ## 2. Are people like that?
+#
+# The sigmoid is an assumption about people, and here it can be tested. Each sentence of our data was rated by about
+# twenty people. Take two sentences and one rater's number for each; the *other* raters' means say how far apart the
+# two really are. If choices follow Bradley and Terry, the share of right ones must be $\sigma(\text{distance} / T)$
+# for one temperature $T$.
+#
+# **Predict, then run.** How often does a single rater agree with the crowd, over all pairs? And where the crowd puts
+# two texts half a point apart, on a scale from very negative to very positive of nine steps?
+
+# %%
+margins, agrees = iterate.rater_agreement([m for part in data.by_split.values() for m in part], 20_000, seed=0)
+temperature = iterate.noise_temperature(margins, float(agrees.mean()))
+order = np.array_split(np.argsort(margins), 16)
+distance, share = (np.array([x[i].mean() for i in order]) for x in (margins, agrees))
+figure = plots.figure(7, 3.4)
+axes = figure.add_subplot()
+axes.plot(distance, share, **plots.style("gold", "marker"), linestyle="none", label="single raters")
+axes.plot(distance, 1 / (1 + np.exp(-distance / temperature)), **plots.style("reference", "linestyle"), label="sigmoid")
+axes.set(xlabel="distance by all other raters (rating points)", ylabel="share that agrees", ylim=(0.45, 1.02))
+axes.set_title(f"One rater agrees with the others in {agrees.mean():.0%} of the pairs, and nearly as a sigmoid says")
+axes.legend(fontsize=8)
+Picture(figure, "Share of single raters who agree with the crowd against distance: points close to a sigmoid.")
+
+# %% [markdown]
+# So the loss fits these people well, with one number for all of them. It also fixes what can be hoped for: **no
+# reward model can predict single choices better than the truth itself does**, and the truth fails where two texts are
+# close. A reward model that claims more on held-out choices has seen them.
+#
+# ## 3. The choices, and how a prediction is marked
+#
+# Training choices come from one part of the sentences ("proxy"), held-out ones from another ("eval"), cut by
+# sentence: a text that is judged was never trained on. Each choice is *one* rater's.
+
+# %%
+count = rl.scale(quick=1200, full=5000)
+held_out = data.choices(4000, "eval", seed=1)
+choices = data.choices(5000, "proxy", seed=0)
+for pair in choices[:3]:
+    print("chosen:   ", pair.chosen, "\nrejected: ", pair.rejected, "\n")
+
+# %% [markdown]
+# The plainest mark is the share of held-out choices in which the chosen text gets the higher score,
+#
+# $$\text{accuracy} = \frac{1}{N} \sum_i \Big( [s_{\text{chosen}} > s_{\text{rejected}}]
+# + \tfrac{1}{2} [s_{\text{chosen}} = s_{\text{rejected}}] \Big).$$
+#
+# The half for ties is not a nicety: without it a model that scores all texts alike would look either perfect or
+# hopeless.
+
+# %% tags=["exercise"]
+from rlhf_lesson.train_reward import pairwise_accuracy
+
+# %% [markdown]
+# **Predict, then run.** Before any training: how far does one get by taking the longer text? By rules that count
+# happy and unhappy words? By the crowd's own mean?
+
+# %%
+pairwise_accuracy = yours("pairwise_accuracy")
+reviews = data.by_split["eval"]
+where = {review.text: i for i, review in enumerate(reviews)}
+chosen, rejected = (np.array([where[pair[side]] for pair in held_out]) for side in (1, 2))
+
+
+def accuracy(scores):
+    """Share of the held-out choices that scores of the held-out reviews predict."""
+    return pairwise_accuracy(scores[chosen], scores[rejected])
+
+
+crowd = np.array([review.mean for review in reviews])
+length = np.array([len(row) for row in whole(tokenizer, data.texts("eval"))])
+judged = np.array([vader_score(text) for text in data.texts("eval")])
+ceiling, rules = accuracy(crowd), accuracy(judged)
+error = (ceiling * (1 - ceiling) / len(held_out)) ** 0.5
+for name, value in (("the longer text", accuracy(length)), ("rules", rules), ("the crowd's mean", ceiling)):
+    print(f"{name:<17} {value:.1%}")
+print(f"standard error of a share this size: {error:.1%}, if pairs were independent")
+
+# %% [markdown]
+# The crowd's mean is close to the ceiling (and a little flattered: the rater is one of the crowd). Everything below
+# lies between the coin and this number.
+#
+# ## 4. A reward model without a language model
+#
+# Always try the stupid thing first. A *bag of words* gives each word a weight, rare words a louder voice, and a text
+# the sum of its words, whatever their order:
+#
+# $$s(y) = \sum_{w \in y} \theta_w\, \frac{\text{rarity}(w)}{\lVert \text{rarity}(y) \rVert}.$$
+#
+# Trained with *your* loss it is a reward model like any other.
+
+
+# %%
+def words(text):
+    return set(re.findall(r"[\w']+|[!?]", feedback.normalise(text)))
+
+
+seen = data.texts("proxy")
+counts = Counter(word for text in seen for word in words(text))
+vocabulary = {word: i for i, word in enumerate(w for w, n in counts.items() if n > 2)}
+rarity = np.array([np.log(len(seen) / counts[word]) for word in vocabulary] + [0.0], np.float32)
+
+
+def bag(texts, width=64):
+    """Each text as indices of its words, padded with one that weighs nothing, and how loud each word is."""
+    ids = np.full((len(texts), width), len(vocabulary))
+    for row, text in zip(ids, texts, strict=True):
+        known = sorted(vocabulary[word] for word in words(text) if word in vocabulary)[:width]
+        row[: len(known)] = known
+    loud = rarity[ids]
+    return ids, loud / np.maximum(np.linalg.norm(loud, axis=1, keepdims=True), 1e-6)
+
+
+# %%
+def learn(objective, texts, k, steps=150, decay=3e-4):
+    """Word weights that minimise the mean of `objective(scores)` over rows of k texts, by Adam with weight decay."""
+    ids, loud = (jnp.asarray(x.reshape(-1, k, x.shape[-1])) for x in bag(texts))
+    adam = optax.adam(0.05)
+
+    def loss_fn(theta):
+        return jnp.mean(objective(jnp.sum(theta[ids] * loud, axis=-1))) + decay * jnp.sum(theta**2)
+
+    def step(carry, _):
+        theta, state = carry
+        updates, state = adam.update(jax.grad(loss_fn)(theta), state)
+        return (optax.apply_updates(theta, updates), state), None
+
+    theta = jnp.zeros(len(vocabulary) + 1)
+    return jax.jit(lambda start: jax.lax.scan(step, start, None, length=steps)[0][0])((theta, adam.init(theta)))
+
+
+def bag_scores(theta, texts):
+    ids, loud = bag(texts)
+    return np.sum(np.asarray(theta)[ids] * loud, axis=-1)
+
+
+def both(scores):
+    return bradley_terry_loss(scores[:, 0], scores[:, 1])
+
+
+# %%
+sizes = (300, 600, 1200, 2400, 5000)
+bags = {n: learn(both, [text for pair in choices[:n] for text in pair[1:3]], 2) for n in sizes}
+bag_accuracy = {n: accuracy(bag_scores(theta, data.texts("eval"))) for n, theta in bags.items()}
+by_weight = np.argsort(np.asarray(bags[5000])[:-1])
+names = list(vocabulary)
+print("worst words:", ", ".join(names[i] for i in by_weight[:12]))
+print("best words: ", ", ".join(names[i] for i in by_weight[:-13:-1]))
+print({n: f"{value:.1%}" for n, value in bag_accuracy.items()})
+
+# %% [markdown]
+# Read the words: most are what you would guess, and a few are not. Those few are what a policy will find. It doesn't
+# read the list of words as you do; it only notices what pays.
+#
+# ## 5. The real one
+#
+# The same choices, the same loss, but the score is computed by the language model that has read a lot of English. The
+# loop takes the loss as an argument, and the argument is yours. If you labelled pairs in chapter 03, your choices are
+# among the training data.
+
+
+# %%
+def objective(scores, target):
+    """The loss of each row of (chosen, rejected) scores: your equation."""
+    return train_reward.bradley_terry_objective(scores, target, loss=bradley_terry_loss)
+
+
+def read_all(model, texts):
+    """A reward model's scores of texts."""
+    rows = whole(tokenizer, [feedback.normalise(text) for text in texts])
+    return train_reward.score(model, rows, pad_id=tokenizer.pad_token_id)
+
+
+# %%
+my_choices = labels.my_choices()
+settings = train_reward.Config(epochs=1)
+examples = data.comparisons([*choices[:count], *my_choices])
+print(f"{count} choices of raters and {len(my_choices)} of yours")
+losses, curve = [], []
+
+
+def watched(steps):
+    """The loop, with held-out accuracy four times on the way."""
+    for state, metrics in steps:
+        losses.append(metrics["loss"])
+        if metrics["step"] * 4 // metrics["steps"] > len(curve):
+            curve.append((metrics["step"], accuracy(read_all(state.model, data.texts("eval")))))
+        yield state, metrics
+
+
+# %%
+training = train_reward.train(settings, base, examples, pad_id=tokenizer.pad_token_id, objective=objective)
+mine = demo.last("your reward model", watched(training)).model
+save_model(mine, feedback.cache_folder() / "my_reward_model")
+
+# %%
+figure = plots.figure(7.5, 3.2)
+left, right = figure.subplots(1, 2)
+left.plot(range(1, len(losses) + 1), losses, color="#bbbbbb", linewidth=0.8)
+left.plot(
+    range(1, len(losses) + 1), plots.smooth(losses, 11), **plots.style("proxy", "linestyle"), label="training loss"
+)
+left.axhline(np.log(2), **plots.style("reference", "linestyle"), label="a coin")
+left.set(xlabel="step", ylabel="loss (nats per pair)", title="Training")
+left.legend(fontsize=8)
+right.plot(*zip(*curve, strict=True), **plots.ROLES["proxy"], label="your reward model")
+right.axhline(bag_accuracy[count], **plots.style("reference", "linestyle"), label="bag of words, same choices")
+right.axhline(rules, **plots.style("judge", "linestyle"), label="rules")
+right.set(xlabel="step", ylabel="held-out accuracy", title=f"On choices of other raters: {curve[-1][1]:.1%}")
+right.legend(fontsize=8)
+Picture(figure, "Training loss falls below that of a coin; held-out accuracy rises past the rules.")
+
+# %% [markdown]
+# Below stands your model among others: the bag of words at five amounts of data, the course's own proxy (the same
+# choices, all of them; it takes minutes), and what five seeds reached with more data and two passes, with their
+# spread.
+#
+# **Predict, then run.** Where does the language model have the larger lead over the bag: with few choices, or with
+# many?
+
+# %%
+RESULTS = Path(rl.__file__).parents[1] / "benchmarks" / "results" / "reward.json"
+HOW = "python benchmarks/reward_vs_bag_of_words.py --seeds 5 --out benchmarks/results/reward.json"
+measured = json.loads(RESULTS.read_text()) if RESULTS.is_file() else None
+proxy = accuracy(read_all(built.scorers["proxy"], data.texts("eval")))
+gold = accuracy(read_all(built.scorers["gold"], data.texts("eval")))
+print(f"made by: {HOW}" if measured else f"this installation has no results file; in the repository run {HOW}")
+for name in ("neural", "bag_of_words", "vader") if measured else ():
+    row = measured["summary"][name]
+    print(f"{name:<13} {row['mean']:.1%} ± {row['std']:.1%} over {len(measured['rows'])} seeds")
+
+# %%
+figure = plots.figure(7, 4)
+axes = figure.add_subplot()
+axes.plot(sizes, list(bag_accuracy.values()), **plots.ROLES["reference"], label="bag of words")
+axes.plot(count, curve[-1][1], **plots.style("policy", "marker"), linestyle="none", markersize=9, label="yours")
+axes.plot(5000, proxy, **plots.style("proxy", "marker"), linestyle="none", markersize=9, label="the course's proxy")
+for name, role in (("neural", "proxy"), ("bag_of_words", "reference")) if measured else ():
+    row = measured["summary"][name]
+    look = {**plots.style(role), "capsize": 4, "linestyle": "none"}
+    axes.errorbar(measured["pairs"], row["mean"], row["std"], **look, label=f"{name.replace('_', ' ')}, five seeds")
+axes.axhline(ceiling, **plots.style("gold", "linestyle"), label="the crowd's mean")
+axes.axhline(rules, **plots.style("judge", "linestyle"), label="rules")
+axes.set(xscale="log", xlabel="choices to learn from", ylabel="held-out accuracy", ylim=(0.5, 0.95))
+axes.set_title("The data decides more than the model does")
+axes.legend(fontsize=8, ncols=2, loc="upper left")
+Picture(
+    figure, "Held-out accuracy against number of choices for a bag of words and networks, below the crowd's ceiling."
+)
+
+# %% [markdown]
+# Three things to take from this figure. A bag of words is hard to beat when the language model is this small; whoever
+# reports a reward model's accuracy without such a baseline has not said much. All of them are far from the ceiling,
+# and more choices help all of them. And held-out accuracy is *pairs of human texts*. A policy will not write human
+# texts.
+#
+# ### Pitfall: a validation set that isn't one
+#
+# Pairs are drawn from sentences. Split *pairs* at random and nearly every held-out text was also trained on, in
+# another pair: the accuracy you then report is that of memory. Compare:
+
+# %%
+with_trained_texts = demo.reward_accuracy(mine, data, choices[:500])
+print(f"choices it was trained on: {with_trained_texts:.1%}")
+print(f"held-out sentences:        {accuracy(read_all(mine, data.texts('eval'))):.1%}")
+
+# %% [markdown]
+# **Mitigation:** split by prompt or by text, never by pair, and keep one part that no decision looks at.
+#
+# ## 6. A score has no zero and no unit
+#
+# Add a constant to all scores and the loss stays the same; so the zero means nothing. Nor does the unit: it is
+# whatever spread the training happened to give. But the KL penalty of chapter 06 is counted in score units per nat.
+# So, once and for all, measure scores on samples of the policy that training starts from, and make *their* mean 0 and
+# *their* spread 1:
+#
+# $$s' = \frac{s - \operatorname{mean}_{\pi_{\text{ref}}}(s)}{\operatorname{std}_{\pi_{\text{ref}}}(s)}.$$
+
+# %% tags=["exercise"]
+from rlhf_lesson.rewards import normalise_score
+
+# %% [markdown]
+# **Predict, then run.** On the policy's own samples the mean is now 0. Where will real reviews by real people lie:
+# above, below, or at 0 as well?
+
+# %%
+normalise_score = yours("normalise_score")
+config = demo.Config()
+scorers = {"mine": mine, **built.scorers}
+samples = demo.draw(config, built.sft, built.sft, scorers, data, demo.held_out_prompts(data, 128), use=40)
+units = {name: (scores.mean(), scores.std()) for name, scores in samples.scores.items()}
+on_reviews = {name: read_all(model, data.texts("eval")) for name, model in scorers.items()}
+in_units = {name: normalise_score(scores, *units[name]) for name, scores in on_reviews.items()}
+mine = train_reward.normalised(mine, samples.scores["mine"])  # the same, folded into the head's weights
+gap = np.abs(read_all(mine, data.texts("eval")) - in_units["mine"]).max()
+print(f"head with the numbers folded in, against your function: largest difference {gap:.1e}")
+
+# %%
+figure = plots.figure(7.5, 3.2)
+left, right = figure.subplots(1, 2, sharey=True)
+for axes, what in ((left, on_reviews), (right, in_units)):
+    for name, role in (("mine", "policy"), ("proxy", "proxy"), ("gold", "gold")):
+        ordered = np.sort(what[name])
+        line = {**plots.style(role, "linestyle"), "label": f"{name}: mean {ordered.mean():+.2f}"}
+        axes.plot(ordered, np.linspace(0, 1, len(ordered)), **line)
+    axes.legend(fontsize=8, loc="lower right")
+left.set(xlabel="score as stored", ylabel="share of real reviews below", title="Before: three scales")
+right.set(xlabel=plots.SCORE_LABEL, title="After: one scale")
+right.axvline(0, color="#888888", linewidth=0.6)
+Picture(figure, "Cumulative scores of held-out reviews before and after normalisation: three scales become one.")
+
+# %% [markdown]
+# (The course's proxy and gold were normalised when they were made, on other samples, so only yours moves far.) Real
+# reviews score *below* the policy's samples: at its sampling temperature the policy leaves out most of what is odd or
+# bitter. Had we normalised on the rated texts, PPO would start with a reward above 0 for nothing. This is the first
+# **distribution shift** of the course: the texts that the reward model will judge are not the texts that it learnt
+# from, and from here on the gap only grows.
+#
+# ## 7. Calibration: does it know what it doesn't know?
+#
+# The model says a probability for every pair. Collect all pairs of which it was "about this sure" and count how often
+# the text that it preferred was the chosen one. If it is *calibrated*, the two agree.
+
+# %% tags=["exercise"]
+from rlhf_lesson.train_reward import calibration
+
+# %% [markdown]
+# **Predict, then run.** One curve below is your model as it came out of training, the other is the course's proxy
+# after section 6's normalisation. Accuracy doesn't change when scores are divided by a number. Does calibration?
+
+# %%
+calibration = yours("calibration")
+figure = plots.figure(7.5, 3.4)
+raw = {"yours, as trained": on_reviews["mine"], "the proxy, normalised": on_reviews["proxy"]}
+for axes, (name, scores) in zip(figure.subplots(1, 2, sharey=True), raw.items(), strict=True):
+    rows = calibration(scores[chosen], scores[rejected], bins=8)
+    worst = np.mean([row["observed"] - row["predicted"] for row in rows])
+    plots.calibration_curve(axes, rows, title=f"{name}: {worst:+.1%} on average")
+Picture(figure, "Predicted against observed share of choices in eight bins, for two reward models and the diagonal.")
+
+# %% [markdown]
+# Points below the diagonal are *overconfident*. Dividing by a spread is the same as changing the temperature of the
+# sigmoid, so a normalised score is no log-odds any more. PPO does not care, since it maximises. Whoever turns scores
+# back into probabilities does: to pick pairs to label (chapter 08), to simulate raters, to say "the model is sure".
+# One number repairs it: the temperature $T$ that makes held-out choices least surprising. Find it on one half of the
+# choices and test it on the other.
+
+# %%
+first, second = np.arange(len(held_out)) % 2 == 0, np.arange(len(held_out)) % 2 == 1
+
+
+def surprise_at(scores, t, part):
+    return float(jnp.mean(bradley_terry_loss(scores[chosen[part]] / t, scores[rejected[part]] / t)))
+
+
+temperatures = np.geomspace(0.3, 3, 41)
+for name, scores in raw.items():
+    best = min(temperatures, key=lambda t: surprise_at(scores, t, first))
+    before, after = surprise_at(scores, 1.0, second), surprise_at(scores, best, second)
+    print(
+        f"{name:<22} T = {best:.2f}: {before:.4f} nats per choice before, {after:.4f} after (a coin: {np.log(2):.4f})"
+    )
+
+# %% [markdown]
+# ## 8. Length bias
+#
+# The best known bias of reward models is a taste for long answers. Often people have it, too, since a long answer may
+# be the better one; so a bias of the *model* is only what goes beyond theirs. The plainest measure is a correlation,
+#
+# $$\rho = \frac{\sum_i (s_i - \bar s)(l_i - \bar l)}{\sqrt{\sum_i (s_i - \bar s)^2 \sum_i (l_i - \bar l)^2}}.$$
+
+# %% tags=["exercise"]
+from rlhf_lesson.rewards import length_bias
+
+# %% [markdown]
+# **Predict, then run.** Do raters prefer long film reviews? And what happens to each model's score if a sentence that
+# says nothing is appended to every review?
+
+# %%
+length_bias = yours("length_bias")
+padding = "it is a film, and it runs for two hours."
+texts = data.texts("eval")[:300]
+longer = [f"{text} {padding}" for text in texts]
+print(f"{'':<8}{'on reviews':>12}{'on samples':>12}   effect of the empty sentence")
+print(f"{'raters':<8}{float(length_bias(crowd, length)):>+12.2f}")
+for name, model in {"mine": mine, **built.scorers}.items():
+    on_samples = length_bias(samples.scores[name], samples.mask.sum(1))
+    moved = read_all(model, longer) - read_all(model, texts)
+    bias, error = float(length_bias(on_reviews[name], length)), moved.std() / len(moved) ** 0.5
+    print(
+        f"{name:<8}{bias:>+12.2f}{float(on_samples):>+12.2f}   {moved.mean():+.2f} ± {error:.2f} spreads of the policy"
+    )
+noise = [1 / n**0.5 for n in (len(reviews), len(samples.texts))]
+print(f"correlations of pure noise: ± {noise[0]:.2f} and ± {noise[1]:.2f}")
+
+# %% [markdown]
+# Here neither raters nor models care for length as such: the correlations are about as large as noise. That is a fact
+# about these ratings (how positive is the text?), not about reward models; where people rate *helpfulness* it is
+# among the largest effects found. But look at the last column. A sentence without content moves some models by a good
+# part of a spread, though their correlation with length is nil. **A correlation of zero is no certificate.** It
+# averages over the texts that you have; the intervention asks what the *policy* will ask: what do I get if I add
+# this?
+#
+# **Mitigations:** report the intervention beside the correlation; balance lengths in the pairs; regress the score on
+# length and keep the rest; or show raters answers of like length in the first place.
+#
+# ## 9. Rankings: k responses at once
+#
+# Comparing costs reading, and reading four texts to order them is cheaper than reading three times two. Plackett and
+# Luce's model orders $k$ texts by repeated choice: the best of all, then the best of the rest, and so on, each by a
+# softmax of scores,
+#
+# $$L = -\sum_{j=1}^{k} \Big[ s_{(j)} - \log \sum_{i \ge j} e^{s_{(i)}} \Big], \qquad (j): \text{the } j\text{-th best}.$$
+#
+# With $k = 2$ it *is* the loss of section 1. Take care with the exponentials: `jax.lax.cumlogsumexp` stays in logs.
+
+# %% tags=["exercise"]
+from rlhf_lesson.losses import plackett_luce_loss
+
+# %% [markdown]
+# Now a fair experiment. Raters rate a fixed number of texts. We may use them as (a) rankings of four by your new
+# loss, (b) the six pairs of each ranking, as InstructGPT did, (c) best against worst only, or (d) as unrelated pairs.
+# Each way trains the bag of words, which takes a second, over several draws.
+#
+# **Predict, then run.** In which order will (a) to (d) end?
+
+# %%
+plackett_luce_loss = yours("plackett_luce_loss")
+best_first = jnp.arange(4)
+
+
+def whole_ranking(scores):
+    return jax.vmap(lambda row: plackett_luce_loss(row, best_first))(scores)
+
+
+def six_pairs(scores):
+    """The mean over all pairs of a ranking, kept together in one batch."""
+    return sum(bradley_terry_loss(scores[:, i], scores[:, j]) for i in range(4) for j in range(i + 1, 4)) / 6
+
+
+def extremes(scores):
+    return bradley_terry_loss(scores[:, 0], scores[:, 3])
+
+
+# %%
+rankings, draws = rl.scale(quick=(300, 4), full=(1000, 8))
+ways = {"(a) whole rankings": whole_ranking, "(b) six pairs": six_pairs, "(c) best and worst": extremes}
+reached = {name: [] for name in [*ways, "(d) unrelated pairs"]}
+for seed in range(draws):
+    drawn = feedback.rankings(data.by_split["proxy"], rankings, 4, seed=seed)
+    texts = [r.responses[i] for r in drawn for i in r.ranking]  # best first
+    for name, way in ways.items():
+        reached[name].append(accuracy(bag_scores(learn(way, texts, 4), data.texts("eval"))))
+    pairs = [text for pair in data.choices(2 * rankings, "proxy", seed=100 + seed) for text in pair[1:3]]
+    reached["(d) unrelated pairs"].append(accuracy(bag_scores(learn(both, pairs, 2), data.texts("eval"))))
+
+# %%
+figure = plots.figure(7, 2.8)
+axes = figure.add_subplot()
+for row, (name, values) in enumerate(reached.items()):
+    axes.plot(values, [row] * draws, **plots.style("proxy", "marker"), linestyle="none", alpha=0.5)
+    axes.plot(np.mean(values), row, "|", color="black", markersize=18)
+axes.set_yticks(range(len(reached)), list(reached))
+axes.invert_yaxis()
+axes.set(
+    xlabel=f"held-out accuracy after {4 * rankings} rated texts", title="Rankings get more out of the same ratings"
+)
+Picture(figure, "Accuracy of four ways to use the same number of rated texts; dots are draws, bars their means.")
+
+# %% [markdown]
+# The order matters less than the first step: a text that takes part in three comparisons teaches more than one that
+# takes part in one, at no cost to the rater beyond the reading. Between whole rankings and all pairs there is little
+# to choose here.
+#
+# ### Pitfall: pairs of one ranking are not independent
+#
+# Six pairs of four texts are six views of four ratings. Shuffle them over an epoch and the model sees each text three
+# times: it learns it by heart within "one" pass. InstructGPT met exactly this overfitting and put all pairs of a
+# ranking into one batch, as (b) does. `train_reward.plackett_luce_objective` gives the network the same.
+#
+# ## 10. Ensembles: asking three models
+#
+# A policy looks for texts on which the reward model errs upwards. Different models err on different texts, so their
+# *disagreement* is a warning, and a cautious score subtracts it:
+#
+# $$s_{\text{cautious}} = \operatorname{mean}_k s_k - c \cdot \operatorname{std}_k s_k.$$
+
+# %% tags=["exercise"]
+from rlhf_lesson.rewards import cautious_score
+
+# %% [markdown]
+# Our three: your network, the course's proxy, and the bag of words, all in units of the same policy's samples.
+#
+# **Predict, then run.** In how many of the held-out choices do all three prefer the same text? How much more often
+# are they right there than where they are split?
+
+# %%
+cautious_score = yours("cautious_score")
+bag_unit = bag_scores(bags[5000], samples.texts)
+
+
+def ask_all(texts):
+    """Scores of three reward models, each normalised by your function: (3, texts)."""
+    theirs = normalise_score(bag_scores(bags[5000], texts), bag_unit.mean(), bag_unit.std())
+    proxy = normalise_score(read_all(built.scorers["proxy"], texts), *units["proxy"])
+    return np.stack([read_all(mine, texts), proxy, theirs])
+
+
+three = ask_all(data.texts("eval"))
+votes = np.sum(three[:, chosen] > three[:, rejected], axis=0)
+agree, right = (votes == 0) | (votes == 3), votes >= 2
+print("alone:     ", ", ".join(f"{accuracy(scores):.1%}" for scores in three))
+print(f"their mean: {accuracy(three.mean(0)):.1%}")
+print(f"all agree in {agree.mean():.0%} of the choices and are right in {right[agree].mean():.1%} of those")
+print(f"split in {1 - agree.mean():.0%}; the majority is right in {right[~agree].mean():.1%} of those")
+
+# %% [markdown]
+# Averaging adds little: on human texts the three fail on the same pairs. *Knowing* where they are split adds a lot.
+# Now some texts that no human wrote.
+
+# %%
+odd = {
+    "a plain one": "a warm, funny film with a heart of its own.",
+    "its words shuffled": "own its a, of with heart warm a. film funny a,",
+    "one word": "wonderful " * 20,
+    "a slogan": "a heartfelt, funny and beautifully acted film. " * 4,
+    "not praise": "the worst film of the year is also the funniest.",
+}
+found = ask_all(list(odd.values()))
+cautious = np.asarray(cautious_score(jnp.asarray(found)))
+true = read_all(built.scorers["gold"], list(odd.values()))
+figure = plots.figure(7, 3.2)
+axes = figure.add_subplot()
+for name, scores, mark in zip(("yours", "the proxy", "bag of words"), found, "Dox", strict=True):
+    axes.plot(scores, range(len(odd)), mark, label=name, alpha=0.7)
+axes.plot(cautious, range(len(odd)), "k<", label="cautious")
+axes.plot(true, range(len(odd)), **plots.style("gold", "marker"), linestyle="none", fillstyle="none", label="gold")
+axes.set_yticks(range(len(odd)), list(odd))
+axes.set(xlabel=plots.SCORE_LABEL, title="Caution costs most where the models disagree")
+axes.legend(fontsize=8, ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+Picture(figure, "Scores of five odd texts by three reward models, with the cautious score and gold beside them.")
+
+# %% [markdown]
+# One good word, said twenty times, beats every real review for *both networks*. The bag of words can't be fooled by
+# repetition, so the three disagree, and caution takes most of the prize away. But see gold: it shares the networks'
+# weakness, since it began as the same language model. That is the limit of every ensemble. **Members that start from
+# one base, or learn from one set of raters, err together, and their agreement then means nothing.** Diversity has to
+# be bought: other bases, other data, other kinds of model.
+#
+# ### Play: the score explorer
+#
+# Type a text and see what each scorer makes of it and which words it reacts to. Try to find a text that you would be
+# ashamed of and the proxy loves.
+
+# %%
+from rlhf_lesson.widgets.score import ScoreExplorer, judge_scorer, reward_scorer
+
+scorer_functions = {name: reward_scorer(model, tokenizer) for name, model in {"mine": mine, **built.scorers}.items()}
+ScoreExplorer({**scorer_functions, "judge": judge_scorer}, units={"mine": plots.SCORE_LABEL})
+
+# %% [markdown]
+# ## 11. Your own labels
+#
+# If you labelled pairs in chapter 03, they lie in `my_labels.jsonl` and were part of the training above. How well do
+# models that learnt from strangers predict *you*? And does a bag of words that learnt from you alone predict the
+# strangers?
+
+# %%
+if my_choices:
+    sides = [[pair.chosen for pair in my_choices], [pair.rejected for pair in my_choices]]
+    for name, model in built.scorers.items():
+        found = pairwise_accuracy(*(read_all(model, side) for side in sides))
+        print(f"{name} predicts {found:.0%} of your {len(my_choices)} choices")
+    from_me = learn(both, [text for pair in my_choices for text in (pair.chosen, pair.rejected)], 2)
+    print(
+        f"a bag of words taught by you: {accuracy(bag_scores(from_me, data.texts('eval'))):.1%} of the strangers' choices"
+    )
+else:
+    print("no labels of yours yet: chapter 03 has the labelling app, and this chapter can be run again")
+
+# %% [markdown]
+# With a few dozen labels the intervals are wide. What you can learn from them is not a number but a list: read the
+# pairs on which proxy and you disagree. Whose mistake is it?
+#
+# ### Pitfall: whose preferences?
+#
+# The model learns the *average* of its raters and calls it quality. A minority that is right is noise to it; a habit
+# that most raters share is a virtue. **Mitigations:** several raters per item, written guidelines, agreement per
+# rater (chapter 03), raters like the people that the system is for, and a look at the items on which raters, not only
+# models, are split.
+#
+# ## 12. What it measured
+
+# %%
+print(f"single raters agree with the others:  {agrees.mean():.1%} of {len(agrees)} pairs, T = {temperature:.2f} points")
+print(
+    f"your reward model, {count} choices:     {curve[-1][1]:.1%} held out, {with_trained_texts:.1%} on its own choices"
+)
+print(f"bag of words on the same choices:     {bag_accuracy[count]:.1%}; rules {rules:.1%}; crowd {ceiling:.1%}")
+print(f"the course's proxy and gold:          {proxy:.1%}, {gold:.1%}")
+gained = np.mean(reached["(a) whole rankings"]) - np.mean(reached["(d) unrelated pairs"])
+print(f"rankings instead of unrelated pairs:  {gained:+.1%}")
+print(f"three models agree, or are split:     {right[agree].mean():.1%}, {right[~agree].mean():.1%} right")
+if measured:
+    ahead = sum(row["neural"] > row["bag_of_words"] for row in measured["rows"])
+    print(
+        f"network ahead of bag of words:        {ahead} of {len(measured['rows'])} seeds, {measured['pairs']} choices each"
+    )
+
+# %% [markdown]
+# ## 13. What a framework would do for you here
+#
+# - **TRL**: `RewardTrainer` puts a one-number head on any model (`AutoModelForSequenceClassification`) and uses the
+#   loss of section 1, with an optional `margin` column. `center_rewards_coefficient` adds a small penalty on the sum
+#   of both scores, which pins the zero that section 6 had to choose afterwards. It reports accuracy and margin, but
+#   neither calibration nor a baseline.
+# - **Tunix** has no trainer for reward models at the time of writing: its PPO takes a finished one, or any Python
+#   function, as its reward.
+# - **InstructGPT** showed labellers four to nine answers at once, trained on all pairs of a ranking as one batch
+#   element, started from a supervised model with its output layer removed, and shifted the scores so that labellers'
+#   demonstrations have mean 0.
+#
+# ## 14. Mini-challenge
+#
+# In words: you are to collect comparisons for a *customer-support bot*. Write three criteria for the annotators, and
+# for each say why. A good criterion names what to look at, says how to decide a pair, and closes a road that the
+# policy would otherwise take. For each of your three, answer: which cheap trick would a policy learn if this
+# criterion were missing? How would two honest annotators still disagree about it? Which of this chapter's
+# measurements would show that it went wrong? (If you are stuck, think of an answer that is friendly, long, and false;
+# of one that is right and promises a refund that nobody may give; of one that solves another problem than the
+# customer's.) Then order your three: what wins when they conflict?
+#
+# ## Sources
+#
+# - Bradley and Terry 1952, *Rank analysis of incomplete block designs I*; Plackett 1975, *The analysis of
+#   permutations*; Luce 1959, *Individual choice behavior*
+# - Christiano et al. 2017, [Deep reinforcement learning from human preferences](https://arxiv.org/abs/1706.03741)
+# - Ziegler et al. 2019, [Fine-tuning language models from human preferences](https://arxiv.org/abs/1909.08593)
+#   (normalising on the reference)
+# - Ouyang et al. 2022, [InstructGPT](https://arxiv.org/abs/2203.02155), on reward modelling (rankings as one batch
+#   element)
+# - Touvron et al. 2023, [Llama 2](https://arxiv.org/abs/2307.09288) (the margin)
+# - Guo et al. 2017, [On calibration of modern neural networks](https://arxiv.org/abs/1706.04599)
+# - Singhal et al. 2024, [A long way to go: length correlations in RLHF](https://arxiv.org/abs/2310.03716)
+# - Coste et al. 2024, [Reward model ensembles help mitigate overoptimization](https://arxiv.org/abs/2310.02743);
+#   Eisenstein et al. 2023, [Helping or herding?](https://arxiv.org/abs/2312.09244) (why members of one base err
+#   together)
+# - Hutto and Gilbert 2014, *VADER* (the ratings, and the rules)

@@ -1,0 +1,640 @@
+# %% [markdown]
+# # 05 · Best-of-n, KL, and the optimum in closed form
+#
+# **Goal.** Chapter 04 made a number; now we optimise against it, and nothing is trained yet. You measure how far one
+# policy is from another, exactly and from samples; you write down the policy that RLHF is looking for; and you build
+# the strongest simple method there is, which draws n answers and keeps the best.
+#
+# **Time.** Plan two hours. The set-up cell says how long the machine computes and what the exercises take.
+#
+# **Measured here.** Bias and spread of three KL estimators against the exact KL; what proxy and gold reward cost in
+# KL, for the closed-form optimum and for best-of-n, from one pool of real responses; how many of its samples such an
+# estimate really rests on; and how far the n in best-of-n carries.
+
+# %% tags=["setup"]
+import rlhf_lesson as rl
+from rlhf_lesson.checks import check, hint, solution, yours
+
+rl.setup("05_best_of_n_and_kl")
+
+# %%
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from tqdm.auto import tqdm
+
+from rlhf_lesson import demo, evaluate, plots
+from rlhf_lesson.batches import pad
+from rlhf_lesson.course import chain
+from rlhf_lesson.generate import keep_top_k
+from rlhf_lesson.plots import Picture
+from rlhf_lesson.pretrained import load_base
+from rlhf_lesson.tokenizer import encode
+
+built = chain()
+data, tokenizer, config = built.data, built.data.tokenizer, demo.Config()
+base, _ = load_base()
+
+# %% [markdown]
+# ## 1. How far is one policy from another?
+#
+# The reward model was trained on human text. The farther a policy moves from what it knows, the less the score means;
+# so we need a distance. RLHF uses the Kullback-Leibler divergence of the policy $\pi$ from its reference,
+#
+# $$\mathrm{KL}(\pi \,\|\, \pi_{\text{ref}}) = \sum_v \pi_v \,(\log \pi_v - \log \pi_{\text{ref}, v}),$$
+#
+# in *nats*. Read it as: draw from $\pi$; how much less surprised is $\pi$ than the reference? It is 0 for equal
+# policies and never negative. It is not symmetric, and that matters: what $\pi$ never does costs nothing, what *the
+# reference* never does costs infinitely much. For a whole response the KL is the sum over its tokens, each given
+# those before it.
+#
+# Mind the edge: $0 \cdot (-\infty)$ is `NaN` to a computer, and $0$ here.
+
+# %% tags=["exercise"]
+from rlhf_lesson.kl import exact_kl
+
+# %% [markdown]
+# **Predict, then run.** The SFT policy against the base model, after some first words: at which of them have they
+# grown farthest apart? Then take the SFT policy cut to its forty likeliest tokens: what is its KL from the uncut one,
+# and what is it the other way round?
+
+
+# %%
+@jax.jit
+def predict(model, tokens, mask):
+    return jax.nn.log_softmax(model(tokens, mask).astype(jnp.float32))
+
+
+def what_follows(model, text):
+    """Log-probabilities of the next token, (V,)."""
+    row = [tokenizer.bos_token_id, *encode(tokenizer, [text])[0]]
+    tokens, mask = pad([row], 1, 16, pad_id=tokenizer.pad_token_id)
+    return predict(model, tokens, mask)[0, len(row) - 1]
+
+
+exact_kl = yours("exact_kl")
+for text in ("the", "the film is", "i have never", "it is one of the", "a film about"):
+    sft, ref = what_follows(built.sft, text), what_follows(base, text)
+    print(f"{text:<18} SFT from base {exact_kl(sft, ref):.3f}, base from SFT {exact_kl(ref, sft):.3f} nats")
+sft = what_follows(built.sft, "the film is")
+cut = jax.nn.log_softmax(keep_top_k(sft[None], 40)[0])
+print(
+    f"cut from whole: {exact_kl(cut, sft):.3f} = -log(mass that is kept): {-jax.nn.logsumexp(sft[cut > -jnp.inf]):.3f}"
+)
+print(f"whole from cut: {exact_kl(sft, cut)}")
+
+# %% [markdown]
+# The last line is a real trap: a *reference* with top-k or top-p on gives some of the policy's tokens probability 0,
+# and the KL becomes infinite. References are never cut.
+#
+# ## 2. KL from samples
+#
+# The sum over a vocabulary is affordable for one token. Over whole responses it is not: there are more texts than
+# atoms. So the KL is estimated from samples *of the policy*. With $d = \log \pi(y) - \log \pi_{\text{ref}}(y)$, three
+# estimators are in use:
+#
+# $$k_1 = d, \qquad k_2 = \tfrac{1}{2} d^2, \qquad k_3 = e^{-d} - 1 + d.$$
+
+# %% tags=["exercise"]
+from rlhf_lesson.kl import k1
+
+# %% tags=["exercise"]
+from rlhf_lesson.kl import k2
+
+# %% tags=["exercise"]
+from rlhf_lesson.kl import k3
+
+# %% [markdown]
+# **Predict, then run.** Which of the three is right on average? Which can be negative? Which has the smallest spread?
+# Your answers may depend on the distance.
+#
+# Below, the policies are the SFT policy's next-token distribution at several temperatures, the reference is the same
+# at temperature 1, and every mean and spread is an exact sum over the vocabulary: no sampling noise.
+
+# %%
+estimators = {name: yours(name) for name in ("k1", "k2", "k3")}
+
+
+def moments(estimator, logp, ref_logp):
+    """Mean and standard deviation of one sample's estimate, by summing over the vocabulary."""
+    value, p = estimator(logp, ref_logp), jnp.exp(logp)
+    mean = jnp.sum(p * value)
+    return float(mean), float(jnp.sqrt(jnp.sum(p * (value - mean) ** 2)))
+
+
+cooler, hotter = np.linspace(0.5, 0.97, 12), np.linspace(1.03, 1.6, 12)
+figure = plots.figure(7.5, 3.6)
+panels = figure.subplots(1, 2)
+for axes, temperatures, what in zip(panels, (cooler, hotter), ("cooler", "hotter"), strict=True):
+    policies = [jax.nn.log_softmax(sft / t) for t in temperatures]
+    exact = [float(exact_kl(policy, sft)) for policy in policies]
+    axes.plot(exact, exact, color="#bbbbbb", linewidth=4, label="exact")
+    for (name, estimator), dash in zip(estimators.items(), ("-", "--", ":"), strict=True):
+        mean, spread = zip(*(moments(estimator, policy, sft) for policy in policies), strict=True)
+        axes.plot(exact, mean, linestyle=dash, label=f"{name}, mean")
+        axes.plot(exact, spread, linestyle=dash, linewidth=0.8, marker=".", color=axes.lines[-1].get_color())
+    axes.set(xlabel="exact KL (nats)", ylabel="estimate (nats)", xscale="log", yscale="log")
+    axes.set_title(f"A {what} policy (dots: spread)")
+panels[0].legend(fontsize=8)
+Picture(figure, "Mean and spread of k1, k2, k3 against the exact KL: k1 and k3 are right on average, k2 is biased.")
+
+# %% [markdown]
+# $k_1$ and $k_3$ lie on the grey line at every distance, $k_2$ leaves it. Close to the reference $k_3$ is far
+# steadier than $k_1$: that is why it is popular. But look at its dots to the right: where the reference finds a token
+# much likelier than the policy does, $e^{-d}$ explodes, and a rare sample carries the whole mean. No estimator is
+# best everywhere. The estimates that one sees in a run are sums over the tokens of a response and means over
+# responses:
+
+# %%
+key, count = jax.random.key(0), 64
+policy = jax.nn.log_softmax(sft / 0.7)
+drawn = jax.random.categorical(key, policy, shape=(2000, count))  # 2000 batches of 64 sampled tokens
+truth = float(exact_kl(policy, sft))
+print(f"exact: {truth:.3f} nats per token; means of {count} tokens:")
+for name, estimator in estimators.items():
+    means = np.asarray(estimator(policy[drawn], sft[drawn])).mean(axis=1)
+    print(f"{name}: {means.mean():.3f} ± {means.std():.3f}, below 0 in {np.mean(means < 0):.1%} of the batches")
+wrong = np.asarray(estimators["k1"](sft[drawn], policy[drawn])).mean()
+print(f"k1 with its arguments swapped: {wrong:+.3f}")
+
+# %% [markdown]
+# ### Play: the estimators
+#
+# Move the policy away from its reference, change the number of samples, and let the *reference* do the sampling,
+# which is a common mistake.
+
+# %%
+from rlhf_lesson.widgets.kl_estimators import KLEstimators
+
+KLEstimators()
+
+# %% [markdown]
+# ### Pitfall: a good value can have a wrong gradient
+#
+# It is tempting to add an estimator to the loss and let `jax.grad` do the rest. But the samples came from $\pi$ too,
+# and the gradient doesn't see that. What is left is the expectation of the estimator's own gradient,
+# $\mathbb{E}_{y \sim \pi}[\nabla k]$.
+#
+# **Predict, then run.** Which of the three has the gradient of the KL? On six outcomes everything can be summed.
+
+# %%
+theta, ref6 = jax.random.normal(jax.random.key(1), (2, 6))
+ref6 = jax.nn.log_softmax(ref6)
+right = jax.grad(lambda x: exact_kl(jax.nn.log_softmax(x), ref6))(theta)
+other_way = jax.grad(lambda x: exact_kl(ref6, jax.nn.log_softmax(x)))(theta)
+
+
+def as_loss(estimator):
+    """Gradient of the mean over infinitely many samples, which were drawn before and stay as they are."""
+    p = jax.nn.softmax(theta)
+    return jax.grad(lambda x: jnp.sum(p * estimator(jax.nn.log_softmax(x), ref6)))(theta)
+
+
+print("KL(policy || reference):", right.round(3))
+for name, estimator in estimators.items():
+    print(f"{name} as a loss:           {as_loss(estimator).round(3)}")
+print("KL(reference || policy):", other_way.round(3))
+
+# %% [markdown]
+# $k_1$ as a loss pulls nowhere at all. $k_2$, whose *value* was biased, has exactly the right gradient. $k_3$ follows
+# the gradient of the KL in the *other* direction. Several libraries have shipped the first or the last mistake. The
+# safe way, and PPO's (chapter 06): put $-\beta k_1$ into the **reward**, and let the policy gradient account for the
+# sampling.
+#
+# ## 3. The policy that RLHF is looking for
+#
+# Here is the goal of the whole course in one line: high score, small distance,
+#
+# $$\max_\pi\; J(\pi) = \mathbb{E}_{y \sim \pi}[r(y)] - \beta\, \mathrm{KL}(\pi \,\|\, \pi_{\text{ref}}).$$
+#
+# Over *all* policies its maximum has a closed form: tilt the reference by the exponentiated score,
+#
+# $$\pi^*(y) = \frac{\pi_{\text{ref}}(y)\, e^{r(y) / \beta}}{Z}, \qquad
+# Z = \sum_y \pi_{\text{ref}}(y)\, e^{r(y)/\beta}, \qquad J(\pi^*) = \beta \log Z.$$
+#
+# (Write $J(\pi) = \beta \log Z - \beta\, \mathrm{KL}(\pi \,\|\, \pi^*)$ and it is plain: nothing beats $\pi^*$.)
+# Small $\beta$ trusts the score, large $\beta$ the reference. Adding a constant to all scores changes nothing.
+
+# %% tags=["exercise"]
+from rlhf_lesson.kl import tilted_policy
+
+# %% [markdown]
+# To see it on real text we need responses. One pool serves the rest of the chapter: many samples of the SFT policy
+# for each of a few held-out prompts, all scored by proxy *and* gold. Only the proxy will ever choose.
+
+# %%
+tilted_policy = yours("tilted_policy")
+prompts, size = rl.scale(quick=(16, 128), full=(32, 512))
+asked = demo.held_out_prompts(data, prompts)
+pools = []
+for i in tqdm(range(prompts), desc="a pool of responses"):
+    one = evaluate.repeat_prompts(jax.tree.map(lambda x, i=i: x[i : i + 1], asked), size)
+    pools.append(demo.draw(config, built.sft, built.sft, built.scorers, data, one, use=100 + i))
+score = {name: jnp.stack([pool.scores[name] for pool in pools]) for name in ("proxy", "gold", "judge")}
+within = [np.corrcoef(p, g)[0, 1] for p, g in zip(score["proxy"], score["gold"], strict=True)]
+print(f"{prompts} prompts, {size} responses each; correlation of proxy and gold within a prompt: {np.mean(within):.2f}")
+
+# %% [markdown]
+# **Predict, then run.** Eight responses to one prompt. Before looking: at which $\beta$ does the best of them get
+# half of the probability? And which wins at a large $\beta$?
+
+# %%
+eight = score["proxy"][0, :8]
+uniform = jnp.full(8, -jnp.log(8.0))  # each was drawn once: all that the sample knows of the reference
+order = np.argsort(-eight)
+figure = plots.figure(7.5, 3.6)
+axes = figure.add_subplot()
+for i, (beta, hatch) in enumerate([(1e6, ""), (2.0, "//"), (0.7, ".."), (0.25, "xx")]):
+    p = jnp.exp(tilted_policy(uniform, eight, kl_coef=beta))[order]
+    label = f"beta {beta:g}" if beta < 1e6 else "reference"
+    axes.barh(np.arange(8) + 0.2 * (i - 1.5), p, 0.2, hatch=hatch, edgecolor="white", label=label)
+names = [f"{pools[0].texts[k][:52]}  {float(eight[k]):+.1f}" for k in order]
+axes.set_yticks(range(8), names, fontsize=7)
+axes.invert_yaxis()
+axes.set(xlabel="probability", title="Smaller beta, fewer answers")
+axes.legend(fontsize=8)
+Picture(figure, "Probabilities of eight responses under the tilted policy: as beta falls the best takes all.")
+
+# %% [markdown]
+# Don't take the formula's word for it. Climb the hill by gradient from the reference, and throw ten thousand random
+# policies at it.
+
+# %%
+beta = 0.7
+
+
+def objective(theta):
+    """J of the policy softmax(theta)."""
+    logp = jax.nn.log_softmax(theta)
+    return jnp.sum(jnp.exp(logp) * eight) - beta * exact_kl(logp, uniform)
+
+
+def climb(theta, steps=500):
+    adam = optax.adam(0.05)
+
+    def step(carry, _):
+        theta, state = carry
+        updates, state = adam.update(-jax.grad(objective)(theta), state)
+        return (optax.apply_updates(theta, updates), state), objective(theta)
+
+    return jax.lax.scan(step, (theta, adam.init(theta)), None, length=steps)[0][0]
+
+
+# %%
+best = tilted_policy(uniform, eight, kl_coef=beta)
+climbed = jax.nn.log_softmax(climb(jnp.zeros(8)))
+others = jax.vmap(objective)(3.0 * jax.random.normal(jax.random.key(2), (10_000, 8)))
+print(f"closed form {objective(best):.4f}, beta log Z {beta * jax.nn.logsumexp(uniform + eight / beta):.4f}")
+print(
+    f"climbed {objective(climbed):.4f}; largest difference in probability {jnp.abs(jnp.exp(climbed) - jnp.exp(best)).max():.1e}"
+)
+print(f"best of ten thousand random policies: {others.max():.4f}")
+
+# %% [markdown]
+# So why does anyone train? Because this policy can't be *sampled*: its $Z$ sums over every possible text. PPO, DPO
+# and best-of-n are three ways to get near it. On a finite pool, though, we can have it exactly, and see what it would
+# do.
+#
+# ## 4. Re-weighting a pool
+#
+# Take all responses of a prompt as the outcomes and $1/N$ as the reference. Then the tilted policy is a set of
+# *weights*, and any number of the optimum, proxy or gold or KL, is a weighted mean:
+#
+# $$\mathbb{E}_{\pi^*}[g] \approx \sum_i w_i\, g_i, \qquad w_i = \frac{e^{r_i/\beta}}{\sum_j e^{r_j/\beta}}, \qquad
+# \mathrm{ESS} = \frac{1}{\sum_i w_i^2}.$$
+#
+# The *effective sample size* says how many responses the mean really rests on. When it is near 1, "the optimum" is a
+# single lucky sample.
+#
+# **Predict, then run.** As $\beta$ falls, proxy rises. Does gold? Does the gap between them grow? At which $\beta$ is
+# the effective sample size down to ten?
+
+# %%
+reference = jnp.full(size, -jnp.log(float(size)))
+
+
+def point(logp):
+    """Means over prompts: KL, scores and effective sample size of policies over the pool, given as (prompts, pool)."""
+    weight = jnp.exp(logp)
+    values = {name: float(jnp.mean(jnp.sum(weight * s, axis=1))) for name, s in score.items()}
+    ess = float(jnp.mean(1.0 / jnp.sum(weight**2, axis=1)))
+    return {"kl": float(jnp.mean(jax.vmap(exact_kl, (0, None))(logp, reference))), "ess": ess, **values}
+
+
+def tilted(beta):
+    return point(jax.vmap(lambda s: tilted_policy(reference, s, kl_coef=beta))(score["proxy"]))
+
+
+betas = (1e6, 10.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1)
+optimum = [tilted(beta) for beta in betas]
+print("    beta     KL   proxy   gold   effective sample size")
+for beta, row in zip(betas, optimum, strict=True):
+    print(f"{beta:>8g} {row['kl']:>6.2f} {row['proxy']:>+7.2f} {row['gold']:>+6.2f} {row['ess']:>9.1f} of {size}")
+
+# %%
+figure = plots.figure(7.5, 3.6)
+left, right = figure.subplots(1, 2)
+for name in ("proxy", "gold"):
+    left.plot([r["kl"] for r in optimum], [r[name] for r in optimum], **plots.ROLES[name], label=name)
+left.set(xlabel=plots.KL_LABEL, ylabel=plots.SCORE_LABEL, title="What the optimum would earn")
+left.legend(fontsize=8)
+right.plot([r["kl"] for r in optimum], [r["ess"] for r in optimum], **plots.ROLES["policy"], label="ESS")
+bound = [size * np.exp(-r["kl"]) for r in optimum]
+right.plot([r["kl"] for r in optimum], bound, **plots.style("reference", "linestyle"), label="N exp(-KL)")
+right.set(xlabel=plots.KL_LABEL, ylabel="effective sample size", yscale="log", title="How few samples it rests on")
+right.legend(fontsize=8)
+Picture(
+    figure, "Proxy and gold of the tilted policy rise with KL, gold less; the effective sample size falls to a few."
+)
+
+# %% [markdown]
+# Three findings. Reward is bought with KL, and at a falling rate. **Gold rises less than the proxy that chooses**:
+# part of what the proxy likes is its own error, and selection collects errors. And the samples run out exponentially:
+# each nat divides the effective number by about $e$.
+#
+# ### Pitfall: a small pool makes a small optimum
+#
+# The right panel is also a warning about the left one: no policy over $N$ samples is farther away than $\log N$ nats,
+# so beyond that the pool *can't* show what the optimum would do. The same $\beta$ on smaller pools:
+
+# %%
+figure = plots.figure(7, 3.2)
+axes = figure.add_subplot()
+for part, dash, mark in ((8, ":", "^"), (32, "--", "s"), (size, "-", "o")):
+    pieces = score["proxy"].reshape(-1, part)  # every pool cut into pools of `part`
+    weights = jax.vmap(lambda b, x=pieces: jax.nn.softmax(x / b, axis=1))(jnp.array(betas[1:]))
+    axes.plot(
+        betas[1:], jnp.mean(jnp.sum(weights * pieces, -1), -1), linestyle=dash, marker=mark, label=f"pools of {part}"
+    )
+axes.set(xlabel="beta (score units per nat)", ylabel="proxy " + plots.SCORE_LABEL, xscale="log")
+axes.set_title("With small beta the answer depends on the pool's size")
+axes.legend(fontsize=8)
+Picture(figure, "Proxy score of the tilted policy against beta for three pool sizes: they part where beta is small.")
+
+# %% [markdown]
+# Where the lines part, the estimate is too low, and nothing in the number itself tells you. **Mitigation:** print the
+# effective sample size beside every re-weighted mean, and do not read below a few dozen.
+#
+# ## 5. Best-of-n
+#
+# Now a policy that *can* be sampled, without training anything: draw $n$ responses, hand out the one with the highest
+# score.
+#
+# $$y = \arg\max_{i \le n} r(y_i), \qquad y_1, \dots, y_n \sim \pi_{\text{ref}}.$$
+
+# %% tags=["exercise"]
+from rlhf_lesson.rewards import best_of_n
+
+# %% [markdown]
+# **Predict, then run.** The best of sixteen, by proxy, against one fresh response to the same prompt: how often does
+# it win *by proxy*? (Any of seventeen responses is equally likely to be the highest.) And by gold?
+
+# %%
+best_of_n = yours("best_of_n")
+n = 16
+group = score["proxy"][:, :n]
+rows = np.asarray(best_of_n(group.reshape(-1), n)) - n * np.arange(prompts)
+for i in range(4):
+    print("drawn first:", pools[i].texts[0])
+    print("best of 16: ", pools[i].texts[rows[i]], "\n")
+wins = {}
+for name, scores in score.items():
+    kept, fresh = scores[np.arange(prompts), rows], scores[:, n:]
+    wins[name] = evaluate.win_rate(np.asarray(kept)[:, None], np.asarray(fresh))
+print({name: f"{value:.1%}" for name, value in wins.items()}, f"expected by proxy: n / (n + 1) = {n / (n + 1):.1%}")
+
+# %% [markdown]
+# By proxy the win rate is a law of large numbers and says nothing about quality: it would be the same with a random
+# number as the score. Gold's win rate is the finding.
+#
+# ### How far has it moved?
+#
+# The best-of-n policy has a KL from its reference like any other. For $n$ draws it is at most
+#
+# $$\mathrm{KL}(\pi_n \,\|\, \pi_{\text{ref}}) \le \log n - \frac{n - 1}{n}.$$
+
+# %% tags=["exercise"]
+from rlhf_lesson.kl import best_of_n_kl_bound
+
+# %% [markdown]
+# Much of the literature takes this for an equation. It is one where every outcome is rare and no scores tie. To see
+# when it isn't, compute the policy itself. An outcome with score $s$ is handed out if all $n$ draws score at most $s$
+# and not all below; with ties it shares its luck:
+#
+# $$\pi_n(v) = \frac{\pi_{\text{ref}}(v)}{F(s) - F(s^-)} \Big[ F(s)^n - F(s^-)^n \Big], \qquad F(s) = P(\text{score} \le s),
+# \quad F(s^-) = P(\text{score} \lt s).$$
+
+# %% tags=["exercise"]
+from rlhf_lesson.kl import best_of_n_logprobs
+
+# %% tags=["exercise"]
+from rlhf_lesson.kl import best_of_n_kl
+
+# %% [markdown]
+# **Predict, then run.** A die: six outcomes, equally likely, all scores different. Where does best-of-n end for large
+# $n$, and how far can that be? And a reward that only says right or wrong, with one answer in ten right?
+
+# %%
+best_of_n_kl_bound, best_of_n_logprobs = yours("best_of_n_kl_bound"), yours("best_of_n_logprobs")
+best_of_n_kl = yours("best_of_n_kl")
+worlds = {
+    "a pool of our responses": (reference, score["proxy"][0]),
+    "a die": (jnp.full(6, -jnp.log(6.0)), jnp.arange(6.0)),
+    "right (one in ten) or wrong": (jnp.log(jnp.array([0.9, 0.1])), jnp.array([0.0, 1.0])),
+}
+draws = 2 ** jnp.arange(9)
+figure = plots.figure(7, 3.6)
+axes = figure.add_subplot()
+axes.plot(draws, jax.vmap(best_of_n_kl_bound)(draws), color="#bbbbbb", linewidth=4, label="bound")
+for (name, world), dash, mark in zip(worlds.items(), ("-", "--", ":"), "osD", strict=True):
+    exact = jax.vmap(lambda n, w=world: best_of_n_kl(*w, n))(draws)
+    axes.plot(draws, exact, linestyle=dash, marker=mark, label=name)
+axes.set(xlabel="n", ylabel="KL from reference (nats)", xscale="log", xticks=draws, xticklabels=draws.tolist())
+axes.set_title("Exact where outcomes are many, far too large where they are few")
+axes.minorticks_off()
+axes.legend(fontsize=8)
+Picture(
+    figure, "KL of best-of-n against n: the bound, a pool close to it, a die and a right-or-wrong reward far below."
+)
+
+# %% [markdown]
+# No policy can move farther than to the best outcome, $-\log$ of its probability under the reference, and best-of-n
+# stops there while the bound goes on. For free text with a real-valued score the bound is fine, as the pool shows;
+# for multiple choice, or a verifier that says right or wrong, it is not.
+#
+# ### Play: exact and bound
+
+# %%
+from rlhf_lesson.widgets.best_of_n import BestOfN
+
+BestOfN()
+
+# %% [markdown]
+# ## 6. The whole curve from one pool
+#
+# To measure best-of-n for each $n$, one could draw $n$ new responses again and again. The pool makes that
+# unnecessary. Sort its $N$ scores; the $i$-th lowest is the best of $n$ without replacement if the other $n - 1$ come
+# from the $i - 1$ below it:
+#
+# $$\widehat{V}_n = \sum_{i=n}^{N} \frac{\binom{i-1}{n-1}}{\binom{N}{n}}\, v_{(i)}.$$
+#
+# It averages over *every* subset of size $n$, is unbiased for fresh draws, and one pool gives all $n \le N$. Careful:
+# binomials overflow. Build each weight from the one before.
+
+# %% tags=["exercise"]
+from rlhf_lesson.rewards import best_of_n_estimate
+
+# %% [markdown]
+# **Predict, then run.** Against the plain way, which cuts the pool into groups of $n$ and takes the mean over groups:
+# same value? Same noise? The noise is seen by shuffling the pool.
+
+# %%
+best_of_n_estimate, few = yours("best_of_n_estimate"), 8
+one_pool, plain = score["proxy"][0], []
+for seed in range(200):
+    shuffled = jax.random.permutation(jax.random.key(seed), one_pool)
+    plain.append(float(jnp.mean(shuffled[best_of_n(shuffled, few)])))
+print(f"groups of {few}:   {np.mean(plain):.3f}, and {np.std(plain):.3f} of noise from the order alone")
+print(f"every subset:  {best_of_n_estimate(one_pool, one_pool, few):.3f}, whatever the order")
+brute = np.mean(
+    [float(one_pool[jax.random.choice(jax.random.key(s), size, (few,), replace=False)].max()) for s in range(500)]
+)
+print(f"by brute force {brute:.3f}")
+
+# %% [markdown]
+# ## 7. Two methods and a coin at equal KL
+#
+# Now everything in one figure: the optimum, best-of-n, and a *matched control* that picks the best of $n$ by a random
+# number. It moves just as far; it must gain nothing. Chosen by proxy, judged by proxy and gold. All three are
+# policies over the same pool, so their KL is exact.
+#
+# **Predict, then run.** How far is best-of-n below the optimum at equal KL? And where does the coin end?
+
+# %%
+ns = [2**k for k in range(size.bit_length() - 1)]  # beyond half of the pool hardly anything is left to choose
+
+
+def kept_by(what, n):
+    """Best-of-n over every prompt's pool, chosen by these scores: (prompts, pool)."""
+    return point(jax.vmap(lambda s: best_of_n_logprobs(reference, s, n))(what))
+
+
+coin = jax.random.normal(jax.random.key(3), score["proxy"].shape)
+of_n, of_coin = [kept_by(score["proxy"], n) for n in ns], [kept_by(coin, n) for n in ns]
+estimate = jax.vmap(best_of_n_estimate, (0, 0, None))
+print("  n    KL   bound   proxy: policy, estimate   gold: policy, estimate")
+for n, row in zip(ns, of_n, strict=True):
+    proxy, gold = (float(estimate(score["proxy"], score[name], n).mean()) for name in ("proxy", "gold"))
+    print(f"{n:>3} {row['kl']:>5.2f} {best_of_n_kl_bound(n):>6.2f} {row['proxy']:>+14.2f} {proxy:>+9.2f}", end="")
+    print(f" {row['gold']:>+15.2f} {gold:>+9.2f}")
+
+# %%
+figure = plots.figure(7, 4.4)
+axes = figure.add_subplot()
+shown = [row for row in optimum if row["kl"] < of_n[-1]["kl"] * 1.05]
+for name in ("proxy", "gold"):
+    kl, line = [row["kl"] for row in shown], plots.style(name, "linestyle")
+    axes.plot(kl, [row[name] for row in shown], **line, label=f"optimum, {name}")
+    mark = {**plots.style(name, "marker"), "linestyle": "none"}
+    axes.plot([row["kl"] for row in of_n], [row[name] for row in of_n], **mark, label=f"best of n, {name}")
+look = {**plots.style("reference", "linestyle", "marker"), "linewidth": 1}
+axes.plot([row["kl"] for row in of_coin], [row["gold"] for row in of_coin], **look, label="a coin, gold")
+lost = of_n[-1]["proxy"] - of_n[-1]["gold"] - (of_n[0]["proxy"] - of_n[0]["gold"])
+axes.set(xlabel=plots.KL_LABEL, ylabel=plots.SCORE_LABEL)
+axes.set_title(f"Of the proxy's gain, {lost:.1f} never reached gold (best of {ns[-1]})")
+axes.legend(fontsize=8, ncols=2)
+Picture(figure, "Proxy and gold against KL for the optimum, best-of-n close below it, and a coin that stays flat.")
+
+# %% [markdown]
+# Best-of-n is nearly the optimum: at equal KL there is almost nothing to be won by cleverness. That makes it the
+# yardstick for every method in this course. Its price is paid at *inference*: $n$ responses for each answer, for
+# ever, and KL grows only with $\log n$, so a policy far from its reference is out of reach. What PPO buys is not a
+# better frontier but a policy that needs one draw.
+#
+# The coin shows what KL alone is worth: nothing. And the gap between blue and orange is **Goodhart's law** at its
+# beginning: the measure has become a target. Here gold still rises. Chapter 07 pushes on until something breaks.
+
+# %% [markdown]
+# ## 8. What it measured
+#
+# One pool is one SFT policy, one proxy, one gold. The shipped results repeat everything with five seeds, each with
+# models of its own, and put PPO's path beside best-of-n (thin lines: seeds).
+
+# %%
+RESULTS = Path(rl.__file__).parents[1] / "benchmarks" / "results" / "chain.json"
+HOW = "python benchmarks/chain_seeds.py --out benchmarks/results/chain.json"
+rows = json.loads(RESULTS.read_text())["rows"] if RESULTS.is_file() else []
+print(f"made by: {HOW}" if rows else f"this installation has no results file; in the repository run {HOW}")
+print(
+    f"this pool, best of {ns[-1]}: proxy {of_n[-1]['proxy']:+.2f}, gold {of_n[-1]['gold']:+.2f} at {of_n[-1]['kl']:.2f} nats"
+)
+print(f"win rate of best-of-16 over a fresh response: proxy {wins['proxy']:.1%}, gold {wins['gold']:.1%}")
+by_n = {}
+for row in (p for seed in rows for p in seed["bestofn"]):
+    by_n.setdefault(row["n"], []).append(row)
+for n, found in by_n.items():
+    proxy, gold = ([p[name] for p in found] for name in ("proxy", "gold"))
+    print(f"best of {n:>3}, {len(found)} seeds: proxy {np.mean(proxy):+.2f} ± {np.std(proxy):.2f}", end="")
+    print(f", gold {np.mean(gold):+.2f} ± {np.std(gold):.2f}")
+
+# %%
+if rows:
+    names = {"proxy": "score/proxy", "gold": "score/gold"}
+    paths = [
+        [{"kl": m["kl"], **{k: m[v] for k, v in names.items()}} for m in row["penalised"]["curve"]] for row in rows
+    ]
+    middle = [{k: float(np.median([p[k] for p in found])) for k in found[0]} for found in by_n.values()]
+    figure = plots.figure()
+    title = "At equal KL best-of-n earns more than PPO; PPO needs one draw"
+    plots.reward_against_kl(
+        figure.add_subplot(), paths, [{**p, "n": int(p["n"])} for p in middle], title=title, root=True
+    )
+else:
+    figure = plots.figure(4, 1)
+Picture(
+    figure, "Proxy and gold against KL, five seeds: best-of-n as marks above PPO's paths until they end farther out."
+)
+
+# %% [markdown]
+# ### Pitfall: comparing methods at their best moments
+#
+# "Method A reached this reward, method B that one" says nothing while their KLs differ: everyone can buy reward.
+# Compare at *equal KL*, with gold, over seeds, and say what each answer costs at inference.
+#
+# ## 9. What a framework would do for you here
+#
+# - **Tunix**: `compute_kl_divergence(per_token_logps, ref_per_token_logps, method=...)` knows `"kl"`, `"mse_kl"` and
+#   `"low_var_kl"`: your $k_1$, $k_2$ and $k_3$. The default is the last; in a reward that is unbiased too, and as a
+#   loss it has the gradient of section 2's last line.
+# - **TRL**: GRPO's optional penalty is $k_3$ in the loss. Its `BestOfNSampler` was deprecated and then taken out:
+#   best-of-n is a loop around `generate` and a reward model, as you wrote it.
+# - **InstructGPT** penalises $k_1$ per token in the reward, with $\beta$ fixed. **WebGPT** (Nakano et al.) used
+#   best-of-n in place of RL for its best model; there it is called rejection sampling.
+#
+# ## 10. Mini-challenge
+#
+# In words: a colleague writes, "Best-of-64 gets the same reward as our PPO policy, at a tenth of the KL. So PPO is
+# useless, and we ship best-of-64." Name two measurements that you would ask for before you believe the first
+# sentence, one way in which the conclusion could be right, and one in which it is wrong. Then the harder one: the
+# reward is a verifier that says right or wrong. What do you now say about the "tenth of the KL"?
+#
+# ## Sources
+#
+# - Kullback and Leibler 1951, *On information and sufficiency*
+# - Schulman 2020, [Approximating KL divergence](http://joschu.net/blog/kl-approx.html) ($k_1$, $k_2$, $k_3$)
+# - Stiennon et al. 2020, [Learning to summarize from human feedback](https://arxiv.org/abs/2009.01325) (best-of-n and
+#   its KL)
+# - Nakano et al. 2021, [WebGPT](https://arxiv.org/abs/2112.09332), appendix I; Hilton and Gao 2022, *Measuring
+#   Goodhart's law* (the estimator)
+# - Beirami et al. 2024, [Theoretical guarantees on the best-of-n alignment policy](https://arxiv.org/abs/2401.01879)
+#   (a bound, and the exact policy)
+# - Yang et al. 2024, [Asymptotics of language model alignment](https://arxiv.org/abs/2404.01730) (best-of-n is nearly
+#   the optimum)
+# - Rafailov et al. 2023, [Direct preference optimization](https://arxiv.org/abs/2305.18290), equation 4 (the closed
+#   form)
+# - Gao et al. 2022, [Scaling laws for reward model overoptimization](https://arxiv.org/abs/2210.10760) (proxy and
+#   gold against KL)

@@ -1,0 +1,476 @@
+# %% [markdown]
+# # 08 · Again: collect, retrain, refine
+#
+# **Goal.** Close the loop. The reward model has never read what the policy writes now. So let the policy write, have its
+# texts compared, teach the reward model, and run PPO a second time. Along the way you model how noisy real raters are, and
+# decide *which* pairs to ask them about.
+#
+# **Time.** Plan two hours. The set-up cell says how long the machine computes and how many minutes the exercises take.
+#
+# **Measured here.** How much worse the reward model is on the policy's own texts; how often single raters are right; what
+# a clever choice of pairs gains over a random one *at the same cost in labels*; and what a second round of PPO gains.
+
+# %% tags=["setup"]
+import rlhf_lesson as rl
+from rlhf_lesson.checks import check, hint, solution, yours
+
+rl.setup("08_iterate")
+
+# %%
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rlhf_lesson import demo, evaluate, iterate, plots, train_ppo, train_reward
+from rlhf_lesson.bradley_terry import win_probability
+from rlhf_lesson.course import chain
+from rlhf_lesson.plots import Picture
+from rlhf_lesson.widgets.dashboard import dashboard
+from rlhf_lesson.widgets.measured import measured
+
+built = chain()  # SFT policy, proxy and gold: trained once on a machine
+data, tokenizer, sft = built.data, built.data.tokenizer, built.sft
+pad_id, gold = tokenizer.pad_token_id, built.scorers["gold"]
+ids = {"pad_id": pad_id, "end_id": tokenizer.eos_token_id}
+prompts, held_out = data.prompts("gold", "proxy"), demo.held_out_prompts(data, 64)
+
+# %% [markdown]
+# ## 1. Why again?
+#
+# The proxy learnt from comparisons of *human* sentences. Then PPO went looking for texts that it likes, and found texts of
+# another kind. What counts is how well the proxy orders those:
+#
+# $$\text{accuracy}(\pi) = \Pr_{\,y, y' \sim \pi}\big[\, r(y) > r(y') \iff r_{\text{gold}}(y) > r_{\text{gold}}(y') \,\big],$$
+#
+# and $\pi$ is the policy that the proxy itself has shaped. Statistics calls this *distribution shift*; here it is made on
+# purpose, and it is the opening through which reward hacking comes in (chapter 07).
+#
+# First a short round of PPO, with a weak KL penalty so that it gets somewhere.
+
+# %%
+play = iterate.Config(
+    candidates=rl.scale(quick=256, full=512),
+    labels=rl.scale(quick=96, full=128),
+    held_out=256,
+    batch=32,
+    reward=train_reward.Config(epochs=1, learning_rate=2e-4),
+    ppo=train_ppo.Config(iterations=16, batch=32, temperature=0.7, kl_coef=0.05),
+)
+
+
+def noted(steps, curve):
+    """Passes a loop's steps on and keeps of each what the figures need."""
+    for state, row, rollout in steps:
+        curve.append({"kl": row["kl"], "proxy": row["score/proxy"], "gold": row["score/gold"]})
+        yield state, row, rollout
+
+
+first_path = []
+steps = train_ppo.train(play.ppo, sft, prompts, built.scorers, **ids)
+policy = demo.last("PPO, first round", noted(steps, first_path)).policy
+
+# %% [markdown]
+# Now two samples of the policy for each of some prompts: *candidates* to be compared. Pairs of equal texts are dropped,
+# since nobody could choose between them.
+#
+# **Predict, then run.** On pairs of the SFT policy's samples, how often does the proxy agree with gold? And on pairs of the
+# new policy's, more often or less? Think of what PPO did to the spread of the proxy's scores, too.
+
+# %%
+drawn = {"first policy": policy, "SFT policy": sft}
+keys = dict(zip(drawn, jax.random.split(jax.random.key(8)), strict=True))
+fresh = {
+    name: iterate.candidates(p, sft, built.scorers, prompts, keys[name], tokenizer, play, play.held_out)
+    for name, p in drawn.items()
+}
+for name, pairs in fresh.items():
+    share = iterate.agreement_with_gold(pairs.scores["proxy"], pairs.scores["gold"])
+    error = (share * (1 - share) / len(pairs.rows)) ** 0.5
+    print(f"{name:<13} proxy agrees with gold on {share:.1%} ± {error:.1%} of {len(pairs.rows)} pairs")
+
+# %% [markdown]
+# The two standard errors matter: a few hundred pairs can't tell small differences. Section 8 has more seeds.
+
+# %%
+figure = plots.figure(8, 3.4)
+for axes, (name, pairs) in zip(figure.subplots(1, 2, sharex=True, sharey=True), fresh.items(), strict=True):
+    lead = {scorer: pairs.scores[scorer][:, 0] - pairs.scores[scorer][:, 1] for scorer in ("proxy", "gold")}
+    wrong = lead["proxy"] * lead["gold"] < 0
+    axes.plot(lead["proxy"][~wrong], lead["gold"][~wrong], ".", color="#999999", markersize=4, label="same order")
+    axes.plot(lead["proxy"][wrong], lead["gold"][wrong], "x", color=plots.ROLES["policy"]["color"], label="other order")
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.axvline(0, color="black", linewidth=0.6)
+    axes.set(xlabel="proxy: first less second", title=f"{name}: {wrong.mean():.0%} in another order")
+axes.legend(fontsize=8)
+figure.axes[0].set_ylabel("gold: first less second")
+Picture(figure, "Leads of proxy and gold in pairs of samples: crosses are pairs that the two order differently.")
+
+# %% [markdown]
+# Most crosses lie near the middle: pairs that gold finds nearly equal. Those far out are the dangerous ones.
+
+# %% [markdown]
+# ## 2. Raters are noisy: how noisy?
+#
+# A gold model that answered without error would be too good a rater. Real ratings tell how good single raters are: draw a
+# pair of film sentences and one rating of each, and see whether that choice agrees with the mean of all *other* ratings.
+#
+# The model of this noise is Bradley-Terry with a temperature $T$: a rater who truly sees a lead of $m$ chooses the better
+# text with probability $\sigma(m / T)$. Averaged over all pairs that must give the agreement that was measured,
+#
+# $$\frac{1}{N} \sum_i \sigma\!\left(\frac{|m_i|}{T}\right) = \text{agreement},$$
+#
+# and the left side falls as $T$ grows, so it can be solved by halving an interval.
+
+# %% tags=["exercise"]
+from rlhf_lesson.iterate import noise_temperature
+
+# %% [markdown]
+# **Predict, then run.** How often does a single choice agree with the crowd: over all pairs, in the sixth of them that the
+# crowd finds closest, and in the sixth that lies farthest apart? One number $T$ was fitted to the first answer. Does it
+# know the other two?
+
+# %%
+noise_temperature = yours("noise_temperature")
+movies = [sentence for part in data.by_split.values() for sentence in part]
+margins, agrees = iterate.rater_agreement(movies, 10_000, seed=0)
+in_points = noise_temperature(margins, float(agrees.mean()))
+sixths = np.array_split(np.argsort(margins), 6)
+
+figure = plots.figure(7, 3.4)
+axes = figure.add_subplot()
+seen = [agrees[part].mean() for part in sixths]
+axes.plot([margins[part].mean() for part in sixths], seen, "o", color=plots.ROLES["gold"]["color"], label="real raters")
+grid = np.linspace(0, margins.max(), 200)
+axes.plot(grid, 1 / (1 + np.exp(-grid / in_points)), **plots.style("reference", "linestyle"), label="one temperature")
+axes.set(xlabel="how far apart the crowd puts the two (rating points)", ylabel="share of choices with the crowd")
+axes.set_title(f"Single raters agree with the crowd in {agrees.mean():.1%} of the pairs", fontsize=11)
+axes.legend(fontsize=8)
+Picture(figure, "Agreement of single raters with the crowd rises with the distance, as one logistic curve says.")
+
+# %% [markdown]
+# One number describes near and far pairs. That is the best argument there is for the logistic function in every
+# preference loss of this course.
+#
+# ### Pitfall: a rating that is compared with itself
+#
+# Take the mean of *all* ratings as the truth and each rating agrees with its own part in it. Raters then look better than
+# they are, most of all where there are few of them. The function above leaves the deciding rating out.
+#
+# ### The same noise in gold's units
+#
+# Gold's scores have a scale of their own, so $T$ must be found there: raters of *gold's* scores should agree with gold as
+# often as real raters agree with the crowd, on the same kind of pairs.
+
+# %%
+sentences = [rated.response for rated in data.rated("eval")]
+scores = train_reward.score(gold, sentences, pad_id=pad_id)
+i, j = np.random.default_rng(0).integers(len(scores), size=(2, 10_000))
+temperature = noise_temperature((scores[i] - scores[j])[i != j], float(agrees.mean()))
+print(f"T = {in_points:.2f} rating points, or {temperature:.2f} of gold's units")
+
+# %% [markdown]
+# ## 3. One noisy choice
+#
+# $$\Pr(\text{first}) = \sigma\!\left(\frac{s_{\text{first}} - s_{\text{second}}}{T}\right)$$
+#
+# Draw from it, pair by pair. A rounded probability would be a rater who never errs.
+
+# %% tags=["exercise"]
+from rlhf_lesson.iterate import label
+
+# %%
+label = yours("label")
+draw = (policy, sft, built.scorers, prompts)
+pool = iterate.candidates(*draw, jax.random.key(9), tokenizer, play, play.candidates)
+truth = pool.scores["gold"]
+choices = label(jnp.asarray(truth[:, 0]), jnp.asarray(truth[:, 1]), jax.random.key(10), temperature=temperature)
+right = np.asarray(choices) == (truth[:, 0] > truth[:, 1])
+print(f"on film sentences a rater is right in {agrees.mean():.1%}, on this policy's pairs in {right.mean():.1%}")
+
+# %% [markdown]
+# The policy's samples are more alike than random film sentences, so raters err more often on them. The better a policy
+# gets, the more a label costs per bit of truth: one reason why later rounds of RLHF are dearer than the first.
+
+# %% [markdown]
+# ## 4. Which pairs?
+#
+# A label costs money, a candidate hardly any. So sample many pairs and ask about the telling ones. Two measures of "telling",
+# both from probabilities $p_m$ that the first text wins, one for each member $m$ of an ensemble of reward models.
+#
+# **Doubt.** The entropy of the members' mean $\bar p$: high where the ensemble does not know who wins,
+#
+# $$H(\bar p), \qquad H(p) = -p \log p - (1 - p) \log (1 - p).$$
+
+# %% tags=["exercise"]
+from rlhf_lesson.iterate import choice_entropy
+
+# %% [markdown]
+# **Dispute.** But a pair of equally good texts is a coin toss for everyone, for ever, and doubt is greatest just there.
+# What a label can *teach* is which member is right, and that is nothing where all are equally unsure:
+#
+# $$H(\bar p) - \frac{1}{M} \sum_m H(p_m).$$
+#
+# This difference is the expected information gain about the member (BALD).
+
+# %% tags=["exercise"]
+from rlhf_lesson.iterate import information_gain
+
+# %% [markdown]
+# And then the pairs with the most of it:
+
+# %% tags=["exercise"]
+from rlhf_lesson.iterate import most
+
+# %% [markdown]
+# Where do the members come from? Several reward models would be best and cost several trainings. The proxy was trained with
+# dropout, so thinned copies of it are an ensemble for free: each member drops its own units, the same ones for all texts.
+#
+# **Predict, then run.** The left cloud shows doubt and dispute for each pair. Must one of the two always be the larger? And
+# which measure picks pairs that lie closer together in gold's eyes?
+
+# %%
+choice_entropy, information_gain, most = yours("choice_entropy"), yours("information_gain"), yours("most")
+thinned = iterate.dropout_scores(built.scorers["proxy"], pool.rows, jax.random.key(11), members=6, pad_id=pad_id)
+wins = win_probability(jnp.asarray(thinned[..., 0]), jnp.asarray(thinned[..., 1]))  # (M, pairs)
+doubt, dispute = np.asarray(choice_entropy(wins)), np.asarray(information_gain(wins))
+chosen = {
+    "random": iterate.at_random(wins, play.labels, jax.random.key(12)),
+    "doubt": most(doubt, play.labels),
+    "dispute": most(dispute, play.labels),
+}
+gap = np.abs(truth[:, 0] - truth[:, 1])
+for name, rows in chosen.items():
+    print(f"{name:<8} {len(rows)} pairs; gold puts their texts {gap[rows].mean():.2f} apart on average")
+
+# %%
+figure = plots.figure(8, 3.4)
+left, right_axes = figure.subplots(1, 2)
+left.scatter(doubt, dispute, c=gap, s=10)
+left.set(xlabel="doubt (nats)", ylabel="dispute (nats)", title="Dispute never exceeds doubt")
+marks = (("random", "-"), ("doubt", "--"), ("dispute", ":"))
+for name, dash in marks:
+    ordered = np.sort(gap[chosen[name]])
+    right_axes.step(ordered, np.arange(1, len(ordered) + 1) / len(ordered), linestyle=dash, label=name)
+right_axes.set(xlabel="gold's distance between the texts", ylabel="share of chosen pairs", title="What would be asked")
+right_axes.legend(fontsize=8)
+Picture(
+    figure, "Doubt against dispute of each candidate, and how far apart gold puts the pairs that each rule chooses."
+)
+
+# %% [markdown]
+# Doubt spends its labels on pairs that are close in truth as well: there raters err most. Dispute is meant to avoid that, as
+# far as its members are honest about what they do not know. Copies of *one* network share its blind spots, though: where all
+# are wrong in the same way there is no dispute.
+
+# %% [markdown]
+# ## 5. Ask, and teach the reward model
+#
+# Each rule gets the same number of labels, from the same raters, on pairs from the same pool. New labels are few and old
+# ones many, so a new pair stands several times in the training data, mixed with old pairs; without these the model would
+# forget what it knew. Training goes on from the proxy's own trunk. One more control uses old labels in place of new ones, so
+# that a gain can be told from mere extra training.
+
+
+# %%
+def ask(rows, key):
+    """Comparisons of the chosen pairs, the preferred response first."""
+    both = jnp.asarray(truth[rows])
+    first = label(both[:, 0], both[:, 1], key, temperature=temperature)
+    ordered = (pool.rows[i] if left else pool.rows[i][::-1] for i, left in zip(rows, np.asarray(first), strict=True))
+    return [train_reward.Comparison(pair) for pair in ordered]
+
+
+human = data.comparisons(data.choices(demo.Config().pairs, "proxy", seed=data.seed))
+shuffled = [human[i] for i in np.random.default_rng(0).permutation(len(human))]
+replay = rl.scale(quick=256, full=512)
+
+
+def teach(name, new):
+    """The proxy's trunk, trained on old and new comparisons, and normalised as the proxy was."""
+    old = shuffled[: replay + play.repeats * (play.labels - len(new))]
+    steps = train_reward.train(play.reward, built.scorers["proxy"].trunk, old + play.repeats * new, pad_id=pad_id)
+    model = demo.last(f"reward, {name}", steps).model
+    return iterate.normalised_on(model, sft, prompts, jax.random.key(13), tokenizer, play)
+
+
+# %%
+arms = rl.scale(quick=("random", "dispute"), full=("random", "doubt", "dispute"))
+asked = {name: ask(chosen[name], jax.random.key(14)) for name in arms}
+proxies = {"old proxy": built.scorers["proxy"], "old labels again": teach("old labels", [])}
+proxies |= {name: teach(name, new) for name, new in asked.items()}
+
+# %%
+own = fresh["first policy"]
+texts = [row for pair in own.rows for row in pair]
+accuracy = {
+    name: iterate.agreement_with_gold(train_reward.score(m, texts, pad_id=pad_id).reshape(-1, 2), own.scores["gold"])
+    for name, m in proxies.items()
+}
+for name, share in accuracy.items():
+    print(f"{name:<18} agrees with gold on {share:.1%} of fresh pairs of the labelled policy")
+print(f"one standard error is {np.sqrt(0.2 * 0.8 / len(own.rows)):.1%}; all judge the same pairs, which helps a little")
+
+# %% [markdown]
+# ### Pitfall: judging on the pairs that were chosen
+#
+# Accuracy is measured on *fresh, random* pairs. On the chosen ones every actively taught model looks poor, since they are the
+# hard ones, and comparing models on the pairs of one of them favours that one. Hold out before you choose.
+#
+# ### Pitfall: a new reward model has a new scale
+#
+# The score has no natural unit: the head starts anew and its scores may be twice as wide. With the same $\beta$ that is a
+# penalty half as strong, and a "better" second round may only have gone further. So every proxy is shifted and scaled to
+# mean 0 and spread 1 on the *SFT policy's* samples before PPO sees it.
+
+# %% [markdown]
+# ## 6. The second round of PPO
+#
+# It starts from the SFT policy again, with the same settings, seed and length as the first, so that what it gains comes from
+# labels and not from more training. (Production systems often go on from the last policy instead, and then must say which
+# reference their KL is measured from.)
+
+# %%
+second_path = []
+scorers = {"proxy": proxies["dispute"], "gold": gold}
+steps = train_ppo.train(play.ppo, sft, prompts, scorers, **ids)
+live = dashboard(noted(steps, second_path), title="PPO, second round")
+live
+
+# %%
+second = live.start().result().policy
+
+# %% [markdown]
+# **Predict, then run.** Proxy and gold against KL for both rounds. If the new labels helped, which curve must come closer to
+# which, and at which end of the axis would you look?
+
+# %%
+figure = plots.figure(9, 3.8)
+panels = figure.subplots(1, 2, sharex=True, sharey=True)
+for axes, path, title in zip(panels, (first_path, second_path), ("First round", "Second round"), strict=True):
+    plots.reward_against_kl(axes, [path], title=title)
+Picture(figure, "Proxy and gold against KL in the first and in the second round of PPO, on the same axes.")
+
+# %%
+before, after = plots.smooth([p["kl"] for p in first_path]), plots.smooth([p["kl"] for p in second_path])
+same = min(before.max(), after.max())
+reached = {}
+for name, path in {"first round": first_path, "second round": second_path}.items():
+    kl = np.maximum.accumulate(plots.smooth([p["kl"] for p in path]))
+    reached[name] = {s: np.interp(same, kl, plots.smooth([p[s] for p in path])) for s in ("proxy", "gold")}
+    print(f"{name:<13} at {same:.1f} nats: proxy {reached[name]['proxy']:+.2f}, gold {reached[name]['gold']:+.2f}")
+
+# %% [markdown]
+# Read at the *same* KL, or the round that went further wins by going further. And the two proxies are two different
+# measures: only gold is the same on both sides.
+
+# %%
+how = {"response": play.ppo.response, "temperature": play.ppo.temperature, "batch": play.batch}
+written = {
+    name: evaluate.sample(p, sft, built.scorers, held_out, jax.random.key(15), tokenizer, **how)
+    for name, p in {"SFT": sft, "first round": policy, "second round": second}.items()
+}
+for name, samples in written.items():
+    means = {s: values.mean() for s, values in samples.scores.items()}
+    print(f"\n{name}: gold {means['gold']:+.2f}, KL {samples.kl.mean():.1f}, ", end="")
+    print(f"distinct word pairs {evaluate.distinct(samples.texts):.2f}")
+    for text in samples.texts[:3]:
+        print("  ", text)
+
+# %% [markdown]
+# Read the samples, not only the numbers: raters who know only better and worse of *these* pairs can't tell a policy about
+# what no sample showed.
+
+# %% [markdown]
+# ## 7. Pitfalls of a second round, and what helps
+#
+# | what goes wrong | what helps |
+# |---|---|
+# | near-equal pairs: labels are coin tosses | several raters for the same pair; dispute, not doubt; let raters say "equal" |
+# | raters differ in what they want | written guidelines with examples; measure agreement (chapter 03) before paying for more |
+# | the labelled policy is not the one that PPO will reach | label often and little; keep the KL small in between |
+# | old knowledge is forgotten | replay old comparisons |
+# | raters learn to like what the policy does (sycophancy) | blind comparisons; raters who did not see earlier rounds |
+# | the policy writes one text for all prompts | look at distinct word pairs; there is nothing to compare in a collapsed policy |
+# | labels cost too much | a model as rater (RLAIF, constitutional AI), checked by people on a held-out sample |
+#
+# The last line is tempting, since our own raters are a model. Everything that gold does not see, no number of its labels can
+# teach: two rounds bring the proxy closer to *gold*, not to people.
+
+# %% [markdown]
+# ## 8. What it measured
+#
+# One run can't tell a selection rule from luck. The results file holds a second round for several seeds, each with its own
+# candidates, labels, order of training and PPO; every rule had the same candidates and the same number of labels. A dot is
+# one seed's difference to the *random* choice of the same seed.
+
+# %%
+found = measured("iterate", made_by="iterate.py")
+names = {"old proxy": "no second round", "old labels again": "old labels again"}
+names |= {"entropy": "doubt (one model)", "information": "dispute (6 members)"}
+figure = plots.figure(9, 3.4)
+panels = figure.subplots(1, 2, sharey=True)
+for axes, what, unit in zip(panels, ("accuracy", "gold"), ("accuracy on fresh pairs", "gold at equal KL"), strict=True):
+    for place, name in enumerate(names):
+        dots = [seed[name][what] - seed["random"][what] for seed in found["compared"] if what in seed[name]]
+        axes.plot(dots, [place] * len(dots), "o", markerfacecolor="none", color=plots.ROLES["policy"]["color"])
+        if dots:
+            axes.plot(np.mean(dots), place, "|", markersize=22, markeredgewidth=3, color="black")
+    axes.axvline(0, linestyle=":", color="black")
+    axes.set(xlabel=f"{unit}, less the random choice's")
+panels[0].set_yticks(range(len(names)), names.values())
+figure.suptitle("Right of the line: better than a random choice of pairs at the same cost (bar: mean)", fontsize=11)
+Picture(
+    figure, "Differences to random selection by seed, for accuracy on fresh pairs and for gold after a second PPO run."
+)
+
+# %%
+count = len(found["compared"])
+for name, rows in found["less_random"].items():
+    for what, numbers in rows.items():
+        clear = abs(numbers["mean"]) > 2 * numbers["standard_error"]
+        verdict = ("ahead" if numbers["mean"] > 0 else "behind") if clear else "not told apart"
+        line = f"{numbers['mean']:+.3f} ± {numbers['standard_error']:.3f}, ahead in {numbers['ahead']} of {count}"
+        print(f"{names[name]:<20} {what:<9} less random: {line}: {verdict}")
+labels = {
+    name: np.mean([seed["arms"][name]["right_labels"] for seed in found["seeds"]]) for name in ("random", "entropy")
+}
+print(f"labels that follow gold: {labels['random']:.1%} of a random choice, {labels['entropy']:.1%} of doubt's")
+gained = reached["second round"]["gold"] - reached["first round"]["gold"]
+print(f"your own second round gained {gained:+.2f} of gold at equal KL; accuracy {accuracy['dispute']:.1%}")
+
+# %% [markdown]
+# Read the verdicts before you believe in a rule. "Not told apart" is a result too: it means that the rule's labels were
+# worth about as much as a random choice's, at this number of labels and seeds, and that the random choice is simpler and
+# never biased. Published results on active learning for preferences go both ways as well; Christiano and others chose
+# by an ensemble's disagreement, and found that on some tasks it did harm.
+
+# %% [markdown]
+# ## 9. What a framework would do for you here
+#
+# - **InstructGPT** says that steps 2 and 3 can be iterated, with new comparisons of the current best policy; most of its
+#   comparisons came from supervised policies, some from PPO policies. **Bai et al.** retrained preference models and
+#   policies about weekly on fresh comparisons, and mixed old data in, as you did.
+# - **TRL** leaves the round to you: `RewardTrainer` for the reward model, then an online trainer. Its `OnlineDPOTrainer`
+#   closes the loop at every step instead: it samples two completions a prompt and asks a reward model or a *judge* (such as
+#   `HfPairwiseJudge`) which is better.
+# - **Tunix** has no collection of labels: its `RLCluster` samples and scores, and what changes between your rounds is the
+#   reward function or reward model that you pass to it.
+# - None of the three chooses which pairs to label. That, and the labelling tool, is where the work of a real round is.
+#
+# ## 10. Mini-challenge
+#
+# You may buy as many labels as one round had, and no more. In words: would you spend them in one round on one policy, or in
+# four small rounds on four? Name what each plan risks, and the one measurement that would make you switch. Then try two
+# rounds with `iterate.train(replace(play, rounds=2, labels=play.labels // 2), ...)`.
+#
+# ## Sources
+#
+# - Christiano et al. 2017, [Deep reinforcement learning from human preferences](https://arxiv.org/abs/1706.03741)
+#   (section 2.2.4: queries chosen by an ensemble's variance)
+# - Ziegler et al. 2019, [Fine-tuning language models from human preferences](https://arxiv.org/abs/1909.08593) (online data)
+# - Ouyang et al. 2022, [InstructGPT](https://arxiv.org/abs/2203.02155)
+# - Bai et al. 2022, [Training a helpful and harmless assistant](https://arxiv.org/abs/2204.05862) (iterated online RLHF)
+# - Bai et al. 2022, [Constitutional AI](https://arxiv.org/abs/2212.08073)
+# - Houlsby et al. 2011, [Bayesian active learning for classification and preference learning](https://arxiv.org/abs/1112.5745)
+# - Gal and Ghahramani 2016, [Dropout as a Bayesian approximation](https://arxiv.org/abs/1506.02142)
+# - Lewis and Gale 1994, [A sequential algorithm for training text classifiers](https://arxiv.org/abs/cmp-lg/9407020)

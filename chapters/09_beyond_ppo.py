@@ -1,0 +1,525 @@
+# %% [markdown]
+# # 09 · Beyond PPO: DPO, RLOO, GRPO
+#
+# **Goal.** PPO needs a reward model, a critic, a sampler and a dozen settings. Take pieces away and see what is lost. DPO
+# drops the reward model and the sampling: pairs go straight into the policy. RLOO and GRPO drop the critic: the other
+# answers to the same prompt are the baseline. Then compare them all *at equal KL*, over several seeds.
+#
+# **Time.** Plan two and a half hours. The set-up cell says how long the machine computes and how many minutes the
+# exercises take.
+#
+# **Measured here.** That DPO and RLHF look for the same policy; what DPO does to the probability of the texts that were
+# *chosen*; what a wrong reference costs; what GRPO's division by the spread amplifies; and five trained methods and best-of-n
+# against KL.
+
+# %% tags=["setup"]
+import rlhf_lesson as rl
+from rlhf_lesson.checks import check, hint, solution, yours
+
+rl.setup("09_beyond_ppo")
+
+# %%
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from rlhf_lesson import demo, evaluate, iterate, plots, train_dpo, train_grpo
+from rlhf_lesson.bradley_terry import win_probability
+from rlhf_lesson.course import chain
+from rlhf_lesson.diagnose import check_first_margin
+from rlhf_lesson.kl import exact_kl, tilted_policy
+from rlhf_lesson.plots import Picture
+from rlhf_lesson.rollout import Prompts
+from rlhf_lesson.widgets.frontier import frontier
+from rlhf_lesson.widgets.measured import measured
+
+built = chain()  # SFT policy, proxy and gold: trained once on a machine
+sft, tokenizer = built.sft, built.data.tokenizer
+ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
+prompts, held_out = built.data.prompts("gold", "proxy"), demo.held_out_prompts(built.data, 64)
+sampling = {"response": 24, "temperature": 0.7}
+
+# %% [markdown]
+# ## 1. The policy is secretly a reward model
+#
+# Chapter 05 gave the policy that RLHF is looking for in closed form. Read it from right to left, and it gives the *reward*
+# that a policy is the best answer to:
+#
+# $$\pi^*(y) = \frac{1}{Z}\, \pi_{\text{ref}}(y)\, e^{r(y)/\beta} \quad\Longleftrightarrow\quad
+# r(y) = \beta \log \frac{\pi^*(y)}{\pi_{\text{ref}}(y)} + \beta \log Z.$$
+#
+# $Z$ belongs to the prompt, nobody can compute it, and in Bradley-Terry it does not matter: two answers to *one* prompt are
+# compared, and only the difference of their rewards counts. So put the policy where the reward model stood, in the very loss
+# of chapter 04:
+#
+# $$L = -\log \sigma\big( s(y_{\text{chosen}}) - s(y_{\text{rejected}}) \big), \qquad
+# s(y) = \beta \,\big(\log \pi(y) - \log \pi_{\text{ref}}(y)\big).$$
+#
+# That is DPO. $s$ is called the *implicit reward*. The log-probabilities are those of whole responses: sums over tokens.
+
+# %% tags=["exercise"]
+from rlhf_lesson.losses import dpo_loss
+
+# %% [markdown]
+# ### Do they really want the same policy?
+#
+# A world with six answers can be computed exactly. Raters choose between any two by Bradley-Terry on a known reward $r$. One
+# policy descends your `dpo_loss`, averaged over all pairs and both outcomes. Another climbs
+# $\mathbb{E}_\pi[r] - \beta\, \mathrm{KL}(\pi \| \pi_{\text{ref}})$. Neither is told the closed form.
+#
+# **Predict, then run.** Where does each end? And what would DPO do if raters always chose the better one, without noise?
+
+# %%
+dpo_loss = yours("dpo_loss")
+reward, beta = jnp.array([1.5, 1.0, 0.3, 0.0, -0.5, -1.0]), 0.5
+reference = jax.nn.log_softmax(jnp.array([-1.0, 0.5, 1.0, 0.8, 0.0, 0.6]))
+first, second = (x.ravel() for x in jnp.meshgrid(jnp.arange(6), jnp.arange(6)))
+
+
+def by_pairs(logits, beats):
+    """Expected DPO loss over all ordered pairs; `beats` is the chance that the first of a pair wins."""
+    logp = jax.nn.log_softmax(logits)
+    given = (logp[first], logp[second], reference[first], reference[second])
+    turned = (logp[second], logp[first], reference[second], reference[first])
+    return jnp.mean(beats * dpo_loss(*given, kl_coef=beta) + (1 - beats) * dpo_loss(*turned, kl_coef=beta))
+
+
+def by_reward(logits):
+    logp = jax.nn.log_softmax(logits)
+    return beta * exact_kl(logp, reference) - jnp.sum(jnp.exp(logp) * reward)
+
+
+# %%
+def descend(loss, steps=1500):
+    adam = optax.adam(0.02)
+
+    def step(carry, _):
+        logits, state = carry
+        updates, state = adam.update(jax.grad(loss)(logits), state)
+        return (optax.apply_updates(logits, updates), state), None
+
+    return jax.nn.log_softmax(jax.lax.scan(step, (reference, adam.init(reference)), None, steps)[0][0])
+
+
+noisy = win_probability(reward[first], reward[second])
+certain = jnp.where(first == second, 0.5, reward[first] > reward[second])
+ends = {
+    "reference": reference,
+    "closed form": tilted_policy(reference, reward, kl_coef=beta),
+    "reward and KL": descend(by_reward),
+    "DPO, noisy raters": descend(lambda logits: by_pairs(logits, noisy)),
+    "DPO, sure raters": descend(lambda logits: by_pairs(logits, certain)),
+}
+for name, logp in ends.items():
+    print(f"{name:<18} KL {float(exact_kl(logp, reference)):.3f} nats   {np.round(np.exp(logp), 3)}")
+
+# %% [markdown]
+# The middle three are one policy. The last is not: raters who never err say nothing about *how much* better an answer is,
+# and the loss can always be lowered a little more by making the loser rarer, so only the number of steps stops it. $\beta$
+# means what it should only where choices are as noisy as Bradley-Terry says.
+
+# %% [markdown]
+# ## 2. DPO on the real model
+#
+# Pairs: two samples of the SFT policy for each prompt, labelled by the proxy as a Bradley-Terry rater of temperature 1 would.
+# So DPO gets the same wishes as PPO, and the same optimum. What it does *not* get is fresh samples on its way.
+
+# %%
+batch, count = 32, rl.scale(quick=320, full=1280)
+
+
+def draw(policy, asked, key):
+    """A scored response of a policy to each prompt."""
+    return evaluate.sample(policy, sft, built.scorers, asked, key, tokenizer, batch=batch, **sampling)
+
+
+rows = np.random.default_rng(0).permutation(len(prompts.tokens))[:count]
+asked = Prompts(*(x[rows] for x in prompts))
+key, noise = jax.random.split(jax.random.key(9))
+twice = draw(sft, evaluate.repeat_prompts(asked, 2), key)
+scores = jnp.asarray(twice.scores["proxy"]).reshape(-1, 2)
+wins = np.asarray(iterate.label(scores[:, 0], scores[:, 1], noise, temperature=1.0))
+choices = train_dpo.sampled_choices(asked, twice.tokens, twice.mask, wins)
+train_pairs, unseen = choices[:-64], choices[-64:]
+print(len(train_pairs), "pairs to learn from;", tokenizer.decode(train_pairs[0].prompt[1:]), "...")
+print("  chosen:  ", tokenizer.decode(train_pairs[0].chosen))
+print("  rejected:", tokenizer.decode(train_pairs[0].rejected))
+
+# %% [markdown]
+# **Predict, then run.** The loss starts at a number that you know: which? And the log-probability of the *chosen* responses:
+# will it rise?
+
+# %%
+settings = train_dpo.Config(epochs=3, learning_rate=5e-4, kl_coef=0.1, temperature=sampling["temperature"])
+look = jax.random.key(2)  # the same noise for every policy that is measured
+
+
+def point(policy):
+    """KL and scores on held-out prompts."""
+    samples = draw(policy, held_out, jax.random.clone(look))
+    return {"kl": samples.kl.mean(), **{name: float(values.mean()) for name, values in samples.scores.items()}}
+
+
+start = point(sft)
+paths, curve, trained = {"DPO": [start]}, [], {}
+
+
+def dpo_steps():
+    for state, row in train_dpo.train(settings, sft, train_pairs, pad_id=ids["pad_id"], dpo_loss=dpo_loss):
+        curve.append(row)
+        if row["step"] % max(1, row["steps"] // 4) == 0:
+            paths["DPO"].append(point(state.policy))
+        yield state, row
+
+
+trained["DPO"] = demo.last("DPO", dpo_steps()).policy
+print(f"first loss {curve[0]['loss']:.4f}, log 2 is {np.log(2):.4f}")
+
+# %%
+how = {"pad_id": ids["pad_id"], "temperature": sampling["temperature"]}
+moved = train_dpo.all_logprobs(trained["DPO"], train_pairs, **how) - train_dpo.all_logprobs(sft, train_pairs, **how)
+figure = plots.figure(9, 3.4)
+left, right = figure.subplots(1, 2)
+for name, role in (("chosen_reward", "gold"), ("rejected_reward", "policy"), ("margin", "proxy")):
+    values = plots.smooth([row[name] for row in curve])
+    left.plot(range(1, len(values) + 1), values, **plots.style(role, "linestyle"), label=name.replace("_", " "))
+left.axhline(0, color="#888888", linewidth=0.6)
+left.set(xlabel="step", ylabel="implicit reward (score units)", title="Only the difference is trained")
+left.legend(fontsize=8)
+bins = np.linspace(np.quantile(moved, 0.01), np.quantile(moved, 0.99), 30)
+for i, (name, role) in enumerate((("chosen", "gold"), ("rejected", "policy"))):
+    line = plots.style(role, "linestyle")
+    right.hist(
+        moved[:, i], bins, histtype="step", linewidth=1.6, label=f"{name}: mean {moved[:, i].mean():+.1f}", **line
+    )
+right.axvline(0, color="#888888", linewidth=0.6)
+right.set(xlabel="change of log-probability (nats)", ylabel="responses", title="Where the probability went")
+right.legend(fontsize=8)
+Picture(
+    figure, "DPO's implicit rewards by step, and how far the log-probability of chosen and rejected responses moved."
+)
+
+# %% [markdown]
+# The loss sees the difference of the two only. It may be won by raising the chosen text, by lowering the rejected one, or by
+# lowering both, the rejected one more. What both lose goes to texts *that no pair showed*, where nobody asked a rater. A
+# falling `chosen reward` is therefore no bug, but a curve to watch; sampling the policy is the only way to see what rose.
+
+# %% [markdown]
+# ### Its own reward model
+#
+# The implicit reward can be used like any reward model: on pairs that it has not seen, does it prefer what was chosen?
+
+# %%
+margins = train_dpo.implicit_margins(trained["DPO"], sft, unseen, kl_coef=settings.kl_coef, **how)
+agree = float(np.mean(margins > 0))
+chance = np.asarray(win_probability(scores[:, 0], scores[:, 1]))
+best = float(np.mean(np.maximum(chance, 1 - chance)))
+error = (agree * (1 - agree) / len(unseen)) ** 0.5
+print(f"implicit reward: right on {agree:.0%} ± {error:.0%} of {len(unseen)} unseen pairs")
+print(f"the proxy itself, which drew the labels, can be right on {best:.0%}: the rest is the raters' noise")
+
+# %% [markdown]
+# ### Pitfall: the wrong reference
+#
+# $s(y)$ compares with the policy that DPO *started from*, on the same tokens, at the same temperature. At step 0 all margins
+# must be 0 and the loss $\log 2$. Three ways to get it wrong, none of which raises an error by itself:
+
+# %%
+right_one = train_dpo.all_logprobs(sft, unseen, **how)
+half_way = train_dpo.all_logprobs(trained["DPO"], unseen, **how)
+hot = train_dpo.all_logprobs(sft, unseen, **{**how, "temperature": 1.0})
+lengths = np.array([[len(c.chosen), len(c.rejected)] for c in unseen])
+cases = {
+    "as it should be": (right_one, right_one),
+    "another temperature": (right_one, hot),
+    "another policy": (right_one, half_way),
+    "means against sums": (right_one, right_one / lengths),
+}
+for name, (policy_logp, reference_logp) in cases.items():
+    loss = dpo_loss(*policy_logp.T, *reference_logp.T, kl_coef=settings.kl_coef).mean()
+    gap = (policy_logp - reference_logp) @ np.array([1.0, -1.0])
+    try:
+        check_first_margin(float(np.abs(gap).max()))
+        said = "fine"
+    except ValueError:
+        said = "check_first_margin stops the run"
+    print(f"{name:<20} first loss {loss:.3f}, largest margin {np.abs(gap).max():6.2f} nats: {said}")
+
+# %% [markdown]
+# Two mistakes pass this check. A reference that *moves with the policy* keeps every margin at 0 and the loss at $\log 2$ for
+# ever. And **means instead of sums on both sides** start at $\log 2$ as well: then $\beta$ has another meaning for each length,
+# and a long rejected text is pushed down less than a short one. (SimPO does this on purpose, without a reference.)
+
+# %% [markdown]
+# ## 3. A baseline without a critic: RLOO
+#
+# Back to sampling. PPO's critic guesses how good a prompt is before the answer is known. Cheaper: answer each prompt $G$
+# times, and compare each answer with the *others*:
+#
+# $$A_i = r_i - \frac{1}{G - 1} \sum_{j \ne i} r_j.$$
+#
+# Leaving out $r_i$ matters. A baseline that contains the answer's own reward takes a part of it away.
+
+# %% tags=["exercise"]
+from rlhf_lesson.advantages import leave_one_out
+
+# %% [markdown]
+# **Predict, then run.** For a policy over three answers, the exact policy gradient is known. Estimate it from groups of four
+# with no baseline, with the group's mean, and with the mean of the others. Which are right on average, and which is least
+# noisy? One of them is wrong by a factor: which factor?
+
+# %%
+leave_one_out = yours("leave_one_out")
+logits, worth = jnp.array([0.5, 0.0, -0.5]), jnp.array([2.0, 3.0, 1.0])
+exact = jax.grad(lambda z: jax.nn.softmax(z) @ worth)(logits)
+
+
+def estimate(key, baseline):
+    """One group's estimate of the policy gradient, per answer."""
+    answers = jax.random.categorical(key, logits, shape=(4,))
+    return jax.grad(lambda z: jnp.mean(jax.nn.log_softmax(z)[answers] * baseline(worth[answers])))(logits)
+
+
+groups = jax.random.split(jax.random.key(3), 20_000)
+for name, baseline in {
+    "no baseline": lambda r: r,
+    "the group's mean": lambda r: r - r.mean(),
+    "the others' mean": leave_one_out,
+}.items():
+    found = jax.vmap(lambda k, baseline=baseline: estimate(k, baseline))(groups)
+    ratio = float(found.mean(0) @ exact / (exact @ exact))
+    print(f"{name:<17} {ratio:.2f} of the exact gradient, spread {float(jnp.sqrt(found.var(0).sum())):.2f}")
+
+# %% [markdown]
+# The group's mean is short by $(G - 1)/G$, a mere change of the step size while all groups are equally large. It is no
+# accident that GRPO can afford it.
+
+# %% [markdown]
+# ## 4. GRPO: in units of the group's spread
+#
+# $$A_i = \frac{r_i - \operatorname{mean}(r)}{\operatorname{std}(r) + \varepsilon}$$
+#
+# Every token of response $i$ gets this one number, and the loss is PPO's clipped one. The scale of the reward drops out, which
+# is convenient, and has a price that we shall see at once.
+
+# %% tags=["exercise"]
+from rlhf_lesson.advantages import group_advantages
+
+# %% [markdown]
+# ### Pitfall: the spread
+#
+# **Predict, then run.** Two prompts. The answers to one differ widely, those to the other by a hair, in what may be the reward
+# model's noise. Which prompt moves the policy more under RLOO? And under GRPO?
+
+# %%
+group_advantages = yours("group_advantages")
+spread = np.abs(scores[:, 0] - scores[:, 1])  # the pairs of section 2 are groups of two
+equations = {"RLOO": leave_one_out, "GRPO": group_advantages}
+push = {name: np.abs(np.asarray(jax.vmap(advantages)(scores))[:, 0]) for name, advantages in equations.items()}
+figure = plots.figure(7, 3.4)
+axes = figure.add_subplot()
+for (name, size), role in zip(push.items(), ("judge", "proxy"), strict=True):
+    look_of = {"color": plots.ROLES[role]["color"], "marker": plots.ROLES[role]["marker"]}
+    axes.plot(spread, size, linestyle="none", markersize=3, label=name, **look_of)
+axes.set(xlabel="difference of the two scores (score units)", ylabel="size of the advantage", xscale="log")
+axes.set_title("GRPO pushes as hard for a hair's breadth as for a mile", fontsize=11)
+axes.legend(fontsize=8)
+Picture(
+    figure, "Size of the advantage against the difference of scores in groups of two: rising for RLOO, flat for GRPO."
+)
+
+# %% [markdown]
+# In groups of two the extreme case is plain: GRPO keeps only *which* one won. In larger groups it is milder and the same: prompts
+# that are nearly always answered well (or badly) weigh as much as those with something to learn. With rewards that are right
+# or wrong, a group of equals gives 0, and the rare mistake in an easy group gets a huge advantage. *Dr. GRPO* leaves the division
+# out. A group with equal scores gives exactly 0: `silent_groups` in the metrics counts these.
+#
+# ### Pitfall: the length
+#
+# The GRPO paper averages the loss within each response, then over responses. One token of a response of length $|o_i|$ so weighs
+#
+# $$\frac{1}{G\, |o_i|} \quad\text{instead of}\quad \frac{1}{\sum_j |o_j|}.$$
+#
+# **Predict, then run.** A bad answer is as bad at any length. Per token, which is punished less, a short or a long one? What
+# will a policy learn from that?
+
+# %%
+length = twice.mask[:, prompts.tokens.shape[1] :].sum(1)
+weight = {
+    "mean within a response": 1 / length / len(length),
+    "mean over all tokens": np.full(len(length), 1 / length.sum()),
+}
+figure = plots.figure(7, 3.2)
+axes = figure.add_subplot()
+order = np.argsort(length)
+for (name, value), role in zip(weight.items(), ("policy", "reference"), strict=True):
+    axes.plot(length[order], 1000 * value[order], **plots.style(role, "linestyle"), label=name)
+axes.set(xlabel="length of the response (tokens)", ylabel="weight of one token (thousandths)", ylim=(0, None))
+axes.set_title("Averaging within responses first lets long mistakes off lightly", fontsize=11)
+axes.legend(fontsize=8)
+Picture(
+    figure, "Weight of one token against response length: falling when averaged within responses, flat over all tokens."
+)
+
+# %% [markdown]
+# With a negative advantage, the longer answer gets off more lightly: *wrong answers grow*. With a positive one short answers are
+# favoured. `train_grpo` takes the mean over all tokens of the mini-batch, which has no such preference.
+#
+# ### Pitfall: where the KL stands
+#
+# RLOO takes $\beta\, k_1$ off the reward; GRPO adds $\beta\, k_3$ to the loss. In the reward $k_1$ is right (chapter 05). In the
+# loss the gradient of $k_3$ on samples of $\pi$ is that of *another* KL, $\mathrm{KL}(\pi_{\text{ref}} \| \pi)$. And since GRPO's
+# advantages have no unit, its $\beta$ can't be compared with PPO's. One more reason to compare at equal KL, not at equal $\beta$.
+
+# %% [markdown]
+# ## 5. Both, for real
+#
+# One loop, two sets of equations. Each iteration answers a few prompts several times.
+
+# %%
+group = 4
+steps_of = train_grpo.Config(
+    iterations=rl.scale(quick=16, full=48),
+    prompts=batch // group,
+    group=group,
+    epochs=2,
+    minibatches=2,
+    kl_coef=0.1,
+    **sampling,
+)
+equations = {
+    "RLOO": train_grpo.RLOO._replace(advantages=leave_one_out),
+    "GRPO": train_grpo.GRPO._replace(advantages=group_advantages),
+}
+silent = {}
+
+
+def measured_steps(name):
+    runs = train_grpo.train(steps_of, sft, prompts, built.scorers, equations=equations[name], **ids)
+    for state, row, rollout in runs:
+        silent.setdefault(name, []).append(row["silent_groups"])
+        if row["step"] % (row["steps"] // 4) == 0:
+            paths[name].append(point(state.policy))
+        yield state, row, rollout
+
+
+for name in equations:
+    paths[name] = [start]
+    trained[name] = demo.last(name, measured_steps(name)).policy
+
+# %% [markdown]
+# **Predict, then run.** All three started at the same policy and were paid by the same proxy. Which one has gone farthest? And
+# which has the most gold for the KL that it spent?
+
+# %%
+figure = plots.figure(9, 3.8)
+marks = {"DPO": ("-", "x"), "RLOO": ("--", "s"), "GRPO": (":", "o")}
+panels = figure.subplots(1, len(paths), sharex=True, sharey=True)
+for axes, (name, path) in zip(panels, paths.items(), strict=True):
+    for role in ("proxy", "gold"):
+        axes.plot([p["kl"] for p in path], [p[role] for p in path], **plots.ROLES[role], label=role)
+    axes.set(title=f"{name}: {path[-1]['kl']:.1f} nats", xlabel="KL (nats per response)")
+panels[0].set_ylabel(plots.SCORE_LABEL)
+panels[0].legend(fontsize=8)
+Picture(figure, "Proxy and gold against KL on held-out prompts for DPO, RLOO and GRPO, one panel each.")
+
+# %%
+for name, policy in {"SFT": sft, **trained}.items():
+    samples = draw(policy, held_out, jax.random.clone(look))
+    print(f"\n{name}: KL {samples.kl.mean():.1f}, gold {samples.scores['gold'].mean():+.2f}, ", end="")
+    print(f"distinct word pairs {evaluate.distinct(samples.texts):.2f}")
+    for text in samples.texts[:2]:
+        print("  ", text)
+print("\nsilent groups:", {name: f"{np.mean(shares):.1%}" for name, shares in silent.items()})
+
+# %% [markdown]
+# DPO got no sample of its own all the way: its pairs stay those of the SFT policy while the policy moves on. Near the reference
+# that costs nothing; the farther it goes, the less its pairs say about what it writes. *Online* DPO draws new pairs on the way,
+# which is the loop of chapter 08.
+
+# %% [markdown]
+# ## 6. What it measured
+#
+# A single run of each proves little. The results file has all methods with the same proxy, the same prompts, as many sampled
+# responses and two values of $\beta$, for several seeds, each with its own SFT policy and reward models. Explore it:
+
+# %%
+frontier()
+
+# %% [markdown]
+# And in numbers. At each KL every seed takes, of its two paths, the one with the higher *proxy*: gold, which no method sees, must
+# not choose.
+
+# %%
+results = measured("methods", made_by="methods_at_equal_kl.py")
+equal = results["equal_kl"]
+for kl in sorted({row["kl"] for row in equal}):
+    there = sorted((row for row in equal if row["kl"] == kl), key=lambda row: -row["gold"]["median"])
+    print(f"\nat {kl:g} nats: gold (median, lowest and highest seed), proxy, seeds that got there")
+    for row in there:
+        g = row["gold"]
+        line = f"{g['median']:+.2f} ({g['min']:+.2f} to {g['max']:+.2f})   {row['proxy']['median']:+.2f}"
+        print(f"   {row['method']:<10} {line}   {row['seeds']}")
+
+
+# %%
+def gold_at(path, kl):
+    return np.interp(kl, np.maximum.accumulate([p["kl"] for p in path]), [p["gold"] for p in path])
+
+
+print("how far DPO got, and what the others had there:")
+for seed in results["seeds"]:
+    by_beta = {name: max(runs.values(), key=lambda rows: rows[-1]["proxy"]) for name, runs in seed["paths"].items()}
+    by_beta["best of n"] = seed["best of n"]
+    kl = by_beta["DPO"][-1]["kl"]
+    line = "  ".join(f"{name} {gold_at(path, kl):+.2f}" for name, path in by_beta.items() if path[-1]["kl"] >= kl)
+    print(f"  seed {seed['seed']}, {kl:.1f} nats: {line}")
+for name, path in paths.items():
+    print(f"your {name}: gold {path[-1]['gold']:+.2f} at {path[-1]['kl']:.1f} nats")
+
+# %% [markdown]
+# How to read it. Where two ranges overlap the methods are not told apart, whatever their medians say. Best-of-n is no training
+# method: it pays at every answer, and its KL ends at the logarithm of n. Between the measured points a path is a straight line,
+# coarse where a method takes big steps. And equal KL is not equal *cost*: DPO never samples while it learns, GRPO and RLOO need no
+# critic, PPO needs everything.
+#
+# ### So which one?
+#
+# | | needs | strong where | weak where |
+# |---|---|---|---|
+# | DPO | pairs | data are there, no sampler at hand | far from the policy that wrote the pairs |
+# | RLOO | a score, several answers a prompt | short answers, one score at the end | prompts that can be answered only once |
+# | GRPO | the same | rewards that are right or wrong | spreads that are noise, and length if averaged carelessly |
+# | PPO | score and critic | long answers, rewards on the way | settings, memory |
+# | best-of-n | score, n times the sampling | small n, no training at all | cost at every answer, for ever |
+
+# %% [markdown]
+# ## 7. What a framework would do for you here
+#
+# - **TRL**: `DPOTrainer` (`beta`, and `loss_type` for its relatives), `RLOOTrainer` and `GRPOTrainer`. Look at three defaults of
+#   `GRPOConfig` before you trust a run: `beta` is 0, so there is no KL at all and no reference is loaded; `scale_rewards` is
+#   `"group"`, the division of section 4; `loss_type` is `"dapo"`, the mean over all tokens, while `"grpo"` is the paper's
+#   average within responses. `RLOOTrainer` takes the KL off the reward.
+# - **Tunix**: `DPOTrainer` with `DPOTrainingConfig(beta=...)` sums log-probabilities over the response, as here; without a
+#   reference model it leaves the reference out of the loss. `GRPOLearner` with `GRPOConfig`; its estimators divide by the
+#   deviation with $G - 1$, and `"rloo"` and Dr. GRPO are other advantage estimators of the same learner.
+# - **InstructGPT** is PPO with a critic; all methods of this chapter came later, to drop a part of it.
+#
+# ## 8. Mini-challenge
+#
+# In words: your team has pairs that were collected on *last year's* model, and no money for new ones. Would you run DPO on this
+# year's model with them? Name the quantity of section 2 that you would plot first, and what in it would make you stop. Then try
+# `choices` with swapped labels in a tenth of the pairs: what changes, the margin or the samples?
+#
+# ## Sources
+#
+# - Rafailov et al. 2023, [Direct preference optimization](https://arxiv.org/abs/2305.18290)
+# - Ahmadian et al. 2024, [Back to basics](https://arxiv.org/abs/2402.14740) (RLOO); Kool et al. 2019, *Buy 4 REINFORCE samples,
+#   get a baseline for free!*
+# - Shao et al. 2024, [DeepSeekMath](https://arxiv.org/abs/2402.03300) (GRPO)
+# - Liu et al. 2025, [Understanding R1-Zero-like training](https://arxiv.org/abs/2503.20783) (Dr. GRPO: spread and length)
+# - Yu et al. 2025, [DAPO](https://arxiv.org/abs/2503.14476) (the mean over all tokens)
+# - Razin et al. 2024, [Unintentional unalignment](https://arxiv.org/abs/2410.08847) (why chosen responses lose probability)
+# - Meng et al. 2024, [SimPO](https://arxiv.org/abs/2405.14734) (means on purpose)
+# - Gao et al. 2022, [Scaling laws for reward model overoptimization](https://arxiv.org/abs/2210.10760)

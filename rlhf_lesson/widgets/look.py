@@ -1,0 +1,118 @@
+"""The one look of every widget: colours of `plots.ROLES`, the shared JavaScript in front of each widget's own, and fallbacks.
+
+Leaves out equations and layout: those are each widget's own, in its Python file and its file in `static/`.
+"""
+
+import base64
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import traitlets
+from matplotlib.figure import Figure
+
+from rlhf_lesson import plots
+
+try:
+    import anywidget
+
+    Base = anywidget.AnyWidget
+except ImportError:  # without anywidget every widget is its plain figure
+    anywidget, Base = None, traitlets.HasTraits
+
+STATIC = Path(__file__).parent / "static"
+DASHES = {"-": "", "--": "7 4", "-.": "8 3 2 3", ":": "2 3"}  # matplotlib's names as SVG's stroke-dasharray
+DARK = {  # the same roles on a dark page: lighter, in the same order of hue
+    "proxy": "#56B4E9",
+    "gold": "#F2B63C",
+    "judge": "#35C79B",
+    "policy": "#FF8A50",
+    "reference": "#FFFFFF",
+}
+COLOURS = {  # what is no role: (light, dark)
+    "ink": ("#1A1A1A", "#E8E8E8"),
+    "quiet": ("#595959", "#B4B4B4"),
+    "grid": ("#DDDDDD", "#444444"),
+    "paper": ("#FFFFFF", "#1B1B1B"),
+    "field": ("#F3F4F6", "#2A2A2C"),
+    "good": ("#009E73", "#35C79B"),
+    "bad": ("#B3400A", "#FF8A50"),
+    "second": ("#A8487F", "#E79BC6"),
+}
+
+
+def words() -> dict:
+    """What the JavaScript side needs of `plots`: dash and marker of each role, and the axes' labels with their units."""
+    dashes = {name: DASHES.get(role["linestyle"], "6 2 2 2 2 2") for name, role in plots.ROLES.items()}
+    roles = {name: {"dash": dashes[name], "marker": role["marker"]} for name, role in plots.ROLES.items()}
+    return {"roles": roles, "kl": plots.KL_LABEL, "score": plots.SCORE_LABEL}
+
+
+def css(name: str = "") -> str:
+    """The style sheet: colours for light and dark pages, look.css, then static/NAME.css where there is one.
+
+    A colour is written once, as light-dark(one, other); look.css says when a page counts as dark.
+    """
+    pairs = {name: (role["color"], DARK[name]) for name, role in plots.ROLES.items()} | COLOURS
+    colours = "".join(f"  --rl-{role}: light-dark({light}, {dark});\n" for role, (light, dark) in pairs.items())
+    own = STATIC / f"{name}.css"
+    return f".rl {{\n{colours}}}\n" + (STATIC / "look.css").read_text() + (own.read_text() if own.is_file() else "")
+
+
+def esm(name: str) -> str:
+    """One JavaScript module: the shared words and look.js, then static/NAME.js, which default-exports {render, maths}.
+
+    Nothing is imported from anywhere, so a widget draws without a network, in a notebook and in a page alike.
+    """
+    shared = f"const WORDS = {json.dumps(words())};\n" + (STATIC / "look.js").read_text()
+    return f"{shared}\n{(STATIC / name).with_suffix('.js').read_text()}"
+
+
+def widgets_wanted() -> bool:
+    """False where a plain figure is asked for (RLHF_NO_WIDGETS=1) or nothing better can be had (no anywidget)."""
+    return anywidget is not None and os.environ.get("RLHF_NO_WIDGETS", "0") in ("", "0")
+
+
+def plain(value):
+    """The value as JSON can say it: arrays become lists, bytes (of float32) {"base64": text}, which `floats` in look.js reads."""
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+class Widget(Base):
+    """A widget drawn in the browser. A subclass gives `_esm`, `_css`, synced traits, `figure` and `alt`.
+
+    In a notebook it shows itself; with RLHF_NO_WIDGETS=1, or without anywidget, its plain figure stands in its place.
+    """
+
+    _ipython_display_ = None  # ipywidgets 7 would ask this first; so both versions ask `_repr_mimebundle_`
+
+    def state(self) -> dict:
+        """The synced traits as plain JSON: what a page without a kernel gives to the same JavaScript."""
+        library = set(Base.class_trait_names())
+        names = (name for name in self.trait_names(sync=True) if name not in library and not name.startswith("_"))
+        return {name: plain(getattr(self, name)) for name in sorted(names)}
+
+    def figure(self) -> Figure:
+        """The same picture at the present setting, drawn by matplotlib."""
+        raise NotImplementedError("a widget draws its plain figure here")
+
+    def alt(self) -> str:
+        """One sentence that says what the picture shows now."""
+        raise NotImplementedError("a widget says in a sentence here what it shows")
+
+    def picture(self) -> plots.Picture:
+        """The plain figure with its words: the fallback, and a still for print."""
+        return plots.Picture(self.figure(), self.alt())
+
+    def _repr_mimebundle_(self, **options):
+        if widgets_wanted():
+            return super()._repr_mimebundle_(**options)
+        picture = self.picture()
+        return {"text/html": picture._repr_html_(), "text/plain": repr(picture)}
