@@ -61,8 +61,8 @@ def of_chain(rows: Sequence[Mapping], size: int) -> dict[str, dict[int, dict]]:
     return made
 
 
-def of_methods(seeds: Sequence[Mapping], least: int = 4) -> dict[str, dict[int, dict]]:
-    """Every method and beta measured on held-out prompts, by seed; a path of fewer points than `least` can't be judged."""
+def of_methods(seeds: Sequence[Mapping], least: int = 6) -> dict[str, dict[int, dict]]:
+    """Every method and beta measured on held-out prompts, by seed; of fewer than `least` points no half can hold a parabola."""
     made: dict[str, dict[int, dict]] = {}
     for seed in seeds:
         for method, paths in seed["paths"].items():

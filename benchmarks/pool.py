@@ -89,7 +89,9 @@ def main(config: Config) -> None:
         sampling={**SAMPLING, "seed": config.seed},
     )
     write_atomically(config.out, content)
-    write_atomically(config.results, (json.dumps(report(config, chain, models, content, whole), indent=1) + "\n").encode())
+    write_atomically(
+        config.results, (json.dumps(report(config, chain, models, content, whole), indent=1) + "\n").encode()
+    )
     print(f"{config.out}: {len(content)} bytes, {time.time() - started:.0f} s")
 
 
@@ -102,7 +104,9 @@ def report(config: Config, chain: demo.Chain, models: dict, content: bytes, whol
     for name in made.proxies:
         within = [float(np.corrcoef(a, b)[0, 1]) for a, b in zip(made.scores(name), gold, strict=True)]
         accuracy = demo.reward_accuracy(models[name], chain.data, held_out)
-        rows.append({**name._asdict(), "accuracy_single_rater": accuracy, "correlation_with_gold": float(np.mean(within))})
+        rows.append(
+            {**name._asdict(), "accuracy_single_rater": accuracy, "correlation_with_gold": float(np.mean(within))}
+        )
     return {
         "bytes": len(content),
         "prompts": made.prompts,

@@ -88,7 +88,10 @@ def main(config: Config) -> None:
         if not file.is_file():
             row = one(config, chain, *cell, seed)
             write_atomically(file, json.dumps(row).encode())
-            print(f"{file.stem}: {row['kl'][-1]:.1f} nats, gold {row['gold'][-1]:+.2f}, {row['seconds']:.0f} s", flush=True)
+            print(
+                f"{file.stem}: {row['kl'][-1]:.1f} nats, gold {row['gold'][-1]:+.2f}, {row['seconds']:.0f} s",
+                flush=True,
+            )
             write(config)
     write(config)
 

@@ -630,9 +630,9 @@ for q in waiting[: rl.scale(quick=3, full=10)]:
 print(f"{len(waiting)} of {len(session.questions)} pairs wait for you; empty `my_answers` after each run")
 
 # %% [markdown]
-# After labelling in the app, run on from the cell above: it reads the file. Your labels stay on your disk. Chapter 04 can train a reward model on `labels.my_choices()` and chapter 06 can steer a
-# policy by it. If you have not labelled anything yet, a stranger from the data stands in for you below, so that the
-# comparison runs.
+# After labelling in the app, run on from the cell above: it reads the file. Your labels stay on your disk. Chapter 04
+# can train a reward model on `labels.my_choices()` and chapter 06 can steer a policy by it. If you have not labelled
+# anything yet, a stranger from the data stands in for you below, so that the comparison runs.
 
 # %%
 mine = [vote for vote in session.decided.values() if vote.vote in labels.VOTES]

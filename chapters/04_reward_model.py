@@ -23,6 +23,7 @@ rl.setup("04_reward_model")
 import json
 import re
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -107,7 +108,7 @@ axes = figure.add_subplot()
 axes.plot(distance, share, **plots.style("gold", "marker"), linestyle="none", label="single raters")
 axes.plot(distance, 1 / (1 + np.exp(-distance / temperature)), **plots.style("reference", "linestyle"), label="sigmoid")
 axes.set(xlabel="distance by all other raters (rating points)", ylabel="share that agrees", ylim=(0.45, 1.02))
-axes.set_title(f"One rater agrees with the others in {agrees.mean():.0%} of the pairs, and nearly as a sigmoid says")
+axes.set_title(f"Single raters follow a sigmoid ({agrees.mean():.0%} agree over all pairs)")
 axes.legend(fontsize=8)
 Picture(figure, "Share of single raters who agree with the crowd against distance: points close to a sigmoid.")
 
@@ -122,7 +123,7 @@ Picture(figure, "Share of single raters who agree with the crowd against distanc
 # sentence: a text that is judged was never trained on. Each choice is *one* rater's.
 
 # %%
-count = rl.scale(quick=1200, full=5000)
+count = rl.scale(quick=1000, full=5000)
 held_out = data.choices(4000, "eval", seed=1)
 choices = data.choices(5000, "proxy", seed=0)
 for pair in choices[:3]:
@@ -201,9 +202,9 @@ def bag(texts, width=64):
 
 
 # %%
-def learn(objective, texts, k, steps=150, decay=3e-4):
-    """Word weights that minimise the mean of `objective(scores)` over rows of k texts, by Adam with weight decay."""
-    ids, loud = (jnp.asarray(x.reshape(-1, k, x.shape[-1])) for x in bag(texts))
+@partial(jax.jit, static_argnames=("objective", "steps"))
+def fit(ids, loud, *, objective, steps=150, decay=3e-4):
+    """Word weights that minimise the mean of `objective(scores)` over rows of texts, by Adam with weight decay."""
     adam = optax.adam(0.05)
 
     def loss_fn(theta):
@@ -215,7 +216,14 @@ def learn(objective, texts, k, steps=150, decay=3e-4):
         return (optax.apply_updates(theta, updates), state), None
 
     theta = jnp.zeros(len(vocabulary) + 1)
-    return jax.jit(lambda start: jax.lax.scan(step, start, None, length=steps)[0][0])((theta, adam.init(theta)))
+    return jax.lax.scan(step, (theta, adam.init(theta)), None, length=steps)[0][0]
+
+
+# %%
+def learn(objective, texts, k):
+    """The bag of words that rows of k texts teach."""
+    ids, loud = (jnp.asarray(x.reshape(-1, k, x.shape[-1])) for x in bag(texts))
+    return fit(ids, loud, objective=objective)
 
 
 def bag_scores(theta, texts):
@@ -228,7 +236,7 @@ def both(scores):
 
 
 # %%
-sizes = (300, 600, 1200, 2400, 5000)
+sizes = (250, 500, 1000, 2000, 5000)
 bags = {n: learn(both, [text for pair in choices[:n] for text in pair[1:3]], 2) for n in sizes}
 bag_accuracy = {n: accuracy(bag_scores(theta, data.texts("eval"))) for n, theta in bags.items()}
 by_weight = np.argsort(np.asarray(bags[5000])[:-1])
@@ -331,8 +339,10 @@ for name, role in (("neural", "proxy"), ("bag_of_words", "reference")) if measur
 axes.axhline(ceiling, **plots.style("gold", "linestyle"), label="the crowd's mean")
 axes.axhline(rules, **plots.style("judge", "linestyle"), label="rules")
 axes.set(xscale="log", xlabel="choices to learn from", ylabel="held-out accuracy", ylim=(0.5, 0.95))
+axes.set_xticks(sizes, [str(n) for n in sizes])
+axes.minorticks_off()
 axes.set_title("The data decides more than the model does")
-axes.legend(fontsize=8, ncols=2, loc="upper left")
+axes.legend(fontsize=8, ncols=2, loc="center left", bbox_to_anchor=(0.0, 0.74))
 Picture(
     figure, "Held-out accuracy against number of choices for a bag of words and networks, below the crowd's ceiling."
 )
@@ -414,25 +424,28 @@ Picture(figure, "Cumulative scores of held-out reviews before and after normalis
 from rlhf_lesson.train_reward import calibration
 
 # %% [markdown]
-# **Predict, then run.** One curve below is your model as it came out of training, the other is the course's proxy
-# after section 6's normalisation. Accuracy doesn't change when scores are divided by a number. Does calibration?
+# **Predict, then run.** One curve below is your model as it came out of training, the other is the same model after
+# section 6's normalisation. Accuracy doesn't change when scores are divided by a number. Does calibration?
 
 # %%
 calibration = yours("calibration")
 figure = plots.figure(7.5, 3.4)
-raw = {"yours, as trained": on_reviews["mine"], "the proxy, normalised": on_reviews["proxy"]}
-for axes, (name, scores) in zip(figure.subplots(1, 2, sharey=True), raw.items(), strict=True):
+both_scales = {"as trained": on_reviews["mine"], "normalised": in_units["mine"]}
+for axes, (name, scores) in zip(figure.subplots(1, 2, sharey=True), both_scales.items(), strict=True):
     rows = calibration(scores[chosen], scores[rejected], bins=8)
-    worst = np.mean([row["observed"] - row["predicted"] for row in rows])
-    plots.calibration_curve(axes, rows, title=f"{name}: {worst:+.1%} on average")
-Picture(figure, "Predicted against observed share of choices in eight bins, for two reward models and the diagonal.")
+    off = np.mean([row["observed"] - row["predicted"] for row in rows])
+    plots.calibration_curve(axes, rows, title=f"{name}: {off:+.1%} on average")
+Picture(
+    figure, "Predicted against observed share of choices in eight bins, as trained and normalised, with the diagonal."
+)
 
 # %% [markdown]
 # Points below the diagonal are *overconfident*. Dividing by a spread is the same as changing the temperature of the
 # sigmoid, so a normalised score is no log-odds any more. PPO does not care, since it maximises. Whoever turns scores
 # back into probabilities does: to pick pairs to label (chapter 08), to simulate raters, to say "the model is sure".
-# One number repairs it: the temperature $T$ that makes held-out choices least surprising. Find it on one half of the
-# choices and test it on the other.
+# Nor is calibration a gift of the loss: a model that has learnt its pairs by heart is surer than other people's
+# choices warrant. One number repairs both: the temperature $T$ that makes held-out choices least surprising. Find it
+# on one half of the choices and test it on the other.
 
 # %%
 first, second = np.arange(len(held_out)) % 2 == 0, np.arange(len(held_out)) % 2 == 1
@@ -443,11 +456,11 @@ def surprise_at(scores, t, part):
 
 
 temperatures = np.geomspace(0.3, 3, 41)
-for name, scores in raw.items():
+for name, scores in {**both_scales, "the proxy": on_reviews["proxy"]}.items():
     best = min(temperatures, key=lambda t: surprise_at(scores, t, first))
     before, after = surprise_at(scores, 1.0, second), surprise_at(scores, best, second)
     print(
-        f"{name:<22} T = {best:.2f}: {before:.4f} nats per choice before, {after:.4f} after (a coin: {np.log(2):.4f})"
+        f"{name:<12} T = {best:.2f}: {before:.4f} nats per choice before, {after:.4f} after (a coin: {np.log(2):.4f})"
     )
 
 # %% [markdown]
@@ -557,9 +570,12 @@ axes.set(
 Picture(figure, "Accuracy of four ways to use the same number of rated texts; dots are draws, bars their means.")
 
 # %% [markdown]
-# The order matters less than the first step: a text that takes part in three comparisons teaches more than one that
-# takes part in one, at no cost to the rater beyond the reading. Between whole rankings and all pairs there is little
-# to choose here.
+# The large step is from unrelated pairs to any use of rankings; between whole rankings and all pairs there is little
+# to choose here. Even best against worst alone, which throws half of the texts away, gets far: section 2 says why, as
+# raters seldom err about texts that lie far apart. One caveat, before you order rankings from your raters: texts with
+# equal ratings can't be ranked, so such sets are drawn again here, more often for four than for two. Reading them
+# costs time, too, and is not counted.
+#
 #
 # ### Pitfall: pairs of one ranking are not independent
 #
@@ -604,8 +620,8 @@ print(f"all agree in {agree.mean():.0%} of the choices and are right in {right[a
 print(f"split in {1 - agree.mean():.0%}; the majority is right in {right[~agree].mean():.1%} of those")
 
 # %% [markdown]
-# Averaging adds little: on human texts the three fail on the same pairs. *Knowing* where they are split adds a lot.
-# Now some texts that no human wrote.
+# Averaging adds a little: on human texts the three mostly fail on the same pairs. *Knowing* where they are split adds
+# a lot. Now some texts that no human wrote.
 
 # %%
 odd = {
@@ -620,21 +636,22 @@ cautious = np.asarray(cautious_score(jnp.asarray(found)))
 true = read_all(built.scorers["gold"], list(odd.values()))
 figure = plots.figure(7, 3.2)
 axes = figure.add_subplot()
-for name, scores, mark in zip(("yours", "the proxy", "bag of words"), found, "Dox", strict=True):
-    axes.plot(scores, range(len(odd)), mark, label=name, alpha=0.7)
-axes.plot(cautious, range(len(odd)), "k<", label="cautious")
+for name, role, scores in zip(("yours", "proxy", "bag of words"), ("policy", "proxy", "reference"), found, strict=True):
+    axes.plot(scores, range(len(odd)), **plots.style(role, "marker"), linestyle="none", label=name)
+axes.plot(cautious, range(len(odd)), "<", color="#777777", markersize=9, label="cautious")
 axes.plot(true, range(len(odd)), **plots.style("gold", "marker"), linestyle="none", fillstyle="none", label="gold")
 axes.set_yticks(range(len(odd)), list(odd))
+axes.invert_yaxis()
 axes.set(xlabel=plots.SCORE_LABEL, title="Caution costs most where the models disagree")
 axes.legend(fontsize=8, ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.2))
 Picture(figure, "Scores of five odd texts by three reward models, with the cautious score and gold beside them.")
 
 # %% [markdown]
 # One good word, said twenty times, beats every real review for *both networks*. The bag of words can't be fooled by
-# repetition, so the three disagree, and caution takes most of the prize away. But see gold: it shares the networks'
-# weakness, since it began as the same language model. That is the limit of every ensemble. **Members that start from
-# one base, or learn from one set of raters, err together, and their agreement then means nothing.** Diversity has to
-# be bought: other bases, other data, other kinds of model.
+# repetition, so the three disagree, and caution takes a good part of the prize away. But see gold: it shares the
+# networks' weakness, since it began as the same language model. That is the limit of every ensemble. **Members that
+# start from one base, or learn from one set of raters, err together, and their agreement then means nothing.**
+# Diversity has to be bought: other bases, other data, other kinds of model.
 #
 # ### Play: the score explorer
 #
@@ -700,9 +717,9 @@ if measured:
 # ## 13. What a framework would do for you here
 #
 # - **TRL**: `RewardTrainer` puts a one-number head on any model (`AutoModelForSequenceClassification`) and uses the
-#   loss of section 1, with an optional `margin` column. `center_rewards_coefficient` adds a small penalty on the sum
-#   of both scores, which pins the zero that section 6 had to choose afterwards. It reports accuracy and margin, but
-#   neither calibration nor a baseline.
+#   loss of section 1, with an optional `margin` column. `center_rewards_coefficient` adds a small penalty on the
+#   squared sum of both scores, which pins the zero that section 6 had to choose afterwards. It reports accuracy and
+#   margin, but neither calibration nor a baseline.
 # - **Tunix** has no trainer for reward models at the time of writing: its PPO takes a finished one, or any Python
 #   function, as its reward.
 # - **InstructGPT** showed labellers four to nine answers at once, trained on all pairs of a ranking as one batch

@@ -150,9 +150,8 @@ Picture(figure, "Mean and spread of k1, k2, k3 against the exact KL: k1 and k3 a
 # responses:
 
 # %%
-key, count = jax.random.key(0), 64
-policy = jax.nn.log_softmax(sft / 0.7)
-drawn = jax.random.categorical(key, policy, shape=(2000, count))  # 2000 batches of 64 sampled tokens
+count, policy = 8, jax.nn.log_softmax(sft / 0.8)
+drawn = jax.random.choice(jax.random.key(0), policy.size, (5000, count), p=jnp.exp(policy))  # many batches of tokens
 truth = float(exact_kl(policy, sft))
 print(f"exact: {truth:.3f} nats per token; means of {count} tokens:")
 for name, estimator in estimators.items():
@@ -252,10 +251,11 @@ for i, (beta, hatch) in enumerate([(1e6, ""), (2.0, "//"), (0.7, ".."), (0.25, "
     p = jnp.exp(tilted_policy(uniform, eight, kl_coef=beta))[order]
     label = f"beta {beta:g}" if beta < 1e6 else "reference"
     axes.barh(np.arange(8) + 0.2 * (i - 1.5), p, 0.2, hatch=hatch, edgecolor="white", label=label)
-names = [f"{pools[0].texts[k][:52]}  {float(eight[k]):+.1f}" for k in order]
+words = [text.removeprefix(start).strip()[:46] for start, text in zip(pools[0].prompts, pools[0].texts, strict=True)]
+names = [f"{words[k]}  {float(eight[k]):+.1f}" for k in order]
 axes.set_yticks(range(8), names, fontsize=7)
 axes.invert_yaxis()
-axes.set(xlabel="probability", title="Smaller beta, fewer answers")
+axes.set(xlabel="probability", title=f'Smaller beta, fewer answers to "{pools[0].prompts[0].strip()}"')
 axes.legend(fontsize=8)
 Picture(figure, "Probabilities of eight responses under the tilted policy: as beta falls the best takes all.")
 
@@ -329,11 +329,11 @@ def tilted(beta):
     return point(jax.vmap(lambda s: tilted_policy(reference, s, kl_coef=beta))(score["proxy"]))
 
 
-betas = (1e6, 10.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1)
+betas = (1e6, *np.geomspace(10, 0.1, 25))
 optimum = [tilted(beta) for beta in betas]
 print("    beta     KL   proxy   gold   effective sample size")
-for beta, row in zip(betas, optimum, strict=True):
-    print(f"{beta:>8g} {row['kl']:>6.2f} {row['proxy']:>+7.2f} {row['gold']:>+6.2f} {row['ess']:>9.1f} of {size}")
+for beta, row in zip(betas[::2], optimum[::2], strict=True):
+    print(f"{beta:>8.3g} {row['kl']:>6.2f} {row['proxy']:>+7.2f} {row['gold']:>+6.2f} {row['ess']:>9.1f} of {size}")
 
 # %%
 figure = plots.figure(7.5, 3.6)
@@ -354,7 +354,7 @@ Picture(
 # %% [markdown]
 # Three findings. Reward is bought with KL, and at a falling rate. **Gold rises less than the proxy that chooses**:
 # part of what the proxy likes is its own error, and selection collects errors. And the samples run out exponentially:
-# each nat divides the effective number by about $e$.
+# each nat divides the effective number by $e$ or more.
 #
 # ### Pitfall: a small pool makes a small optimum
 #
@@ -370,7 +370,7 @@ for part, dash, mark in ((8, ":", "^"), (32, "--", "s"), (size, "-", "o")):
     axes.plot(
         betas[1:], jnp.mean(jnp.sum(weights * pieces, -1), -1), linestyle=dash, marker=mark, label=f"pools of {part}"
     )
-axes.set(xlabel="beta (score units per nat)", ylabel="proxy " + plots.SCORE_LABEL, xscale="log")
+axes.set(xlabel="beta (score units per nat)", ylabel="proxy score", xscale="log")
 axes.set_title("With small beta the answer depends on the pool's size")
 axes.legend(fontsize=8)
 Picture(figure, "Proxy score of the tilted policy against beta for three pool sizes: they part where beta is small.")
@@ -494,16 +494,13 @@ from rlhf_lesson.rewards import best_of_n_estimate
 
 # %%
 best_of_n_estimate, few = yours("best_of_n_estimate"), 8
-one_pool, plain = score["proxy"][0], []
-for seed in range(200):
-    shuffled = jax.random.permutation(jax.random.key(seed), one_pool)
-    plain.append(float(jnp.mean(shuffled[best_of_n(shuffled, few)])))
-print(f"groups of {few}:   {np.mean(plain):.3f}, and {np.std(plain):.3f} of noise from the order alone")
+one_pool = score["proxy"][0]
+keys = jax.random.split(jax.random.key(4), 2000)
+shuffled = jax.vmap(lambda key: jax.random.permutation(key, one_pool))(keys)
+plain = jax.vmap(lambda pool: jnp.mean(pool[best_of_n(pool, few)]))(shuffled[:200])
+print(f"groups of {few}:   {plain.mean():.3f}, and {plain.std():.3f} of noise from the order alone")
 print(f"every subset:  {best_of_n_estimate(one_pool, one_pool, few):.3f}, whatever the order")
-brute = np.mean(
-    [float(one_pool[jax.random.choice(jax.random.key(s), size, (few,), replace=False)].max()) for s in range(500)]
-)
-print(f"by brute force {brute:.3f}")
+print(f"brute force:   {shuffled[:, :few].max(axis=1).mean():.3f}, the mean over {len(keys)} random subsets")
 
 # %% [markdown]
 # ## 7. Two methods and a coin at equal KL
@@ -529,7 +526,7 @@ estimate = jax.vmap(best_of_n_estimate, (0, 0, None))
 print("  n    KL   bound   proxy: policy, estimate   gold: policy, estimate")
 for n, row in zip(ns, of_n, strict=True):
     proxy, gold = (float(estimate(score["proxy"], score[name], n).mean()) for name in ("proxy", "gold"))
-    print(f"{n:>3} {row['kl']:>5.2f} {best_of_n_kl_bound(n):>6.2f} {row['proxy']:>+14.2f} {proxy:>+9.2f}", end="")
+    print(f"{n:>3} {abs(row['kl']):>5.2f} {best_of_n_kl_bound(n):>6.2f} {row['proxy']:>+14.2f} {proxy:>+9.2f}", end="")
     print(f" {row['gold']:>+15.2f} {gold:>+9.2f}")
 
 # %%
@@ -543,20 +540,22 @@ for name in ("proxy", "gold"):
     axes.plot([row["kl"] for row in of_n], [row[name] for row in of_n], **mark, label=f"best of n, {name}")
 look = {**plots.style("reference", "linestyle", "marker"), "linewidth": 1}
 axes.plot([row["kl"] for row in of_coin], [row["gold"] for row in of_coin], **look, label="a coin, gold")
-lost = of_n[-1]["proxy"] - of_n[-1]["gold"] - (of_n[0]["proxy"] - of_n[0]["gold"])
+gain = {name: of_n[-1][name] - of_n[0][name] for name in ("proxy", "gold")}
 axes.set(xlabel=plots.KL_LABEL, ylabel=plots.SCORE_LABEL)
-axes.set_title(f"Of the proxy's gain, {lost:.1f} never reached gold (best of {ns[-1]})")
+axes.set_title(f"Best of {ns[-1]} gains {gain['proxy']:.1f} by proxy and {gain['gold']:.1f} by gold")
 axes.legend(fontsize=8, ncols=2)
 Picture(figure, "Proxy and gold against KL for the optimum, best-of-n close below it, and a coin that stays flat.")
 
 # %% [markdown]
-# Best-of-n is nearly the optimum: at equal KL there is almost nothing to be won by cleverness. That makes it the
-# yardstick for every method in this course. Its price is paid at *inference*: $n$ responses for each answer, for
-# ever, and KL grows only with $\log n$, so a policy far from its reference is out of reach. What PPO buys is not a
-# better frontier but a policy that needs one draw.
+# Best-of-n stays close to the optimum: at equal KL there is little to be won by cleverness (section 8 prints how
+# little). That makes it the yardstick for every method in this course. Its price is paid at *inference*: $n$
+# responses for each answer, for ever, and KL grows only with $\log n$, so a policy far from its reference is out of
+# reach. What PPO buys is not a better frontier but a policy that needs one draw.
 #
-# The coin shows what KL alone is worth: nothing. And the gap between blue and orange is **Goodhart's law** at its
-# beginning: the measure has become a target. Here gold still rises. Chapter 07 pushes on until something breaks.
+#
+# The coin shows what KL alone is worth: nothing, up to the noise of a pool of which it uses ever fewer samples. And
+# the gap between blue and orange is **Goodhart's law** at its beginning: the measure has become a target. Here gold
+# still rises. Chapter 07 pushes on until something breaks.
 
 # %% [markdown]
 # ## 8. What it measured
@@ -572,6 +571,11 @@ print(f"made by: {HOW}" if rows else f"this installation has no results file; in
 print(
     f"this pool, best of {ns[-1]}: proxy {of_n[-1]['proxy']:+.2f}, gold {of_n[-1]['gold']:+.2f} at {of_n[-1]['kl']:.2f} nats"
 )
+frontier = np.interp([row["kl"] for row in of_n[1:]], *([r[k] for r in optimum] for k in ("kl", "proxy")))
+share = [
+    (row["proxy"] - of_n[0]["proxy"]) / (top - of_n[0]["proxy"]) for row, top in zip(of_n[1:], frontier, strict=True)
+]
+print(f"best of n earns {min(share):.0%} to {max(share):.0%} of the optimum's proxy gain at equal KL")
 print(f"win rate of best-of-16 over a fresh response: proxy {wins['proxy']:.1%}, gold {wins['gold']:.1%}")
 by_n = {}
 for row in (p for seed in rows for p in seed["bestofn"]):
@@ -593,11 +597,8 @@ if rows:
     plots.reward_against_kl(
         figure.add_subplot(), paths, [{**p, "n": int(p["n"])} for p in middle], title=title, root=True
     )
-else:
-    figure = plots.figure(4, 1)
-Picture(
-    figure, "Proxy and gold against KL, five seeds: best-of-n as marks above PPO's paths until they end farther out."
-)
+words = "Proxy and gold against KL, five seeds: best-of-n as marks, above PPO's paths at equal KL."
+Picture(figure, words) if rows else "no figure without the results file"
 
 # %% [markdown]
 # ### Pitfall: comparing methods at their best moments
@@ -608,10 +609,11 @@ Picture(
 # ## 9. What a framework would do for you here
 #
 # - **Tunix**: `compute_kl_divergence(per_token_logps, ref_per_token_logps, method=...)` knows `"kl"`, `"mse_kl"` and
-#   `"low_var_kl"`: your $k_1$, $k_2$ and $k_3$. The default is the last; in a reward that is unbiased too, and as a
-#   loss it has the gradient of section 2's last line.
-# - **TRL**: GRPO's optional penalty is $k_3$ in the loss. Its `BestOfNSampler` was deprecated and then taken out:
-#   best-of-n is a loop around `generate` and a reward model, as you wrote it.
+#   `"low_var_kl"`: your $k_1$, $k_2$ and $k_3$. The default is the last. Inside a reward only $k_1$ gives the exact
+#   gradient: what the policy gradient leaves out is the mean of the estimator's own gradient, and only that of $k_1$
+#   is 0.
+# - **TRL**: GRPO's optional penalty is $k_3$ in the loss. Its `BestOfNSampler` was deprecated in 2025 as out of
+#   scope: best-of-n is a loop around `generate` and a reward model, as you wrote it.
 # - **InstructGPT** penalises $k_1$ per token in the reward, with $\beta$ fixed. **WebGPT** (Nakano et al.) used
 #   best-of-n in place of RL for its best model; there it is called rejection sampling.
 #

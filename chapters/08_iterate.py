@@ -466,7 +466,7 @@ print(f"your own second round gained {gained:+.2f} of gold at equal KL; accuracy
 # ## Sources
 #
 # - Christiano et al. 2017, [Deep reinforcement learning from human preferences](https://arxiv.org/abs/1706.03741)
-#   (section 2.2.4: queries chosen by an ensemble's variance)
+#   ("Selecting queries": by an ensemble's variance)
 # - Ziegler et al. 2019, [Fine-tuning language models from human preferences](https://arxiv.org/abs/1909.08593) (online data)
 # - Ouyang et al. 2022, [InstructGPT](https://arxiv.org/abs/2203.02155)
 # - Bai et al. 2022, [Training a helpful and harmless assistant](https://arxiv.org/abs/2204.05862) (iterated online RLHF)

@@ -179,6 +179,10 @@ print(f"first loss {curve[0]['loss']:.4f}, log 2 is {np.log(2):.4f}")
 # %%
 how = {"pad_id": ids["pad_id"], "temperature": sampling["temperature"]}
 moved = train_dpo.all_logprobs(trained["DPO"], train_pairs, **how) - train_dpo.all_logprobs(sft, train_pairs, **how)
+for name, change in zip(("chosen", "rejected"), moved.T, strict=True):
+    print(f"{name:<8} responses: {change.mean():+.2f} nats on average, likelier than before: {(change > 0).mean():.0%}")
+
+# %%
 figure = plots.figure(9, 3.4)
 left, right = figure.subplots(1, 2)
 for name, role in (("chosen_reward", "gold"), ("rejected_reward", "policy"), ("margin", "proxy")):
@@ -190,9 +194,7 @@ left.legend(fontsize=8)
 bins = np.linspace(np.quantile(moved, 0.01), np.quantile(moved, 0.99), 30)
 for i, (name, role) in enumerate((("chosen", "gold"), ("rejected", "policy"))):
     line = plots.style(role, "linestyle")
-    right.hist(
-        moved[:, i], bins, histtype="step", linewidth=1.6, label=f"{name}: mean {moved[:, i].mean():+.1f}", **line
-    )
+    right.hist(moved[:, i], bins, histtype="step", linewidth=1.6, label=name, **line)
 right.axvline(0, color="#888888", linewidth=0.6)
 right.set(xlabel="change of log-probability (nats)", ylabel="responses", title="Where the probability went")
 right.legend(fontsize=8)

@@ -14,9 +14,9 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from rlhf_lesson import losses
+from rlhf_lesson import batches, losses
 from rlhf_lesson.arrays import masked_mean
-from rlhf_lesson.batches import pad, plan, response_mask
+from rlhf_lesson.batches import pad, plan
 from rlhf_lesson.model import GPT2
 
 # ---- Config ------------------------------------------------------------------------------------
@@ -94,7 +94,9 @@ def train_step(state: State, batch: Batch, key: PRNGKeyArray, *, optimizer, cros
 # ---- train -------------------------------------------------------------------------------------
 
 
-def make_batch(examples: Sequence[Example], rows: int, width: int, pad_id: int) -> Batch:
+def make_batch(
+    examples: Sequence[Example], rows: int, width: int, pad_id: int, response_mask=batches.response_mask
+) -> Batch:
     """Examples padded on the right; missing rows are all padding, so shapes never change."""
     tokens, mask = pad([e.tokens for e in examples], rows, width, pad_id=pad_id)
     prompt = np.zeros(rows, int)
@@ -110,6 +112,7 @@ def train(
     pad_id: int,
     state: State | None = None,
     cross_entropy_loss=losses.cross_entropy_loss,
+    response_mask=batches.response_mask,
 ) -> Iterator[tuple[State, dict[str, float]]]:
     """Fine-tunes a copy of `model`; yields the state and its metrics after every step.
 
@@ -120,6 +123,7 @@ def train(
       pad_id: the padding token.
       state: the last state of an earlier run with the same arguments, to go on from there.
       cross_entropy_loss: (logits, targets) -> loss per token.
+      response_mask: (mask, tokens of each prompt) -> which tokens are learnt.
     """
     lengths = [len(e.tokens) for e in examples]
     size, seed = config.batch_tokens, config.seed
@@ -133,7 +137,7 @@ def train(
     key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
     for step in range(int(state.step), len(schedule)):
         rows, width, indices = schedule[step]
-        batch = make_batch([examples[i] for i in indices], rows, width, pad_id)
+        batch = make_batch([examples[i] for i in indices], rows, width, pad_id, response_mask)
         state, loss = train_step(state, batch, key, optimizer=tx, cross_entropy_loss=cross_entropy_loss)
         yield state, {"step": step + 1, "steps": len(schedule), "loss": float(loss)}
 

@@ -81,6 +81,8 @@ def lab(tmp_path_factory):
         "--no-browser",
         "--allow-root",
     ]
+    # If the test run itself is killed, nobody is left to end the server: it ends itself when nothing has used it for long.
+    options += ["--ServerApp.shutdown_no_activity_timeout=900", "--MappingKernelManager.cull_idle_timeout=600"]
     command = [sys.executable, "-m", "jupyterlab", *options, "--LabApp.expose_app_in_browser=True"]
     with (home / "log").open("w") as log:
         server = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)

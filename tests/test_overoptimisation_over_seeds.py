@@ -68,11 +68,12 @@ def test_a_budget_is_read_between_two_points_and_only_where_a_seed_gets_there():
 
 
 def test_paths_measured_on_held_out_prompts_are_read_by_method_and_beta():
-    path = [{"step": s, "kl": float(s), "proxy": 1.0 * s, "gold": 0.5 * s, "distinct2": 0.7} for s in range(5)]
-    rows = [{"seed": seed, "paths": {"PPO": {"0.15": path}, "DPO": {"0.15": path[:2]}}} for seed in (3, 4)]
+    path = [{"step": s, "kl": float(s), "proxy": 1.0 * s, "gold": 0.5 * s, "distinct2": 0.7} for s in range(6)]
+    rows = [{"seed": seed, "paths": {"PPO": {"0.15": path}, "DPO": {"0.15": path[:5]}}} for seed in (3, 4)]
     found = bench.of_methods(rows)
-    assert list(found) == ["PPO, beta 0.15, held-out prompts"]  # two points can't be judged
+    assert list(found) == ["PPO, beta 0.15, held-out prompts"]  # five points can't be judged
     assert list(found["PPO, beta 0.15, held-out prompts"]) == [3, 4]
+    assert bench.result(found)["PPO, beta 0.15, held-out prompts"]["budgets"][0]["seeds"] == 2
 
 
 def test_the_results_file_holds_five_seeds_of_every_curve_of_the_chain():

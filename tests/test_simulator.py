@@ -131,7 +131,7 @@ def test_runs_sample_as_the_pool_did():
     assert pool.load().header["sampling"]["temperature"] == ppo.temperature
 
 
-def wait(condition, seconds=240):
+def wait(condition, seconds=900):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "nothing happened in time"

@@ -22,7 +22,7 @@ def table() -> str:
     """The table, one row a claim: what, how much, which file and command."""
     reward, chain = read("reward"), read("chain")
     tuned, free = chain["penalised_summary"], chain["unpenalised_summary"]
-    ppo, generate = read("ppo_step"), read("generate")
+    ppo, generate, trl = read("ppo_step"), read("generate"), read("trl_compare")
     fell, collapsed, seeds = (len(chain[k]) for k in ("gold_falls", "text_collapses", "rows"))
     rows = [
         (
@@ -51,6 +51,11 @@ def table() -> str:
         (
             "One PPO iteration, one core (benchmark shape)",
             f"{ppo['shared_trunk']['median']:.1f} CPU-s; two nets {ppo['two_nets']['median']:.1f}",
+        ),
+        (
+            "The same beside TRL 1.12.0, in one run",
+            f"{trl['ours']['shared_trunk']['median']:.1f} CPU-s; two nets {trl['ours']['two_nets']['median']:.1f};"
+            f" TRL (two nets) {trl['trl']['median']:.1f}",
         ),
         ("Sampling, one core", f"{generate['tokens_per_second']:,.0f} tokens/s"),
     ]

@@ -28,6 +28,7 @@ from rlhf_lesson.grading.intake import Submission
 
 SUITE = 1  # version of the hidden cases: part of every seed
 VISIBLE, HIDDEN = 3, 2  # cases a property; the visible ones are those of `check`
+SHARED = 1.5  # seconds for an answer in a worker that ran others before; who needs more gets a fresh one and the limit
 FAILURES = (
     "missing unreadable does-not-parse import-failed not-callable raised wrong-type wrong-shape wrong-dtype wrong-value"
     " wrong-not-finite timeout memory crashed too-large grader-error"
@@ -232,10 +233,10 @@ class Judge:
         return judged(exercise, frames.unpack(answer["answer"], raw), right)
 
     def attempt(
-        self, worker: Worker, exercise: Exercise, submission: Submission, cases, *, quick: bool
+        self, worker: Worker, exercise: Exercise, submission: Submission, cases, *, quick: bool, seconds: float
     ) -> list[Outcome]:
         """Every case's outcome; once a worker is lost, the rest share its fate. `quick` runs answers compiled."""
-        end, outcomes = time.monotonic() + self.seconds, []
+        end, outcomes = time.monotonic() + seconds, []
         worker.begin()
         try:
             loaded = self.load(worker, exercise, submission, end)
@@ -281,14 +282,16 @@ class Judge:
             kind = "unreadable" if submission.unreadable else "missing"
             return Mark(exercise.name, 0.0, exercise.points, kind, SENTENCES[kind], parts=no_parts(exercise, kind))
         hidden, first = self.hidden(exercise, submission.student), worker.loaded == 0
-        outcomes = self.attempt(worker, exercise, submission, hidden, quick=exercise.traceable)
+        seconds = self.seconds if first else min(SHARED, self.seconds)
+        outcomes = self.attempt(worker, exercise, submission, hidden, quick=exercise.traceable, seconds=seconds)
         if not any(o.kind for o in outcomes):
             return scored(exercise, hidden, outcomes)
         if first and outcomes[-1].kind == "timeout":  # nobody was there to blame, and the wait was long enough
             return scored(exercise, hidden, outcomes)
         visible, alone = self.visible(exercise), zygote.fork()
         try:
-            both = self.attempt(alone, exercise, submission, [*visible, *hidden], quick=False)
+            cases = [*visible, *hidden]
+            both = self.attempt(alone, exercise, submission, cases, quick=False, seconds=self.seconds)
         finally:
             alone.close()
         shown, outcomes = both[: len(visible)], both[len(visible) :]

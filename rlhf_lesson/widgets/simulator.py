@@ -229,8 +229,8 @@ class Simulator(look.Widget):
         if act:
             act()
 
-    def train(self) -> Background:
-        """Starts real PPO at this beta against this proxy, in the background; one run at a time."""
+    def train(self) -> Background | None:
+        """Starts real PPO at this beta against this proxy, in the background; one run at a time, none at infinity."""
         if self.loop is not None and not self.loop.ended:
             return self.loop
         if self.beta is None:

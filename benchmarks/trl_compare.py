@@ -1,0 +1,95 @@
+"""TRL's PPO at our benchmark's shape: CPU-seconds of one iteration on one pinned core, beside ours in the same run; prints JSON.
+
+In an environment of its own, since TRL needs torch and its last release with PPO is 1.12.0:
+
+    python -m venv .venv-trl && .venv-trl/bin/pip install -e ".[compare]" && .venv-trl/bin/python benchmarks/trl_compare.py
+
+TRL trains a policy and a separate critic and scores by a reward model of the same size, so "two_nets" is the like one of ours.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import shape  # pins the core, before torch starts its threads
+import torch
+from datasets import Dataset
+from transformers import GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel, TrainerCallback
+from trl.experimental.ppo import PPOConfig, PPOTrainer
+
+from rlhf_lesson.pretrained import load_base
+
+UPDATES = 5
+HERE = Path(__file__).parent
+
+
+class Clock(TrainerCallback):
+    """CPU-seconds of the process at the end of every iteration."""
+
+    def __init__(self):
+        self.ends = [time.process_time()]
+
+    def on_step_end(self, args, state, control, **_):
+        self.ends.append(time.process_time())
+
+
+def net(kind):
+    """A GPT-2 of the benchmark's shape, with random weights: speed does not depend on them."""
+    s = shape.SHAPE
+    sizes = {"vocab_size": s.vocab, "n_embd": s.dim, "n_layer": s.layers, "n_head": s.heads, "n_positions": s.context}
+    ends = {"pad_token_id": shape.IDS["pad_id"], "eos_token_id": shape.IDS["end_id"], "bos_token_id": 2}
+    return kind(GPT2Config(**sizes, **ends, num_labels=1))
+
+
+def config(folder: str) -> PPOConfig:
+    """The same work as benchmarks/ppo_step.py: 64 prompts, 32 new tokens, 4 epochs of one mini-batch, no end token."""
+    return PPOConfig(
+        output_dir=folder,
+        per_device_train_batch_size=shape.BATCH,
+        local_rollout_forward_batch_size=shape.BATCH,
+        response_length=shape.RESPONSE,
+        total_episodes=UPDATES * shape.BATCH,
+        num_mini_batches=1,
+        num_ppo_epochs=4,
+        num_sample_generations=0,
+        bf16=False,
+        use_cpu=True,
+        report_to="none",
+        save_strategy="no",
+        disable_tqdm=True,
+    )
+
+
+def trl() -> dict[str, float]:
+    """Least and median CPU-seconds of TRL's iterations after the first."""
+    prompts = shape.prompts()
+    rows = [{"input_ids": row.tolist(), "attention_mask": mask.tolist()} for row, mask in zip(*prompts, strict=True)]
+    tokenizer, clock = load_base()[1], Clock()
+    tokenizer.padding_side = "left"
+    with tempfile.TemporaryDirectory() as folder:
+        PPOTrainer(
+            args=config(folder),
+            processing_class=tokenizer,
+            model=net(GPT2LMHeadModel),
+            ref_model=net(GPT2LMHeadModel),
+            reward_model=net(GPT2ForSequenceClassification),
+            value_model=net(GPT2ForSequenceClassification),
+            train_dataset=Dataset.from_list(rows),
+            eval_dataset=Dataset.from_list(rows),
+            callbacks=[clock],
+        ).train()
+    spent = [end - begin for begin, end in zip(clock.ends, clock.ends[1:], strict=False)]
+    return {"first": spent[0], "least": min(spent[1:]), "median": sorted(spent[1:])[len(spent[1:]) // 2]}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    sys.stdout, out = sys.stderr, sys.stdout  # TRL prints its metrics
+    measured = {"trl": trl(), "torch": torch.__version__, "trl_version": version("trl")}
+    done = subprocess.run([sys.executable, HERE / "ppo_step.py"], capture_output=True, text=True, check=True)
+    print(json.dumps(measured | {"ours": json.loads(done.stdout), "cpus": os.cpu_count()}, indent=1), file=out)
