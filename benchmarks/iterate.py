@@ -148,7 +148,8 @@ def one(config: Config, seed: int, shared: Start) -> dict:
     proxy, pad_id = shared.scorers["proxy"], tokenizer.pad_token_id
     thinned = iterate.dropout_scores(proxy, pool.rows, noise(2), config.members, pad_id=pad_id)
     single, many = (
-        win_probability(*jnp.moveaxis(jnp.asarray(s), -1, 0)) for s in (pool.scores["proxy"][None], thinned)
+        win_probability(*jnp.moveaxis(jnp.asarray(scores) / shared.temperature, -1, 0))  # what a rater would choose
+        for scores in (pool.scores["proxy"][None], thinned)
     )
     ways = {"random": (iterate.at_random, single), "entropy": (iterate.by_entropy, single)}
     ways["information"] = (iterate.by_information, many)

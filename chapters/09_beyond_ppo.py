@@ -151,7 +151,7 @@ print("  rejected:", tokenizer.decode(train_pairs[0].rejected))
 # will it rise?
 
 # %%
-settings = train_dpo.Config(epochs=3, learning_rate=5e-4, kl_coef=0.1, temperature=sampling["temperature"])
+settings = train_dpo.Config(epochs=2, learning_rate=3e-4, kl_coef=0.1, temperature=sampling["temperature"])
 look = jax.random.key(2)  # the same noise for every policy that is measured
 
 
@@ -397,6 +397,7 @@ equations = {
 silent = {}
 
 
+# %%
 def measured_steps(name):
     runs = train_grpo.train(steps_of, sft, prompts, built.scorers, equations=equations[name], **ids)
     for state, row, rollout in runs:
