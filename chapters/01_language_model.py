@@ -280,6 +280,17 @@ for start in ("the film is", "i have never", "it is one of the worst films i hav
     print(f"{start:<42} top-k keeps {top_k}, the nucleus {nucleus:>4} tokens")
 
 # %% [markdown]
+# ### Play: the next token
+#
+# Type a text of your own, move the three knobs, and draw. The pale bars are what the model says, the dark ones what is
+# drawn from. (Arrow keys move a slider; without widgets you see the same as a figure.)
+
+# %%
+from rlhf_lesson.widgets.next_token import NextToken
+
+NextToken(model, tokenizer)
+
+# %% [markdown]
 # ## 7. It writes
 #
 # The cell below is all there is to generation: the prompt is read once, each new token goes through the network alone,

@@ -287,8 +287,7 @@ def watched(steps):
 
 # %%
 training = train_reward.train(settings, base, examples, pad_id=tokenizer.pad_token_id, objective=objective)
-mine = demo.last("your reward model", watched(training)).model
-save_model(mine, feedback.cache_folder() / "my_reward_model")
+trained = demo.last("your reward model", watched(training)).model
 
 # %%
 figure = plots.figure(7.5, 3.2)
@@ -359,9 +358,9 @@ Picture(
 # another pair: the accuracy you then report is that of memory. Compare:
 
 # %%
-with_trained_texts = demo.reward_accuracy(mine, data, choices[:500])
+with_trained_texts = demo.reward_accuracy(trained, data, choices[:500])
 print(f"choices it was trained on: {with_trained_texts:.1%}")
-print(f"held-out sentences:        {accuracy(read_all(mine, data.texts('eval'))):.1%}")
+print(f"held-out sentences:        {accuracy(read_all(trained, data.texts('eval'))):.1%}")
 
 # %% [markdown]
 # **Mitigation:** split by prompt or by text, never by pair, and keep one part that no decision looks at.
@@ -385,12 +384,13 @@ from rlhf_lesson.rewards import normalise_score
 # %%
 normalise_score = yours("normalise_score")
 config = demo.Config()
-scorers = {"mine": mine, **built.scorers}
+scorers = {"mine": trained, **built.scorers}
 samples = demo.draw(config, built.sft, built.sft, scorers, data, demo.held_out_prompts(data, 128), use=40)
 units = {name: (scores.mean(), scores.std()) for name, scores in samples.scores.items()}
 on_reviews = {name: read_all(model, data.texts("eval")) for name, model in scorers.items()}
 in_units = {name: normalise_score(scores, *units[name]) for name, scores in on_reviews.items()}
-mine = train_reward.normalised(mine, samples.scores["mine"])  # the same, folded into the head's weights
+mine = train_reward.normalised(trained, samples.scores["mine"])  # the same, folded into the head's weights
+save_model(mine, feedback.cache_folder() / "my_reward_model")  # for later chapters
 gap = np.abs(read_all(mine, data.texts("eval")) - in_units["mine"]).max()
 print(f"head with the numbers folded in, against your function: largest difference {gap:.1e}")
 
@@ -576,7 +576,6 @@ Picture(figure, "Accuracy of four ways to use the same number of rated texts; do
 # equal ratings can't be ranked, so such sets are drawn again here, more often for four than for two. Reading them
 # costs time, too, and is not counted.
 #
-#
 # ### Pitfall: pairs of one ranking are not independent
 #
 # Six pairs of four texts are six views of four ratings. Shuffle them over an epoch and the model sees each text three
@@ -621,7 +620,7 @@ print(f"split in {1 - agree.mean():.0%}; the majority is right in {right[~agree]
 
 # %% [markdown]
 # Averaging adds a little: on human texts the three mostly fail on the same pairs. *Knowing* where they are split adds
-# a lot. Now some texts that no human wrote.
+# a lot. Now some texts that no reviewer wrote.
 
 # %%
 odd = {

@@ -552,7 +552,6 @@ Picture(figure, "Proxy and gold against KL for the optimum, best-of-n close belo
 # responses for each answer, for ever, and KL grows only with $\log n$, so a policy far from its reference is out of
 # reach. What PPO buys is not a better frontier but a policy that needs one draw.
 #
-#
 # The coin shows what KL alone is worth: nothing, up to the noise of a pool of which it uses ever fewer samples. And
 # the gap between blue and orange is **Goodhart's law** at its beginning: the measure has become a target. Here gold
 # still rises. Chapter 07 pushes on until something breaks.

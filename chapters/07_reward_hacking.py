@@ -34,7 +34,7 @@ from rlhf_lesson.plots import Picture
 from rlhf_lesson.prompts import PROMPT
 from rlhf_lesson.rollout import make_prompts
 from rlhf_lesson.tokenizer import encode
-from rlhf_lesson.widgets.gallery import gallery
+from rlhf_lesson.widgets.gallery import LEAST, gallery
 from rlhf_lesson.widgets.measured import measured
 
 built = chain()  # the SFT policy and the two reward models of the earlier chapters
@@ -70,8 +70,8 @@ laws = measured("overoptimisation", made_by="overoptimisation.py")
 # that one run gives a policy for each of them: stopping early is the simplest of all KL constraints.
 
 # %%
-budgets, kept, curve = [2.0, 4.0, 8.0, 16.0, 32.0], {"sft": built.sft}, []
-free = replace(config.ppo, kl_coef=0.0, iterations=rl.scale(quick=36, full=120))
+budgets, kept, curve = [4.0, 8.0, 16.0, 32.0], {"sft": built.sft}, []
+free = replace(config.ppo, kl_coef=0.0, iterations=rl.scale(quick=30, full=120))
 
 
 def keep(steps):
@@ -352,8 +352,8 @@ moods = {"loving": "i loved this film. it is", "hating": "i hated this film. it 
 starts = [[tokenizer.bos_token_id, *row] for row in encode(tokenizer, list(moods.values()))]
 asked = repeat_prompts(make_prompts(starts, PROMPT, pad_id=tokenizer.pad_token_id), 64)
 added, one_each = {}, {}
-for name, policy in kept.items():
-    drawn = demo.draw(config, policy, built.sft, built.scorers, built.data, asked, use=6)
+for name in [name for name in kept if name in ("sft", "past 8 nats", "past 16 nats", "at the end")]:
+    drawn = demo.draw(config, kept[name], built.sft, built.scorers, built.data, asked, use=6)
     own = [text[len(start) :] for text, start in zip(drawn.texts, drawn.prompts, strict=True)]
     added[name] = np.array([vader_score(text) for text in own]).reshape(2, 64)
     one_each[name] = drawn.texts[64]
@@ -414,9 +414,11 @@ patients
 # %%
 panels = {
     "score/proxy": "proxy score",
+    "score/gold": "gold score",
     "kl": "KL (nats)",
     "entropy": "entropy (nats)",
     "length": "length (tokens)",
+    "missing_end": "without an end",
     "return": "return (score)",
     "first_ratio_gap": "first ratio - 1",
     "repeats": "repeated tokens",
@@ -425,7 +427,7 @@ panels = {
 
 def sheet(chosen):
     """One column a run and one row a metric; the healthy run is dotted."""
-    figure = plots.figure(11, 10.5)
+    figure = plots.figure(11, 12)
     grid = figure.subplots(len(panels), len(chosen), sharex=True, squeeze=False)
     for column, number in enumerate(chosen):
         for axes, (metric, label) in zip(grid[:, column], panels.items(), strict=True):
@@ -433,6 +435,7 @@ def sheet(chosen):
             axes.plot(patients.runs[number]["curve"][metric], **plots.style("policy", "linestyle"))
             axes.tick_params(labelsize=7)
             axes.set_ylabel(label if column == 0 else "", fontsize=8)
+            axes.set_ylim(top=max(axes.get_ylim()[1], LEAST.get(metric, 0.0)))  # so that rounding looks like rounding
         grid[0, column].set_title(f"run {number + 1}", fontsize=10)
         grid[-1, column].set_xlabel("iteration", fontsize=8)
     return figure
@@ -440,11 +443,11 @@ def sheet(chosen):
 
 # %%
 half = (len(patients.runs) + 1) // 2
-Picture(sheet(range(half)), "Seven curves each of the first broken runs, with the healthy run dotted.")
+Picture(sheet(range(half)), "Nine curves each of the first broken runs, with the healthy run dotted.")
 
 # %%
 Picture(
-    sheet(range(half, len(patients.runs))), "Seven curves each of the other broken runs, with the healthy run dotted."
+    sheet(range(half, len(patients.runs))), "Nine curves each of the other broken runs, with the healthy run dotted."
 )
 
 # %%
@@ -466,10 +469,10 @@ guesses = {1: "", 2: "", 3: "", 4: "", 5: "", 6: "", 7: "", 8: "", 9: ""}  # nam
 # run have earned too? And which run would you not have found without the dotted line?
 
 # %%
-right = 0
+right, hospital = 0, measured("gallery", made_by="gallery.py")
 for number, run in enumerate(patients.runs, 1):
     right += guesses.get(number) == run["name"]
-    rows_of_run = measured("gallery", made_by="gallery.py")[run["name"]]["curve"]
+    rows_of_run = hospital[run["name"]]["curve"]
     print(f"\nrun {number}: {run['name']}")
     print(f"  what was done:  {run['story']}")
     for sentence in diagnose(rows_of_run):
@@ -479,6 +482,17 @@ for number, run in enumerate(patients.runs, 1):
 print(f"\nyou named {right} of {len(patients.runs)}")
 
 # %% [markdown]
+# Read one of them again, beside what the reward models said of it:
+
+# %%
+for name in ("healthy", "wrong KL sign"):
+    end = hospital[name]["curve"][-1]
+    print(f"{name}: proxy {end['score/proxy']:.1f}, gold {end['score/gold']:.1f}, KL {end['kl']:.0f} nats")
+    print("   ", hospital[name]["samples"][0])
+
+# %% [markdown]
+# Gold gives the higher score to the second. Section 4 said it: no curve of these two models would have told you.
+#
 # And your own run, the one without brakes?
 
 # %%
@@ -505,7 +519,7 @@ for row in laws["PPO without"]["budgets"]:
     print(f"{row['kl']:6.0f} nats   {row['proxy'][1]:5.2f}   {row['gold'][1]:5.2f}   ({row['seeds']} seeds)")
 
 # %% [markdown]
-# The five seeds ran three times as long as yours at the quick preset. The gap between proxy and gold widens with every
+# The five seeds ran for more iterations than yours at the quick preset. The gap between proxy and gold widens with every
 # budget, in the median. Gold, such as it is, keeps rising; the texts don't.
 #
 # ## 10. What a framework would do for you here

@@ -168,7 +168,7 @@ paths, curve, trained = {"DPO": [start]}, [], {}
 def dpo_steps():
     for state, row in train_dpo.train(settings, sft, train_pairs, pad_id=ids["pad_id"], dpo_loss=dpo_loss):
         curve.append(row)
-        if row["step"] % max(1, row["steps"] // 4) == 0:
+        if row["step"] % max(1, row["steps"] // 4) == 0 or row["step"] == row["steps"]:
             paths["DPO"].append(point(state.policy))
         yield state, row
 
@@ -444,15 +444,15 @@ print("\nsilent groups:", {name: f"{np.mean(shares):.1%}" for name, shares in si
 # %% [markdown]
 # ## 6. What it measured
 #
-# A single run of each proves little. The results file has all methods with the same proxy, the same prompts, as many sampled
-# responses and two values of $\beta$, for several seeds, each with its own SFT policy and reward models. Explore it:
+# A single run of each proves little. The results file has all methods with the same proxy, the same prompts, the same $\beta$ and
+# as many sampled responses, for several seeds, each with its own SFT policy and reward models. Explore it:
 
 # %%
 frontier()
 
 # %% [markdown]
-# And in numbers. At each KL every seed takes, of its two paths, the one with the higher *proxy*: gold, which no method sees, must
-# not choose.
+# And in numbers: at each KL the median over seeds, and the lowest and the highest seed. (Where a method was run with several
+# $\beta$, a seed takes the path with the higher *proxy* there: gold, which no method sees, must not choose.)
 
 # %%
 results = measured("methods", made_by="methods_at_equal_kl.py")
@@ -471,7 +471,7 @@ def gold_at(path, kl):
     return np.interp(kl, np.maximum.accumulate([p["kl"] for p in path]), [p["gold"] for p in path])
 
 
-print("how far DPO got, and what the others had there:")
+print("gold where DPO's path ends, and what the others had at that KL:")
 for seed in results["seeds"]:
     by_beta = {name: max(runs.values(), key=lambda rows: rows[-1]["proxy"]) for name, runs in seed["paths"].items()}
     by_beta["best of n"] = seed["best of n"]
@@ -483,8 +483,8 @@ for name, path in paths.items():
 
 # %% [markdown]
 # How to read it. Where two ranges overlap the methods are not told apart, whatever their medians say. Best-of-n is no training
-# method: it pays at every answer, and its KL ends at the logarithm of n. Between the measured points a path is a straight line,
-# coarse where a method takes big steps. And equal KL is not equal *cost*: DPO never samples while it learns, GRPO and RLOO need no
+# method: it pays at every answer, and its KL ends below the logarithm of n. Between two measurements a path is taken as straight,
+# which underrates a method that goes far before its first one: trust the small KLs least. And equal KL is not equal *cost*: DPO never samples while it learns, GRPO and RLOO need no
 # critic, PPO needs everything.
 #
 # ### So which one?

@@ -55,7 +55,8 @@ for (const el of document.querySelectorAll("[data-widget]")) {{
 """
 STYLE = """
 :root { color-scheme: light dark; }
-body { margin: 0 auto; max-width: 960px; padding: 16px; background: light-dark(#ffffff, #1b1b1b); color: light-dark(#1a1a1a, #e8e8e8);
+body { margin: 0 auto; max-width: 960px; padding: 16px;
+  background: light-dark(#ffffff, #1b1b1b); color: light-dark(#1a1a1a, #e8e8e8);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
 nav ul { display: flex; flex-wrap: wrap; gap: 4px 18px; padding: 0; list-style: none; }
 a { color: light-dark(#0072b2, #56b4e9); }
@@ -97,7 +98,9 @@ def page(states: dict[str, dict], sections: dict[str, dict] = SECTIONS) -> str:
     for i, (heading, names) in enumerate(found.items()):
         links.append(f'<li><a href="#part-{i}">{escape(heading)}</a></li>')
         inside = "".join(f'<div id="{name}" data-widget="{name}"></div>\n' for name in names)
-        places.append(f'<section aria-labelledby="part-{i}"><h2 id="part-{i}">{escape(heading)}</h2>\n{inside}</section>')
+        places.append(
+            f'<section aria-labelledby="part-{i}"><h2 id="part-{i}">{escape(heading)}</h2>\n{inside}</section>'
+        )
     as_json = {name: json.dumps(state, allow_nan=False).replace("<", "\\u003c") for name, state in states.items()}
     blocks = [f'<script type="application/json" id="state-{name}">{text}</script>' for name, text in as_json.items()]
     return SHELL.format(

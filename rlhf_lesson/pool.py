@@ -70,7 +70,7 @@ class Pool:
         return [Proxy(**row) for row in self.header["proxies"]]
 
     def scores(self, name: str | Proxy) -> Float[np.ndarray, "prompts pool"]:
-        """"logp" (nats under the reference), "gold", "judge" (-1 to 1), or a proxy's scores."""
+        """ "logp" (nats under the reference), "gold", "judge" (-1 to 1), or a proxy's scores."""
         return self._columns[column(name)]
 
 
@@ -108,7 +108,13 @@ def pack(
 
 @lru_cache(maxsize=1)
 def load() -> Pool:
-    """The pool that ships: a dozen held-out prompts, 2,048 responses each."""
+    """The pool that ships: a dozen held-out prompts, 2,048 responses each.
+
+    Raises:
+      ValueError: it is not there.
+    """
+    if not ASSET.is_file():
+        raise ValueError(f"no pool in {ASSET}: run `python benchmarks/pool.py` in a checkout to make it")
     return Pool(ASSET.read_bytes())
 
 

@@ -1,7 +1,7 @@
 """Every exercise of the course through the judge: right answers of any author are full, each slip costs what it breaks.
 
-Leaves out points of view (test_grading.py) and attacks (test_grading_hostile.py). By default one slip an exercise is run;
-`EVERY_SLIP=1 pytest tests/test_grading_answers.py` takes all of them, which is minutes.
+Leaves out single rules (test_grading.py) and attacks (test_grading_hostile.py). By default one slip of every third exercise is
+run; `EVERY_SLIP=1 pytest tests/test_grading_answers.py` takes all slips, which is half an hour.
 """
 
 import importlib.util
@@ -24,7 +24,7 @@ from rlhf_lesson.specs import CHAPTERS, EXERCISES
 KEY = b"a key that nobody knows"
 MODULES = (right_answers, right_answers_05_09)
 every_chapter = pytest.mark.parametrize("chapter", range(len(CHAPTERS)))
-every_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
+SLIPPED = list(EXERCISES.values())[:: 1 if "EVERY_SLIP" in os.environ else 3]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def properties_held(exercise, wrong, student):
     return held
 
 
-@every_exercise
+@pytest.mark.parametrize("exercise", SLIPPED, ids=lambda e: e.name)
 def test_a_slip_costs_the_points_of_the_properties_it_breaks(exercise, open_judge, zygote):
     slips = list(enumerate(exercise.slips))
     for number, slip in slips if "EVERY_SLIP" in os.environ else slips[len(exercise.name) % len(slips) :][:1]:

@@ -7,6 +7,7 @@ import socket
 import time
 
 import pytest
+from grading import clock
 from grading.hostile import ATTACKS
 
 from rlhf_lesson.grading import outputs
@@ -15,7 +16,7 @@ from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.judge import FAILURES, Judge, ready
 from rlhf_lesson.specs import EXERCISES
 
-SECONDS = 4.0
+SECONDS = 3.0
 PRELUDE = "import jax\nimport jax.numpy as jnp\nfrom jaxtyping import Array, Bool, Float, Int\n"
 TWO = {name: EXERCISES[name] for name in ("masked_mean", "gae")}
 HONEST = "# exercise: gae\n" + inspect.getsource(EXERCISES["gae"].reference)
@@ -61,9 +62,10 @@ def test_an_attack_gets_nothing_and_its_neighbour_everything(attack, zygote, jud
     before = victim.stat()
     for word, real in {"VICTIM": victim, "PORT": listener[0].getsockname()[1], "JUDGE": os.getpid()}.items():
         cell = cell.replace(word, str(real))
-    begin = time.monotonic()
-    attacked, honest = judge.mark(zygote, Submission("mallory", [PRELUDE, cell, HONEST]))
-    took = time.monotonic() - begin - honest.seconds
+    with clock.others() as busy:
+        begin = time.monotonic()
+        attacked, honest = judge.mark(zygote, Submission("mallory", [PRELUDE, cell, HONEST]))
+        took = time.monotonic() - begin - honest.seconds - busy()
 
     assert attacked.points == 0, attacked
     assert attacked.kind in kinds, attacked

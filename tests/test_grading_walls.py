@@ -11,13 +11,13 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
+from grading import clock
 from grading.hostile import ATTACKS
 
-from rlhf_lesson.grading import cells, run
+from rlhf_lesson.grading import run
 from rlhf_lesson.grading.cells import Zygote
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.judge import Judge, ready
@@ -125,7 +125,7 @@ def zygote():
 
 
 @pytest.mark.parametrize("attack", ["sleeps", "loops at load", "swallows every signal and exception"])
-def test_a_late_exercise_ends_in_time_too_and_its_neighbours_are_full(attack, zygote, monkeypatch):
+def test_a_late_exercise_ends_in_time_too_and_its_neighbours_are_full(attack, zygote):
     order = ["gae", "masked_mean", "discounted_returns"]
     judge = Judge({name: EXERCISES[name] for name in order}, KEY, seconds=3.0)
     after = "# exercise: discounted_returns\ndef discounted_returns(rewards, mask, *, discount=1.0):\n"
@@ -133,20 +133,11 @@ def test_a_late_exercise_ends_in_time_too_and_its_neighbours_are_full(attack, zy
     after += "        later = (rewards[t] + discount * later) if mask[t] else 0.0\n        out[t] = later\n    return out\n"
     for name in order:  # what the judge itself compiles is no student's time
         judge.hidden(EXERCISES[name], "mallory"), judge.visible(EXERCISES[name])
-    waits, before = {}, delay("self")
-    waited = cells.Worker.waited
-    monkeypatch.setattr(cells.Worker, "waited", lambda w: waits.setdefault(w.pid, []).append(waited(w)) or waits[w.pid][-1])
-    first, attacked, last = judge.mark(zygote, Submission("mallory", [PRELUDE, HONEST, ATTACKS[attack][0], after]))
+    with clock.others() as busy:
+        first, attacked, last = judge.mark(zygote, Submission("mallory", [PRELUDE, HONEST, ATTACKS[attack][0], after]))
     assert (attacked.points, attacked.kind) == (0, "timeout")
     assert (first.points, last.points) == (first.out_of, last.out_of), (first, last)
-    busy = sum(w[-1] - w[0] for w in waits.values()) + delay("self") - before  # what other processes of the machine took
-    assert attacked.seconds < judge.seconds + 2 + busy, attacked
-
-
-def delay(pid):
-    """Seconds that a process was ready and had no core."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
+    assert attacked.seconds < judge.seconds + 2 + busy(), attacked
 
 
 if __name__ == "__main__":

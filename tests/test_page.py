@@ -120,7 +120,9 @@ def test_generate_response_by_keyboard_shows_three_responses_with_their_numbers(
     before = cards.all_inner_texts()
     opened.locator("#simulator .rl-generate").focus()
     opened.keyboard.press("Enter")
-    opened.wait_for_function("old => document.querySelector('#simulator .rl-cards').innerText !== old", arg="\n".join(before))
+    opened.wait_for_function(
+        "old => document.querySelector('#simulator .rl-cards').innerText !== old", arg="\n".join(before)
+    )
     prompt = pool.load().prompts[1]
     assert all(prompt in text and "gold" in text and "nats" in text for text in cards.all_inner_texts())
 
@@ -165,12 +167,14 @@ def test_the_other_widgets_of_the_page_answer_too(opened):
 # ---- the twin ------------------------------------------------------------------------------------
 
 POINTS = """async ([cases]) => {
-  const maths = window.module.default.maths, pool = await maths.unpack(Uint8Array.from(atob(window.model.get("packed").base64), (c) => c.charCodeAt(0)));
+  const maths = window.module.default.maths, text = atob(window.model.get("packed").base64);
+  const pool = await maths.unpack(Uint8Array.from(text, (letter) => letter.charCodeAt(0)));
   return cases.map(([prompt, name, beta, n]) => {
     const order = maths.order(pool.scores[name][prompt]);
     const { p, ...optimum } = maths.optimumPoint(pool, prompt, name, beta ?? Infinity);
     const { p: q, ...best } = maths.bestPoint(pool, prompt, name, order, n);
-    return { optimum, best, spread: [p.reduce((a, b) => a + b), q.reduce((a, b) => a + b)], text: pool.texts[prompt][7], pick: maths.pick(p, 0.37) };
+    const spread = [p, q].map((weights) => weights.reduce((a, b) => a + b));
+    return { optimum, best, spread, text: pool.texts[prompt][7], pick: maths.pick(p, 0.37) };
   });
 }"""
 
@@ -196,9 +200,9 @@ def test_the_browser_counts_what_the_library_counts(chromium):
             logp = pool.tilted(jnp.asarray(simulator._pool.scores(name)[prompt], float), kl_coef=beta)
             assert row["pick"] == pool.pick(logp, 0.37)
         for point, mine in ((optimum, row["optimum"]), (best, row["best"])):
-            expected = point._asdict()
-            assert {k: mine[k] for k in expected if k != "ess"} == pytest.approx({k: v for k, v in expected.items() if k != "ess"}, abs=1e-6)
-            assert mine["ess"] == pytest.approx(expected["ess"], rel=1e-6)
+            for what, value in point._asdict().items():
+                allowed = {"rel": 1e-6} if what == "ess" else {"abs": 1e-6}
+                assert mine[what] == pytest.approx(value, **allowed), what
         assert row["spread"] == pytest.approx([1.0, 1.0], abs=1e-9)
         assert row["text"] == simulator._pool.texts[prompt][7]
     assert found[0]["optimum"]["kl"] == 0.0, "beta = infinity is the reference to the last bit"
@@ -206,7 +210,8 @@ def test_the_browser_counts_what_the_library_counts(chromium):
 
 def test_ties_and_every_float16_read_the_same(chromium, monkeypatch):
     scores = np.array([[0.5, 0.5, -2.0, 0.5, 1.5, 1.5, 6e-8, -0.0]])
-    packed = pool.pack(["p"], [list("abcdefgh")], {"logp": scores, CLEAN: scores, "gold": 2 * scores, "judge": scores / 8}, judge={"mean": 0.0, "std": 1.0})
+    columns = {"logp": scores, CLEAN: scores, "gold": 2 * scores, "judge": scores / 8}
+    packed = pool.pack(["p"], [list("abcdefgh")], columns, judge={"mean": 0.0, "std": 1.0})
     small = Pool(packed)
     monkeypatch.setattr(pool, "load", lambda: small)
     simulator = Simulator()

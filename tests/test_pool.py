@@ -1,7 +1,7 @@
 """The pool: policies as weights over real responses, equal to the library's equations, and the files that ship."""
 
 import json
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import log
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def test_an_infinite_beta_is_exactly_the_reference():
 
 def test_a_smaller_beta_goes_further_for_more_proxy_and_rests_on_less():
     points = [pool.closed_form(random_pool(), 0, PROXY, kl_coef=beta) for beta in (10.0, 3.0, 1.0, 0.3, 0.1)]
-    for nearer, further in zip(points, points[1:], strict=False):
+    for nearer, further in pairwise(points):
         assert further.kl > nearer.kl and further.proxy > nearer.proxy and further.ess < nearer.ess
     assert points[-1].kl < log(64)
 

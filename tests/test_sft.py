@@ -161,3 +161,16 @@ def test_a_students_loss_drives_the_run():
 
     plain, mine = next(sft())[1]["loss"], next(sft(cross_entropy_loss=doubled))[1]["loss"]
     assert mine == pytest.approx(2 * plain, rel=1e-5)
+
+
+def test_a_students_response_mask_drives_the_run():
+    prompts = []
+
+    def whole(mask, prompt):
+        prompts.extend(prompt.tolist())
+        return mask
+
+    plain, mine = next(sft())[1]["loss"], next(sft(response_mask=whole))[1]["loss"]
+    batch = make_batch(COUNTING[:3], 4, 8, tiny.PAD, whole)
+    assert mine != pytest.approx(plain, rel=1e-3) and {0, 2} == set(prompts), "0: the filler row"
+    assert (batch.learn == batch.mask).all()

@@ -115,7 +115,9 @@ def chain():
 
 def test_the_pools_prompts_are_those_that_ship(chain):
     prompts = few_prompts(chain.data)
-    texts = chain.data.tokenizer.batch_decode([t[m].tolist() for t, m in zip(*prompts, strict=True)], skip_special_tokens=True)
+    texts = chain.data.tokenizer.batch_decode(
+        [t[m].tolist() for t, m in zip(*prompts, strict=True)], skip_special_tokens=True
+    )
     assert [text.strip() for text in texts] == pool.load().prompts
     assert all(len(text.split()) > 1 for text in texts)
 

@@ -118,7 +118,12 @@ def test_300_redraws_cost_less_than_20_mb_and_no_new_elements(shown):
         elements = shown.evaluate("document.querySelectorAll('*').length")
         return tools.send("Runtime.getHeapUsage")["usedSize"], elements
 
-    beta = "async (n) => { for (let i = 0; i < n; i += 1) { window.model.set('beta', 0.05 + 0.01 * (i % 90)); await new Promise((next) => requestAnimationFrame(next)); } }"
+    beta = """async (n) => {
+      for (let i = 0; i < n; i += 1) {
+        window.model.set('beta', 0.05 + 0.01 * (i % 90));
+        await new Promise((next) => requestAnimationFrame(next));
+      }
+    }"""
     shown.evaluate(beta, 20)
     (before, elements), drawn = heap(), shown.evaluate("window.redraws.length")
     shown.evaluate(beta, 300)
@@ -151,7 +156,9 @@ def test_live_points_and_progress_are_drawn_and_the_buttons_follow(chromium):
         assert page.evaluate("window.sent") == ["train"], "nothing runs, so there is nothing to stop"
         point = {"run": 1, "beta": 1.0, "step": 1, "kl": 2.0, "proxy": 1.0, "gold": 0.5, "judge": 0.2}
         page.evaluate("p => window.model.set('points', [p, { ...p, step: 2, kl: 3 }])", point)
-        page.evaluate("() => window.model.set('progress', { status: 'running', doing: 'PPO', step: 2, steps: 40, left: 9 })")
+        page.evaluate(
+            "() => window.model.set('progress', { status: 'running', doing: 'PPO', step: 2, steps: 40, left: 9 })"
+        )
         page.wait_for_selector('[data-live="running"][data-points="2"]')
         assert "PPO 2 of 40, about 9 s left" in page.locator(".rl-live").inner_text()
         assert page.locator('[data-layer="live proxy"]').get_attribute("d").count("M") == 4  # two strokes a cross
@@ -169,7 +176,9 @@ def test_the_widget_can_be_taken_away(shown):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_its_colours_follow_the_page(chromium, scheme):
-    with bare(chromium, look.esm("simulator"), look.css("simulator"), Simulator(beta=0.3).state(), scheme=scheme) as page:
+    with bare(
+        chromium, look.esm("simulator"), look.css("simulator"), Simulator(beta=0.3).state(), scheme=scheme
+    ) as page:
         page.wait_for_selector("[data-ready=true]", timeout=60 * SECONDS)
         colour = page.evaluate("getComputedStyle(document.querySelector('.rl')).color")
         shoot(page, scheme)

@@ -10,5 +10,7 @@ from rlhf_lesson.tokenizer import load_tokenizer
 
 def chain() -> demo.Chain:
     shape = ModelConfig(dim=16, layers=1, heads=2)
-    scorers = {n: ScalarModel(GPT2(shape, rngs=nnx.Rngs(i)), rngs=nnx.Rngs(i + 9)) for i, n in enumerate(("proxy", "gold"))}
+    scorers = {
+        n: ScalarModel(GPT2(shape, rngs=nnx.Rngs(i)), rngs=nnx.Rngs(i + 9)) for i, n in enumerate(("proxy", "gold"))
+    }
     return demo.Chain(demo.Data(load_tokenizer(BASE), 0), GPT2(shape, rngs=nnx.Rngs(5)), scorers, {})

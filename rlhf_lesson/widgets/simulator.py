@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from rlhf_lesson import course, demo, evaluate, plots, pool, train_ppo
 from rlhf_lesson.judge import vader_score
 from rlhf_lesson.model import GPT2, ScalarModel
-from rlhf_lesson.pool import Point, Pool, Proxy
+from rlhf_lesson.pool import Point, Proxy
 from rlhf_lesson.pretrained import load_base
 from rlhf_lesson.rollout import Prompts
 from rlhf_lesson.tokenizer import decode
@@ -161,7 +161,9 @@ class Simulator(look.Widget):
     @traitlets.validate("prompt")
     def _known_prompt(self, proposal):
         if proposal["value"] >= len(pool.load().prompts):
-            raise ValueError(f"there are {len(pool.load().prompts)} prompts: take 0 to {len(pool.load().prompts) - 1}, or -1")
+            raise ValueError(
+                f"there are {len(pool.load().prompts)} prompts: take 0 to {len(pool.load().prompts) - 1}, or -1"
+            )
         return proposal["value"]
 
     # ---- numbers
@@ -234,7 +236,10 @@ class Simulator(look.Widget):
         if self.loop is not None and not self.loop.ended:
             return self.loop
         if self.beta is None:
-            self.progress = {"status": "failed", "error": "At beta = infinity there is nothing to learn: choose a beta."}
+            self.progress = {
+                "status": "failed",
+                "error": "At beta = infinity there is nothing to learn: choose a beta.",
+            }
             return self.loop
         run = 1 + max((point["run"] for point in self.points), default=0)
         loop = Background(self._live(run), self._seen, lambda: self._tell(loop))
@@ -270,7 +275,8 @@ class Simulator(look.Widget):
         error = f"{type(loop.error).__name__}: {loop.error}" if loop.error else ""
         status = "stopping" if loop.status == "running" and loop._stop.is_set() else loop.status
         counts = {"step": int(row.get("step", 0)), "steps": int(row.get("steps", 0))}
-        self.progress = {"status": status, "doing": row.get("doing", ""), **counts, "left": loop.left, "error": error}
+        left = loop.left if counts["step"] > 2 else None  # before, the median is of compilation
+        self.progress = {"status": status, "doing": row.get("doing", ""), **counts, "left": left, "error": error}
 
     # ---- without a browser
 
@@ -287,7 +293,9 @@ class Simulator(look.Widget):
                 axes.plot(run.kl, getattr(run, role), **line, linewidth=0.6, alpha=0.5)
             sure = [p for p in frontier if p.ess >= pool.ENOUGH]
             axes.plot([p.kl for p in frontier], [getattr(p, role) for p in frontier], **line, linewidth=1.0, alpha=0.6)
-            axes.plot([p.kl for p in sure], [getattr(p, role) for p in sure], **line, linewidth=2.6, label=f"optimum, {role}")
+            axes.plot(
+                [p.kl for p in sure], [getattr(p, role) for p in sure], **line, linewidth=2.6, label=f"optimum, {role}"
+            )
             mark = {**plots.style(role, "marker"), "linestyle": "none", "markersize": 4}
             axes.plot([p.kl for p in best], [getattr(p, role) for p in best], **mark, label=f"best of n, {role}")
             axes.plot(now.kl, getattr(now, role), **plots.style("policy", "marker"), markersize=8)
@@ -295,7 +303,11 @@ class Simulator(look.Widget):
             axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
             axes.set_xlim(left=0)
         beta = "infinity" if self.beta is None else f"{self.beta:.3g}"
-        axes.set(xlabel=plots.KL_LABEL, ylabel=plots.SCORE_LABEL, title=f"At beta = {beta}: {now.kl:.2f} nats, gold {now.gold:+.2f}")
+        axes.set(
+            xlabel=plots.KL_LABEL,
+            ylabel=plots.SCORE_LABEL,
+            title=f"At beta = {beta}: {now.kl:.2f} nats, gold {now.gold:+.2f}",
+        )
         axes.legend(fontsize=8, edgecolor="none")
         return made
 

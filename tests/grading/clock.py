@@ -1,0 +1,28 @@
+"""Time that a machine's other processes took from a test, so that limits can be tested on a busy machine too."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+from rlhf_lesson.grading.cells import Worker
+
+
+def delay(pid="self") -> float:
+    """Seconds that a process' threads were ready and had no core."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
+
+
+@contextmanager
+def others():
+    """Gives a function that says how long this process and the workers that it asked waited for a core."""
+    waits, waited, before = {}, Worker.waited, delay()
+
+    def noted(worker):
+        waits.setdefault(worker.pid, []).append(waited(worker))
+        return waits[worker.pid][-1]
+
+    Worker.waited = noted
+    try:
+        yield lambda: sum(w[-1] - w[0] for w in waits.values()) + delay() - before
+    finally:
+        Worker.waited = waited
