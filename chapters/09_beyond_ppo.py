@@ -484,8 +484,8 @@ for name, path in paths.items():
 # %% [markdown]
 # How to read it. Where two ranges overlap the methods are not told apart, whatever their medians say. Best-of-n is no training
 # method: it pays at every answer, and its KL ends below the logarithm of n. Between two measurements a path is taken as straight,
-# which underrates a method that goes far before its first one: trust the small KLs least. And equal KL is not equal *cost*: DPO never samples while it learns, GRPO and RLOO need no
-# critic, PPO needs everything.
+# which underrates a method that goes far before its first one: trust the small KLs least. And equal KL is not equal *cost*:
+# DPO never samples while it learns, GRPO and RLOO need no critic, PPO needs everything.
 #
 # ### So which one?
 #

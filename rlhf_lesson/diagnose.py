@@ -178,7 +178,11 @@ def diagnose(metrics: Sequence[Mapping[str, float]], *, judge: str = "gold", rew
             found.append(
                 "Responses stop, but no end token is counted: pad and end are one token, and the mask removes it."
             )
-    if late("length") > 1.3 * first.get("length", 1.0):
+    extra = (
+        column("score") - column(f"score/{reward}") if f"score/{reward}" in first and "score" in first else np.zeros(1)
+    )
+    paid_more = extra[-len(tail) :].mean() - extra[0] > 0.3  # for something besides the reward model's score
+    if late("length") > (1.05 if paid_more else 1.3) * first.get("length", 1.0):
         found.append("Responses grow longer: the reward likes length; check its correlation with length.")
     if late("length") < 0.5 * first.get("length", 1.0):
         found.append(

@@ -32,6 +32,11 @@ def peaked():
     return rows
 
 
+def paid_for_length():
+    """Responses a tenth longer, and a pay that rises by more than the proxy."""
+    return [{**row, "score": row["score/proxy"] + 0.2 * row["length"]} for row in run(length=23.0)]
+
+
 SHOWN = [
     (always(policy_loss=float("nan")), "not finite"),
     (always(sampler_gap=0.2), "Sampler and learner disagree"),
@@ -50,6 +55,7 @@ SHOWN = [
     (run(entropy=0.1), "entropy collapsed"),
     (run(missing_end=1.0), "no longer end"),
     (run(length=40.0), "grow longer"),
+    (paid_for_length(), "grow longer"),
     (run(length=2.0), "shrink"),
     (run(clip_fraction=0.9), "ratios are clipped"),
     (run(explained_variance=-5.0), "critic is worse"),
