@@ -1,0 +1,565 @@
+# %% [markdown]
+# # 02 · Supervised fine-tuning: showing what you want
+#
+# **Goal.** Teach the model of chapter 01 to do as it is told, by showing it examples: what to ask, what a good answer
+# looks like, where it ends. You write the mask that says which tokens are learnt, the loss, and the two text formats
+# that most data sets use. Your functions then drive real training runs.
+#
+# **Time.** Plan ninety minutes. The set-up cell says how long the machine computes and what the exercises take.
+#
+# **Measured here.** What the model says before and after; how far it obeys, by a judge that it never saw; what happens
+# without the end token and when the prompt is learnt too; what one format is worth to a model that learnt another; and
+# what the policy is like that all later chapters start from.
+
+# %% tags=["setup"]
+import rlhf_lesson as rl
+from rlhf_lesson.checks import check, hint, solution, yours
+
+rl.setup("02_supervised_fine_tuning")
+
+# %%
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rlhf_lesson import demo, feedback, plots, train_sft
+from rlhf_lesson.batches import pad
+from rlhf_lesson.course import chain
+from rlhf_lesson.evaluate import distinct
+from rlhf_lesson.generate import generate
+from rlhf_lesson.judge import vader_score
+from rlhf_lesson.plots import Picture
+from rlhf_lesson.pretrained import load_base
+from rlhf_lesson.prompts import whole
+from rlhf_lesson.tokenizer import decode, encode
+
+base, tokenizer = load_base()
+built = chain()  # trains the course's models, once on this machine; the gold model is this chapter's judge
+
+# %% [markdown]
+# ## 1. The idea
+#
+# At the end of chapter 01 an instruction was just more text to go on with. The simplest cure is to show what should
+# follow an instruction. A *demonstration* is a prompt $x$ and a response $y$ that a person wrote or approved of.
+# Supervised fine-tuning (SFT) is pretraining once more, on demonstrations, and with one change: only the response
+# counts,
+#
+# $$L = \frac{\sum_t m_t \, \big(-\log p(y_t \mid x, y_{\lt t})\big)}{\sum_t m_t}, \qquad
+# m_t = 1 \text{ on tokens of the response, else } 0.$$
+#
+# Nothing else is new. What decides is the data, the mask and the format, so these are what you write.
+#
+# ## 2. Demonstrations, and a template for them
+#
+# We want a model that writes a kind sentence when it is told to, and an unkind one when it is told so. Nobody needs to
+# write them: people have rated thousands of sentences. A sentence that the crowd found clearly positive becomes the
+# answer to one instruction, a clearly negative one to the other.
+
+# %%
+ASKED = {True: "write about a good film.", False: "write about a bad film."}
+LONGEST = 16  # tokens of a response, so that all rows fit one width and compile once
+
+
+def demonstrations(*splits):
+    """Rows {"instruction", "response"} out of what people rated."""
+    rated = [s for split in splits for s in built.data.by_split[split] if abs(s.mean) > 1.5]
+    texts = [feedback.normalise(s.text) for s in rated]
+    short = [len(ids) < LONGEST for ids in encode(tokenizer, texts)]
+    rows = [{"instruction": ASKED[s.mean > 0], "response": text} for s, text in zip(rated, texts, strict=True)]
+    return [row for row, fits in zip(rows, short, strict=True) if fits]
+
+
+learnt_from, held_back = demonstrations("proxy", "gold"), demonstrations("eval")
+good = np.mean([row["instruction"] == ASKED[True] for row in learnt_from])
+print(f"{len(learnt_from)} demonstrations ({good:.0%} on good films), and {len(held_back)} kept back")
+for row in learnt_from[:3]:
+    print(row)
+
+# %% [markdown]
+# A model reads one text, not a dictionary. A *template* makes the text, and says where the prompt ends:
+#
+# `### Instruction:` and the instruction, a blank line, `### Response:`, and then the response.
+#
+# It is arbitrary. What matters is that training and use write it in exactly the same way, newline by newline.
+
+# %% tags=["exercise"]
+from rlhf_lesson.chats import parse_instruction
+
+# %%
+parse_instruction = yours("parse_instruction")
+prompt, response = parse_instruction(learnt_from[0])
+print(repr(prompt), "\n ->", repr(response))
+print(len(encode(tokenizer, [prompt])[0]), "tokens of prompt for", len(encode(tokenizer, [response])[0]), "of response")
+
+# %% [markdown]
+# Most of that prompt is template. This tokenizer has never seen capital letters, so the headings fall into small
+# pieces. Large models get single tokens for their turns, for this reason among others.
+#
+# ## 3. Which tokens are learnt
+#
+# A row of the batch is prompt, response, end token, padding. The prompt is *read*: the network attends to it. It is not
+# *learnt*: we do not want a model that writes instructions. And the end token is learnt like a word, since it is the
+# only thing that ever tells the model to stop.
+
+# %% tags=["exercise"]
+from rlhf_lesson.batches import response_mask
+
+# %%
+response_mask = yours("response_mask")
+
+
+def tokenised(pairs):
+    """(prompt, response) texts as rows <begin> prompt response <end> that know how many of their tokens are prompt."""
+    prompts, responses = (encode(tokenizer, list(texts)) for texts in zip(*pairs, strict=True))
+    begin, end = [tokenizer.bos_token_id], [tokenizer.eos_token_id]
+    rows = zip(prompts, responses, strict=True)
+    return [train_sft.Example(begin + prompt + response + end, 1 + len(prompt)) for prompt, response in rows]
+
+
+examples = tokenised(map(parse_instruction, learnt_from))
+batch = train_sft.make_batch(examples[:21], 21, 48, tokenizer.pad_token_id, response_mask)
+kind = np.where(batch.learn, 2, np.where(batch.mask, 1, 0))
+figure = plots.figure(7, 3)
+axes = figure.add_subplot()
+image = axes.imshow(kind, aspect="auto", interpolation="none")
+bar = figure.colorbar(image, ticks=[0, 1, 2])
+bar.ax.set_yticklabels(["padding", "prompt: read", "response: learnt"])
+share = batch.learn.sum() / batch.mask.sum()
+axes.set(xlabel="token", ylabel="row", title=f"{share:.0%} of the real tokens are learnt")
+Picture(
+    figure, "A batch as a map: a block of prompts on the left, ragged responses in the middle, padding on the right."
+)
+
+# %% [markdown]
+# ### Pitfall: the border between prompt and response
+#
+# Prompt and response are cut into tokens *separately* above. Cut the whole text at once and look for the border
+# afterwards, and you may not find it: a piece can span it, for instance a space and the word after it. Then training
+# sees other tokens than generation, which starts from the prompt alone. If you must cut at once, check that the
+# prompt's tokens are the beginning of the whole's.
+#
+# ## 4. The loss
+#
+# One token's loss is its surprise, and you have it already:
+#
+# $$L_t = -\log p(y_t \mid x, y_{\lt t}).$$
+#
+# It is left unreduced, so that mask and mean are visible where they are chosen. The loop takes the mean over *tokens*,
+# so a long response weighs more than a short one.
+
+# %% tags=["exercise"]
+from rlhf_lesson.losses import cross_entropy_loss
+
+# %%
+cross_entropy_loss = yours("cross_entropy_loss")
+
+
+@jax.jit
+def surprise(model, batch):
+    """Summed surprise of the tokens to learn, and how many they are."""
+    each = cross_entropy_loss(model(batch.tokens, batch.mask)[:, :-1], batch.tokens[:, 1:])
+    return jnp.sum(jnp.where(batch.learn[:, 1:], each, 0.0)), jnp.sum(batch.learn[:, 1:])
+
+
+def held_out(model, examples):
+    """Nats per response token; all batches have one shape, (21, 48), so this compiles once."""
+    parts = [examples[i : i + 21] for i in range(0, len(examples), 21)]
+    sums = [surprise(model, train_sft.make_batch(part, 21, 48, tokenizer.pad_token_id)) for part in parts]
+    total, count = np.sum(sums, axis=0)
+    return float(total / count)
+
+
+test = tokenised(map(parse_instruction, held_back))
+print(f"before any training: {held_out(base, test):.2f} nats per token of a held-out response")
+
+# %% [markdown]
+# ## 5. Before
+#
+# What does the base model answer? Two scores say how kind a text is. *Gold* is a model that was fitted to people's
+# ratings (chapter 04 shows how); 0 is an average text of the course's policy, 1 is one spread above. The *judge* counts
+# words by rules. Nothing in this chapter trains on either.
+#
+# **Predict, then run.** Will the base model answer the two instructions differently at all?
+
+# %%
+COUNT, RESPONSE = rl.scale(quick=128, full=512), 24
+IDS = {"end_id": tokenizer.eos_token_id, "pad_id": tokenizer.pad_token_id}
+
+
+def continued(model, rows, *, seed=0):
+    """One sampled continuation of each row of ids: the texts, and which of them came to an end."""
+    tokens, mask = pad(rows, len(rows), 32, pad_id=tokenizer.pad_token_id, left=True)
+    drawn = generate(model, tokens, mask, jax.random.key(seed), response=RESPONSE, temperature=0.7, **IDS)
+    ended = np.any(np.asarray(drawn.tokens) == tokenizer.eos_token_id, axis=1)
+    return decode(tokenizer, drawn.tokens, drawn.mask), ended
+
+
+def answers(model, prompt, **options):
+    """`continued` for COUNT copies of one prompt."""
+    return continued(model, [[tokenizer.bos_token_id, *encode(tokenizer, [prompt])[0]]] * COUNT, **options)
+
+
+score = jax.jit(lambda model, tokens, mask: model(tokens, mask))
+
+
+def gold(texts):
+    """The gold model's score of each text by itself."""
+    rows = [row[:48] for row in whole(tokenizer, [text or "." for text in texts])]
+    return np.asarray(score(built.scorers["gold"], *pad(rows, len(rows), 48, pad_id=tokenizer.pad_token_id)))
+
+
+# %%
+def instruction(text):
+    return parse_instruction({"instruction": text, "response": "."})[0]
+
+
+def obedience(model, ask=instruction):
+    """What a model answers to either instruction, and what it is worth."""
+    found = {}
+    for wanted, text in ASKED.items():
+        texts, ended = answers(model, ask(text))
+        found[wanted] = {"texts": texts, "ended": ended.mean(), "gold": gold(texts)}
+        found[wanted]["judge"] = np.mean([vader_score(text) for text in texts])
+    return found
+
+
+def gap(found):
+    """Mean gold score of the answers to "good" less that of the answers to "bad", and its standard error.
+
+    Both were sampled with the same noise, so they are compared in pairs: what the noise does to both cancels.
+    """
+    lead = found[True]["gold"] - found[False]["gold"]
+    return float(lead.mean()), float(lead.std() / len(lead) ** 0.5)
+
+
+def tell(name, found):
+    print(f"{name}: good minus bad {gap(found)[0]:+.2f} ± {gap(found)[1]:.2f} gold")
+    for wanted, row in found.items():
+        print(f'  "{ASKED[wanted]}" gold {row["gold"].mean():+.2f}, judge {row["judge"]:+.2f}')
+        for text in row["texts"][:3]:
+            print("     ", text)
+
+
+before = obedience(base)
+tell("base model", before)
+
+# %% [markdown]
+# ## 6. The run
+#
+# Your template made the rows, your mask and your loss drive the loop. It is the ordinary one: shuffle, batch, gradient,
+# AdamW, with a rising and then falling learning rate.
+#
+# **Predict, then run.** The loss starts where section 4 measured it. Where will it end: near 0, near half, or not far
+# below? Think of how many sentences would be a right answer.
+
+# %%
+use = rl.scale(quick=960, full=len(examples))
+config = train_sft.Config(batch_tokens=1024, learning_rate=1e-3, epochs=rl.scale(quick=1, full=3))
+
+
+def fine_tune(examples, name, mask=response_mask):
+    """Fine-tunes a copy of the base model on the first `use` examples: the model and its loss at every step."""
+    curve = []
+
+    def remember(steps):
+        for state, metrics in steps:
+            curve.append(metrics["loss"])
+            yield state, metrics
+
+    steps = train_sft.train(
+        config,
+        base,
+        examples[:use],
+        pad_id=tokenizer.pad_token_id,
+        cross_entropy_loss=cross_entropy_loss,
+        response_mask=mask,
+    )
+    return demo.last(name, remember(steps)).model, curve
+
+
+obeying, curve = fine_tune(examples, "fine-tune")
+
+# %%
+levels = {"base model": held_out(base, test), "fine-tuned": held_out(obeying, test)}
+figure = plots.figure(7, 3.2)
+axes = figure.add_subplot()
+axes.plot(range(len(curve)), curve, linewidth=0.7, color=plots.ROLES["policy"]["color"], alpha=0.5)
+axes.plot(range(len(curve)), plots.smooth(curve, 9), color=plots.ROLES["policy"]["color"], label="training, smoothed")
+for (name, level), dash in zip(levels.items(), (":", "--"), strict=True):
+    axes.axhline(level, color="black", linestyle=dash, linewidth=1, label=f"held out, {name}: {level:.2f}")
+axes.set(xlabel="step", ylabel="loss (nats per response token)", ylim=(0, None))
+axes.set_title("It learns what kind of text is wanted, not the text")
+axes.legend(fontsize=8, loc="lower left")
+Picture(
+    figure, "The training loss falls a little and flattens far above zero; held-out loss before and after as lines."
+)
+
+# %% [markdown]
+# The loss stays high because thousands of sentences would have been right, and the model is asked for one of them. In
+# SFT the loss is a poor measure of success. Look at what it writes.
+#
+# ## 7. After
+
+# %%
+after = obedience(obeying)
+tell("fine-tuned", after)
+
+# %%
+figure = plots.figure(8, 3.2)
+for axes, (name, found) in zip(
+    figure.subplots(1, 2, sharey=True), {"before": before, "after": after}.items(), strict=True
+):
+    for wanted, dash, role in ((True, "-", "judge"), (False, "--", "policy")):
+        values = np.sort(found[wanted]["gold"])
+        axes.plot(
+            values, np.linspace(0, 1, COUNT), linestyle=dash, color=plots.ROLES[role]["color"], label=ASKED[wanted]
+        )
+    axes.set(xlabel="gold score", title=f"{name}: good minus bad {gap(found)[0]:+.2f} ± {gap(found)[1]:.2f}")
+figure.axes[0].set_ylabel("share of answers at or below")
+figure.axes[0].legend(fontsize=8)
+Picture(figure, "Cumulative shares of the gold score of answers to both instructions, before and after fine-tuning.")
+
+# %% [markdown]
+# Two things changed. Both curves moved to the right, since the model now writes whole sentences about films where it
+# wrote fragments. And the two instructions are told apart where they were the same to it. It obeys *on average*: many
+# an answer to "good" is still unkind. Forty-odd steps have taught it a tendency, and imitation has no way to tell a
+# good answer from a fair one. That is what the reward of later chapters adds.
+#
+# ## 8. Two ways to get the mask wrong
+#
+# **Predict, then run.** Two more runs with the same examples. In one the end token is left out of the mask; in the other
+# the prompt is learnt as well. Which will do more harm, and to which number: the held-out loss, the share of answers
+# that come to an end, or the gap?
+
+
+# %%
+def without_end(mask, prompt):
+    """The response but its last token, which is the end."""
+    return response_mask(mask, prompt) & np.pad(mask[:, 1:], ((0, 0), (0, 1)))
+
+
+def with_prompt(mask, prompt):
+    return mask
+
+
+wrong = {"end not learnt": without_end, "prompt learnt too": with_prompt}
+runs = {"your mask": (obeying, after)}
+for name, mask in wrong.items():
+    model, _ = fine_tune(examples, name, mask)
+    runs[name] = model, obedience(model)
+
+# %%
+print(f"{'':<18} held-out loss   came to an end   words   good minus bad")
+for name, (model, found) in {"base model": (base, before), **runs}.items():
+    texts = [text for row in found.values() for text in row["texts"]]
+    ended, words = np.mean([row["ended"] for row in found.values()]), np.mean([len(text.split()) for text in texts])
+    print(
+        f"{name:<18} {held_out(model, test):>13.2f} {ended:>16.0%} {words:>7.1f} {gap(found)[0]:>+10.2f} ± {gap(found)[1]:.2f}"
+    )
+
+# %% [markdown]
+# ### Pitfall: the loss that can't see it
+#
+# Read the first row of the two wrong ones with care. A run that never learns the end token is *graded on it* here,
+# because the held-out loss uses the right mask. Had it been graded with its own mask, it would have looked fine. The rule
+# is older than RLHF: a measurement must not share the bug of what it measures.
+#
+# Learning the prompt is the smaller mistake here: the template is always the same, is known by heart after a few steps
+# and then has no gradient left. It costs more when prompts are long and varied, since then the capacity goes into
+# imitating users.
+#
+# ## 9. Turns: the chat format
+#
+# A dialogue is a list of messages with roles. As text, in the manner of Anthropic's hh-rlhf data, every turn begins with
+# a blank line and a speaker. To let the model answer, the text ends with an *opened* turn: `\n\nAssistant:` and nothing
+# after it.
+
+# %% tags=["exercise"]
+from rlhf_lesson.chats import render
+
+# %% [markdown]
+# And back again: what a model wrote has to become messages, so that it can be stored, judged and answered. A reply may
+# hold blank lines and colons of its own. And a model that has seen many dialogues may well go on with the *user's* next
+# turn; the way back is what notices that.
+
+# %% tags=["exercise"]
+from rlhf_lesson.chats import messages_of
+
+# %%
+render, messages_of = yours("render"), yours("messages_of")
+talk = [
+    {"role": "system", "content": "be brief."},
+    {"role": "user", "content": "how was the film?\n\nand the end: any good?"},
+    {"role": "assistant", "content": "slow. the end is worth it."},
+    {"role": "user", "content": ASKED[True]},
+]
+text = render(talk, reply=True)
+print(text)
+assert messages_of(text) == [*talk, {"role": "assistant", "content": ""}]
+print("\nand the same talk by this tokenizer's own chat template:")
+print(tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=True))
+
+# %% [markdown]
+# Nearly the same, and that is the trap: `User:` is not `Human:`. Every model comes with a template of its own, which is
+# stored beside its tokenizer for this reason.
+#
+# In a dialogue of several turns the mask has a choice: learn the last reply only, as `response_mask` does, or every turn
+# of the assistant. The latter gets more out of each dialogue, but learns early replies that a better model would not have
+# given.
+#
+# **Predict, then run.** We train a second model on the same demonstrations as chats. Then each of the two models is asked
+# in both formats. Does it obey in the format that it has not learnt?
+
+
+# %%
+def question(text):
+    return render([{"role": "user", "content": text}], reply=True)
+
+
+def as_chat(row):
+    """A demonstration as (prompt, response); the response keeps its leading space."""
+    both = [{"role": "user", "content": row["instruction"]}, {"role": "assistant", "content": row["response"]}]
+    return question(row["instruction"]), render(both).removeprefix(question(row["instruction"]))
+
+
+assert as_chat(learnt_from[0])[1] == " " + learnt_from[0]["response"]
+chatting, _ = fine_tune(tokenised(map(as_chat, learnt_from)), "fine-tune on chats")
+models, formats = {"instructions": obeying, "chats": chatting}, {"instructions": instruction, "chats": question}
+asked_in = {(a, b): obedience(models[a], formats[b]) for a in models for b in formats if a != b or a == "chats"}
+asked_in["instructions", "instructions"] = after
+
+# %%
+figure = plots.figure(6.5, 3)
+axes = figure.add_subplot()
+for shift, asked, hatch, role in ((-0.2, "instructions", "", "proxy"), (0.2, "chats", "//", "gold")):
+    height, error = zip(*(gap(asked_in[name, asked]) for name in models), strict=True)
+    axes.bar(
+        np.arange(2) + shift,
+        height,
+        0.38,
+        yerr=error,
+        capsize=4,
+        hatch=hatch,
+        edgecolor="white",
+        color=plots.ROLES[role]["color"],
+        label=f"asked in the format of {asked}",
+    )
+axes.axhline(0, color="black", linewidth=0.6)
+axes.set_xticks(range(2), [f"learnt from {name}" for name in models])
+axes.set(ylabel="good minus bad (gold)", title="How far each model obeys, in either format")
+axes.legend(fontsize=8)
+Picture(figure, "Gap between the two instructions for two models, each asked in the format it learnt and in the other.")
+
+# %%
+reply = messages_of(question(ASKED[True]) + " " + asked_in["chats", "chats"][True]["texts"][0])
+print("read back:", reply)
+turns = [len(messages_of(question(ASKED[True]) + " " + text)) for text in asked_in["chats", "chats"][True]["texts"]]
+print(f"{np.mean(np.array(turns) > 2):.0%} of the replies went on into a turn that is not the assistant's")
+
+# %% [markdown]
+# ### Pitfall: a wrong template fails in silence
+#
+# Nothing errs when the format is wrong. The text is fluent, the model merely obeys less, and everybody blames the model.
+# Three checks cost a minute: print one prompt with `repr`; compare the ids of the prompt in use with the beginning of a
+# training row; and make sure that there is exactly one `<begin>`, which templates and tokenizers both like to add.
+
+# %%
+used = [tokenizer.bos_token_id, *encode(tokenizer, [instruction(ASKED[True])])[0]]
+row = next(e for e, d in zip(examples, learnt_from, strict=True) if d["instruction"] == ASKED[True])
+assert list(row.tokens[: row.prompt]) == used and used.count(tokenizer.bos_token_id) == 1
+print("the prompt in use is the beginning of a training row:", len(used), "tokens")
+
+# %% [markdown]
+# ## 10. The policy that the course starts from
+#
+# From here on the course needs no instructions: its task is to go on with a film review, and *how* is what the raters
+# will decide. So its SFT policy was trained by the same loop on plain snippets: the first one to four words are the
+# prompt, the rest and the end are learnt. It becomes $\pi_{\text{ref}}$, the anchor of everything that follows.
+#
+# **Predict, then run.** The base model has read film reviews, too. What can SFT on such snippets still change?
+
+# %%
+snippets = [example for example in built.data.sft("eval") if len(example.tokens) <= 48][
+    : rl.scale(quick=420, full=None)
+]
+prompts = demo.held_out_prompts(built.data, COUNT)
+rows = [
+    np.asarray(tokens)[mask].tolist() for tokens, mask in zip(prompts.tokens, np.asarray(prompts.mask), strict=True)
+]
+begun = decode(tokenizer, prompts.tokens, prompts.mask)
+states = {"base model": base, "SFT policy": built.sft}
+told = {name: continued(model, rows) for name, model in states.items()}
+for i in range(4):
+    print(f"\n{begun[i]} ...")
+    for name, (texts, _) in told.items():
+        print(f"   {name}: {texts[i]}")
+
+# %%
+print(f"{'':<12} held-out loss   came to an end   distinct word pairs   judge   gold")
+for name, (texts, ended) in told.items():
+    full = [f"{start} {rest}" for start, rest in zip(begun, texts, strict=True)]
+    kindness = np.mean([vader_score(text) for text in full])
+    print(
+        f"{name:<12} {held_out(states[name], snippets):>13.2f} {ended.mean():>16.0%} {distinct(texts):>21.2f}"
+        f" {kindness:>+7.2f} {gold(full).mean():>+6.2f}"
+    )
+
+# %% [markdown]
+# SFT has not made it *kind*: it imitates all the raters' sentences, kind or not. It has moved it towards the texts on
+# which the reward models will be at home, and that is what it is for. PPO can only strengthen what the policy already
+# does now and then, so a policy that never writes a decent review could not be rewarded for one.
+
+# %% [markdown]
+# ## 11. What it measured
+#
+# Your run has one seed. The spread of the course's SFT over five seeds stands in the results file of the benchmarks.
+
+# %%
+print(f"good minus bad, before:            {gap(before)[0]:+.2f} ± {gap(before)[1]:.2f} gold (± is sampling only)")
+print(f"good minus bad, after:             {gap(after)[0]:+.2f} ± {gap(after)[1]:.2f}")
+for (learnt, asked), found in asked_in.items():
+    if learnt != asked:
+        print(f"learnt {learnt + ', asked in ' + asked:<28}{gap(found)[0]:+.2f} ± {gap(found)[1]:.2f}")
+for name, (model, found) in runs.items():
+    ended = np.mean([row["ended"] for row in found.values()])
+    print(f"{name:<35}{held_out(model, test):.2f} nats per token, {ended:.0%} come to an end")
+saved = Path(rl.__file__).parents[1] / "benchmarks" / "results" / "chain.json"
+if saved.is_file():
+    reached = json.loads(saved.read_text())["penalised_summary"]["sft.val_loss"]
+    print(
+        f"the course's SFT, all held-out snippets, five seeds: {reached['mean']:.3f} ± {reached['std']:.3f} nats per token"
+    )
+
+# %% [markdown]
+# ## 12. What a framework would do for you here
+#
+# - **TRL**'s `SFTTrainer` takes texts, prompt-completion pairs or lists of messages and applies the chat template. With
+#   prompt-completion data it learns the completion alone, as you did; for messages `assistant_only_loss` learns every
+#   assistant turn, and needs a template that marks these turns. It can also pack several short texts into one row.
+# - **Tunix**'s `PeftTrainer` takes `TrainingInput(input_tokens, input_mask)`: its default loss shifts by one token, as
+#   the loop here does, and counts the targets whose `input_mask` is true. So the response mask is yours to make there
+#   as well. With a LoRA model it trains the adapters alone.
+# - **InstructGPT** learnt from demonstrations that its labelers wrote, for sixteen epochs. The validation loss was at its
+#   best after the first, but people preferred the later models: section 6's warning, at scale.
+#
+# ## 13. Mini-challenge
+#
+# In words: a team fine-tunes on ten thousand dialogues of its own support staff. The new model is polite, and it makes
+# up order numbers. (1) Which property of imitation explains it? (2) Write one demonstration that would have helped, and
+# one that would have made it worse although it is a good answer. (3) Their held-out loss fell the whole time: which two
+# measurements of this chapter would you have asked for?
+#
+# To try: ask the fine-tuned model `write of a great film.` and `say something nice.` It never saw these. How much of its
+# obedience carries over, and what would you change in the *data* to make more of it carry over?
+#
+# ## Sources
+#
+# - Ouyang et al. 2022, [InstructGPT](https://arxiv.org/abs/2203.02155), sections 3.1 and 3.5
+# - Wei et al. 2022, [Finetuned language models are zero-shot learners](https://arxiv.org/abs/2109.01652)
+# - Taori et al. 2023, *Stanford Alpaca: an instruction-following LLaMA model* (the template)
+# - Bai et al. 2022, [Training a helpful and harmless assistant](https://arxiv.org/abs/2204.05862) (the dialogues)
+# - Zhou et al. 2023, [LIMA: less is more for alignment](https://arxiv.org/abs/2305.11206)
+# - [TRL: SFT trainer](https://huggingface.co/docs/trl/sft_trainer), [Tunix](https://github.com/google/tunix)
