@@ -83,7 +83,11 @@ def test_hints_have_three_steps_and_say_so():
 @pytest.mark.parametrize("name", EXERCISES)
 def test_a_solution_is_the_librarys_code_without_its_docstring(name):
     *helpers, function = ast.parse(solution(name)).body
-    assert all(helper.name.startswith("_") for helper in helpers) and function.name == name and ast.get_docstring(function) is None
+    assert (
+        all(helper.name.startswith("_") for helper in helpers)
+        and function.name == name
+        and ast.get_docstring(function) is None
+    )
     (whole,) = ast.parse(inspect.getsource(EXERCISES[name].reference)).body
     assert [ast.dump(s) for s in function.body] == [ast.dump(s) for s in whole.body[1:]]
 

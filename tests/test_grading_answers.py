@@ -78,7 +78,9 @@ class Open(Judge):
     def given(self, name):
         files = [p for p in library.ROOT.rglob("*.py") if "grading" not in p.parts]
         modules = [".".join(p.relative_to(library.ROOT.parent).with_suffix("").parts) for p in files]
-        texts = {m.removesuffix(".__init__"): p.read_text(encoding="utf-8") for m, p in zip(modules, files, strict=True)}
+        texts = {
+            m.removesuffix(".__init__"): p.read_text(encoding="utf-8") for m, p in zip(modules, files, strict=True)
+        }
         return {"library": texts, "earlier": {}}
 
 

@@ -13,9 +13,22 @@ import pytest
 
 from rlhf_lesson.grading import outputs
 
-SCRIPT = "<script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\"><svg onload=alert(1)>"
+SCRIPT = (
+    "<script>document.title = 'owned'</script><img src=x onerror=\"document.title = 'owned'\"><svg onload=alert(1)>"
+)
 STYLE = "</style><style>body{display:none}</style><link rel=stylesheet href=http://127.0.0.1:9/x.css><base href=//x>"
-FORMULAS = ("=1+1", "+1", "-1", "@SUM(1)", '=HYPERLINK("http://x","y")', "\t=1", "\r=1", " =cmd|' /C calc'!A0", "|x", "%0A=1")
+FORMULAS = (
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(1)",
+    '=HYPERLINK("http://x","y")',
+    "\t=1",
+    "\r=1",
+    " =cmd|' /C calc'!A0",
+    "|x",
+    "%0A=1",
+)
 UGLY = f"{SCRIPT}{STYLE}\x1b[2J\u202e\ud800\0<iframe srcdoc='{SCRIPT}'></iframe><form action=http://127.0.0.1:9>"
 
 # https://gradescope-autograders.readthedocs.io/en/latest/specs/#output-format, written down as a schema
@@ -76,9 +89,20 @@ def a_mark(name, points, kind, text):
 
 
 def a_result(student, text):
-    marks = [a_mark("masked_mean", 0.0, "raised", text), a_mark("gae", 4.0, "", ""), a_mark("k1", 0.0, "grader-error", text)]
+    marks = [
+        a_mark("masked_mean", 0.0, "raised", text),
+        a_mark("gae", 4.0, "", ""),
+        a_mark("k1", 0.0, "grader-error", text),
+    ]
     whole = {"format": "rlhf_lesson/result/1", "student": student, "digest": "", "stamp": "", "suite": 1, "seeds": ""}
-    whole |= {"unreadable": text, "notes": [text, text], "exercises": marks, "seconds": 1.25, "points": 4.0, "out_of": 12.0}
+    whole |= {
+        "unreadable": text,
+        "notes": [text, text],
+        "exercises": marks,
+        "seconds": 1.25,
+        "points": 4.0,
+        "out_of": 12.0,
+    }
     return outputs.cleaned(whole)
 
 

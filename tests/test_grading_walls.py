@@ -35,7 +35,15 @@ def gae(rewards, values, mask, *, discount=1.0, lam=0.95):
             out[t], following = later, values[t]
     return out
 """
-TRIED = "forks", "UDP", "TCP", "signals the judge", "changes a file's mode", "removes a file", "reads the package's file"
+TRIED = (
+    "forks",
+    "UDP",
+    "TCP",
+    "signals the judge",
+    "changes a file's mode",
+    "removes a file",
+    "reads the package's file",
+)
 NOBODY = 65534
 
 
@@ -111,7 +119,9 @@ def test_a_hostile_class_gets_nothing_in_any_mode(how, folder):
         assert attacked["points"] == 0 and attacked["kind"] in ATTACKS[TRIED[int(result["student"])]][1], attacked
         assert (honest["points"], honest["kind"]) == (8, ""), honest
     for i in range(len(TRIED)):
-        assert (folder / f"victim{i}").read_text() == "whole" and (folder / f"victim{i}").stat().st_mode & 0o777 == 0o666
+        assert (folder / f"victim{i}").read_text() == "whole" and (
+            folder / f"victim{i}"
+        ).stat().st_mode & 0o777 == 0o666
 
 
 # ---- limits --------------------------------------------------------------------------------------
@@ -130,7 +140,9 @@ def test_a_late_exercise_ends_in_time_too_and_its_neighbours_are_full(attack, zy
     judge = Judge({name: EXERCISES[name] for name in order}, KEY, seconds=3.0)
     after = "# exercise: discounted_returns\ndef discounted_returns(rewards, mask, *, discount=1.0):\n"
     after += "    out, later = np.zeros(len(rewards)), 0.0\n    for t in reversed(range(len(rewards))):\n"
-    after += "        later = (rewards[t] + discount * later) if mask[t] else 0.0\n        out[t] = later\n    return out\n"
+    after += (
+        "        later = (rewards[t] + discount * later) if mask[t] else 0.0\n        out[t] = later\n    return out\n"
+    )
     for name in order:  # what the judge itself compiles is no student's time
         judge.hidden(EXERCISES[name], "mallory"), judge.visible(EXERCISES[name])
     with clock.others() as busy:
