@@ -18,7 +18,8 @@ from rlhf_lesson.exercise import call, failure
 from rlhf_lesson.grading import library
 from rlhf_lesson.grading.cells import Zygote
 from rlhf_lesson.grading.intake import Submission
-from rlhf_lesson.grading.judge import HIDDEN, Judge, seed
+from rlhf_lesson.grading.judge import Judge, seed
+from rlhf_lesson.grading.marks import HIDDEN
 from rlhf_lesson.specs import CHAPTERS, EXERCISES
 
 KEY = b"a key that nobody knows"

@@ -13,7 +13,8 @@ from grading.hostile import ATTACKS
 from rlhf_lesson.grading import outputs
 from rlhf_lesson.grading.cells import Zygote
 from rlhf_lesson.grading.intake import Submission
-from rlhf_lesson.grading.judge import FAILURES, Judge, ready
+from rlhf_lesson.grading.judge import Judge, ready
+from rlhf_lesson.grading.marks import FAILURES
 from rlhf_lesson.specs import EXERCISES
 
 SECONDS = 3.0

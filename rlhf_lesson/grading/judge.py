@@ -2,10 +2,6 @@
 
 Leaves out reading submissions (intake.py), the walls (sandbox.py) and files of results (run.py, outputs.py). Nothing here
 imports, parses or compares a student's object: what arrives is NumPy arrays, numbers and strings that frames.py built.
-
-Points: an exercise's points are shared equally by its properties; a property counts if every hidden case of it holds.
-One whose expected answer never changes ("an empty mask gives 0") counts only beside one whose answer does, or a
-function that returns a constant would earn it.
 """
 
 import hashlib
@@ -13,131 +9,27 @@ import hmac
 import json
 import threading
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
 
-from rlhf_lesson.exercise import Case, Exercise, Failure, compare, given, show, show_input, slope
+from rlhf_lesson.exercise import Case, Exercise, show, show_input
 from rlhf_lesson.grading import frames, library
 from rlhf_lesson.grading.cells import Broken, GraderError, Worker, Zygote, self_test
 from rlhf_lesson.grading.intake import Submission
+from rlhf_lesson.grading.marks import HIDDEN, SENTENCES, Mark, Outcome, held, judged, no_parts, said, scored
+from rlhf_lesson.grading.trusted import Trusted, as_it_is, plain
 
 SUITE = 1  # version of the hidden cases: part of every seed
-VISIBLE, HIDDEN = 3, 2  # cases a property; the visible ones are those of `check`
+VISIBLE = 3  # cases a property that `check` shows
 SHARED = 1.5  # seconds for an answer in a worker that ran others before; who needs more gets a fresh one and the limit
-FAILURES = (
-    "missing unreadable does-not-parse import-failed not-callable raised wrong-type wrong-shape wrong-dtype wrong-value"
-    " wrong-not-finite timeout memory crashed too-large grader-error"
-).split()
-SENTENCES = {
-    "missing": "There is no answer yet: write the function's body in its cell.",
-    "unreadable": "The submission could not be read.",
-    "does-not-parse": "The cell is not valid Python.",
-    "import-failed": "The cell stops with an error before the function can be called.",
-    "not-callable": "The name is there, but it is not a function.",
-    "raised": "It raises an error.",
-    "timeout": "It did not end in time.",
-    "memory": "It used too much memory.",
-    "crashed": "Its process ended or sent rubbish in place of an answer.",
-    "too-large": "It returns or prints too much.",
-    "wrong-type": "It returns another kind of thing than is asked for.",
-    "wrong-shape": "The shape is not the one asked for.",
-    "wrong-dtype": "The numbers are of another type than is asked for.",
-    "wrong-not-finite": "There is NaN or infinity where a number should be.",
-    "wrong-value": "The values differ.",
-    "grader-error": "The grader itself failed here: this mark is open, and your instructor is told.",
-}
-
-
-class Outcome(NamedTuple):
-    """One case: None for right, else the kind of failure; what was wrong, and the answer if there was one."""
-
-    kind: str | None
-    sentence: str = ""
-    got: Any = None
-
-
-@dataclass
-class Mark:
-    """One exercise's result; `parts` has a line a property."""
-
-    exercise: str
-    points: float
-    out_of: float
-    kind: str = ""  # one of FAILURES, or "" if all is right
-    message: str = ""
-    slip: str = ""
-    parts: list[dict] = field(default_factory=list)
-    shown: dict[str, str] = field(default_factory=dict)  # a visible case: input, got, expected
-    seconds: float = 0.0
 
 
 def seed(key: bytes, student: str, exercise: str) -> int:
     """The hidden cases' seed: HMAC-SHA256 of the course's key over student, exercise and suite version."""
     message = "\0".join((student, exercise, str(SUITE)))
     return int.from_bytes(hmac.new(key, message.encode("utf-8", "replace"), hashlib.sha256).digest()[:16], "big")
-
-
-def plain(value: Any) -> Any:
-    """A trusted value as it would look after crossing the pipe."""
-    body: list[bytes] = []
-    node = frames.pack(value, body)
-    return frames.unpack(node, memoryview(b"".join(body)))
-
-
-def as_it_is(exercise: Exercise, function, case: Case) -> Any:
-    """A trusted function's answer to a case, not compiled."""
-    args = [given(exercise, a) for a in case.args]
-    return slope(function, case.gradient)(*args, **{k: given(exercise, v) for k, v in case.kwargs.items()})
-
-
-class Trusted:
-    """References, compiled once for all students: arrays and floats traced; if that fails arrays only; else as they are.
-
-    What is not traced is part of the compiled function, so where it changes with every case nothing is compiled any more.
-    """
-
-    arrays = (np.ndarray, np.generic, jax.Array)
-    ways = ((*arrays, float), arrays, ())
-    most = 6  # compiled functions of one reference
-
-    def __init__(self):
-        self.compiled, self.way, self.lock = {}, Counter(), threading.Lock()
-
-    def __call__(self, exercise: Exercise, case: Case) -> Any:
-        name = f"{exercise.name} by {case.gradient}"
-        with self.lock:
-            while exercise.traceable and (traced := self.ways[self.way[name]]):
-                try:
-                    return self.run(self.compiled.setdefault(name, {}), exercise, case, traced)
-                except Exception:  # it needs real numbers, or returns strings
-                    self.way[name] += 1
-        return as_it_is(exercise, exercise.reference, case)
-
-    def run(self, compiled: dict, exercise: Exercise, case: Case, traced: tuple[type, ...]) -> Any:
-        function = slope(exercise.reference, case.gradient)
-        leaves, tree = jax.tree.flatten((tuple(case.args), dict(case.kwargs)))
-        open_ = [isinstance(x, traced) for x in leaves]
-        fixed = [None if o else x for x, o in zip(leaves, open_, strict=True)]
-
-        def of_arrays(*arrays):
-            given = iter(arrays)
-            args, kwargs = jax.tree.unflatten(
-                tree, [next(given) if o else x for x, o in zip(fixed, open_, strict=True)]
-            )
-            return function(*args, **kwargs)
-
-        key = (tree, tuple(open_), repr(fixed))
-        if key not in compiled and len(compiled) >= self.most:
-            return as_it_is(exercise, exercise.reference, case)
-        run = compiled.get(key) or jax.jit(of_arrays)
-        answer = run(*(x for x, o in zip(leaves, open_, strict=True) if o))
-        compiled[key] = run
-        return answer
 
 
 class Judge:
@@ -316,55 +208,6 @@ class Judge:
         mark.message = f"{sentence[:1].upper()}{sentence[1:].rstrip('.')}. {hint}"
         got = show(outcome.got) if outcome.kind.startswith("wrong-") else "nothing"
         mark.shown = {"input": show_input(case), "got": got, "expected": show(right)}
-
-
-def said(answer: dict) -> Outcome:
-    """A worker's word about a failure, held to the closed list."""
-    kind, text = answer.get("failure"), answer.get("text")
-    allowed = kind in FAILURES and kind not in ("grader-error", "unreadable")
-    return Outcome(kind if allowed else "crashed", str(text)[:300] if isinstance(text, str) else "")
-
-
-def held(exercise: Exercise, got: Any, right: Any) -> Failure | None:
-    """`compare` on plain values; an answer on which it breaks is of the wrong type."""
-    try:
-        with np.errstate(all="ignore"):
-            return compare(got, right, rtol=exercise.rtol, atol=exercise.atol)
-    except Exception:
-        return Failure("type", "it returns another kind of thing than is asked for")
-
-
-def judged(exercise: Exercise, got: Any, right: Any) -> Outcome:
-    try:
-        got = exercise.seen(got)
-    except Exception:
-        return Outcome("wrong-type", "it returns another kind of thing than is asked for", got)
-    failure = held(exercise, got, right)
-    return Outcome(None, "", got) if failure is None else Outcome(f"wrong-{failure.kind}", failure.sentence, got)
-
-
-def no_parts(exercise: Exercise, kind: str) -> list[dict]:
-    share = round(exercise.points / len(exercise.cases), 2)
-    return [{"must_hold": t, "points": 0.0, "out_of": share, "hidden": {kind: HIDDEN}} for t in exercise.cases]
-
-
-def scored(exercise: Exercise, hidden, outcomes: Sequence[Outcome]) -> Mark:
-    """Points for the properties of which every hidden case holds; the failures by class and count only."""
-    parts, earned, telling = no_parts(exercise, ""), [], []
-    for part in parts:
-        mine = [i for i, (text, *_) in enumerate(hidden) if text == part["must_hold"]]
-        failures = Counter(outcomes[i].kind for i in mine if outcomes[i].kind)
-        part["hidden"] = dict(sorted(failures.items()))
-        earned.append(not failures)
-        telling.append(any(held(exercise, hidden[i][2], hidden[mine[0]][2]) is not None for i in mine))
-    counts = any(e and t for e, t in zip(earned, telling, strict=True)) or not any(telling)
-    for part, right in zip(parts, earned, strict=True):
-        part["points"] = part["out_of"] if right and counts else 0.0
-    share = sum(earned) / len(parts) if counts else 0.0
-    failures = Counter(o.kind for o in outcomes if o.kind)
-    kind = next((o.kind for o in outcomes if o.kind), "")
-    message = " ".join(f"{SENTENCES[k]} ({n} of {len(outcomes)} hidden cases)" for k, n in sorted(failures.items()))
-    return Mark(exercise.name, round(exercise.points * share, 2), exercise.points, kind, message, parts=parts)
 
 
 def ready(zygote: Zygote, *, unsafe: bool = False) -> dict[str, bool]:

@@ -1,7 +1,7 @@
 """The other side of the wall: forks one process for each run of a submission, walls it in, and answers calls with plain data.
 
-Leaves out finding the function in a submission (loading.py), every expected value and every verdict: it gets inputs one call
-at a time and never learns whether an answer was right. Started as `python -I -B worker.py FD`; it imports JAX once, starts no
+Leaves out finding the function in a submission (loading.py), every expected value and every verdict: it gets inputs one call at
+a time and never learns whether an answer was right. Started as `python -I -B worker.py FD`; it imports JAX once, starts no
 thread, and forks on each request (the zygote).
 """
 

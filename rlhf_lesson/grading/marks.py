@@ -1,0 +1,113 @@
+"""Points and the closed list of failures: from the outcomes of hidden cases to one exercise's mark.
+
+Leaves out running anything (judge.py) and what a student reads (outputs.py).
+
+Points: an exercise's points are shared equally by its properties; a property counts if every hidden case of it holds.
+One whose expected answer never changes ("an empty mask gives 0") counts only beside one whose answer does, or a
+function that returns a constant would earn it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rlhf_lesson.exercise import Exercise, Failure, compare
+
+HIDDEN = 2  # fresh cases a property
+FAILURES = (
+    "missing unreadable does-not-parse import-failed not-callable raised wrong-type wrong-shape wrong-dtype wrong-value"
+    " wrong-not-finite timeout memory crashed too-large grader-error"
+).split()
+SENTENCES = {
+    "missing": "There is no answer yet: write the function's body in its cell.",
+    "unreadable": "The submission could not be read.",
+    "does-not-parse": "The cell is not valid Python.",
+    "import-failed": "The cell stops with an error before the function can be called.",
+    "not-callable": "The name is there, but it is not a function.",
+    "raised": "It raises an error.",
+    "timeout": "It did not end in time.",
+    "memory": "It used too much memory.",
+    "crashed": "Its process ended or sent rubbish in place of an answer.",
+    "too-large": "It returns or prints too much.",
+    "wrong-type": "It returns another kind of thing than is asked for.",
+    "wrong-shape": "The shape is not the one asked for.",
+    "wrong-dtype": "The numbers are of another type than is asked for.",
+    "wrong-not-finite": "There is NaN or infinity where a number should be.",
+    "wrong-value": "The values differ.",
+    "grader-error": "The grader itself failed here: this mark is open, and your instructor is told.",
+}
+
+
+class Outcome(NamedTuple):
+    """One case: None for right, else the kind of failure; what was wrong, and the answer if there was one."""
+
+    kind: str | None
+    sentence: str = ""
+    got: Any = None
+
+
+@dataclass
+class Mark:
+    """One exercise's result; `parts` has a line a property."""
+
+    exercise: str
+    points: float
+    out_of: float
+    kind: str = ""  # one of FAILURES, or "" if all is right
+    message: str = ""
+    slip: str = ""
+    parts: list[dict] = field(default_factory=list)
+    shown: dict[str, str] = field(default_factory=dict)  # a visible case: input, got, expected
+    seconds: float = 0.0
+
+
+def said(answer: dict) -> Outcome:
+    """A worker's word about a failure, held to the closed list."""
+    kind, text = answer.get("failure"), answer.get("text")
+    allowed = kind in FAILURES and kind not in ("grader-error", "unreadable")
+    return Outcome(kind if allowed else "crashed", str(text)[:300] if isinstance(text, str) else "")
+
+
+def held(exercise: Exercise, got: Any, right: Any) -> Failure | None:
+    """`compare` on plain values; an answer on which it breaks is of the wrong type."""
+    try:
+        with np.errstate(all="ignore"):
+            return compare(got, right, rtol=exercise.rtol, atol=exercise.atol)
+    except Exception:
+        return Failure("type", "it returns another kind of thing than is asked for")
+
+
+def judged(exercise: Exercise, got: Any, right: Any) -> Outcome:
+    try:
+        got = exercise.seen(got)
+    except Exception:
+        return Outcome("wrong-type", "it returns another kind of thing than is asked for", got)
+    failure = held(exercise, got, right)
+    return Outcome(None, "", got) if failure is None else Outcome(f"wrong-{failure.kind}", failure.sentence, got)
+
+
+def no_parts(exercise: Exercise, kind: str) -> list[dict]:
+    share = round(exercise.points / len(exercise.cases), 2)
+    return [{"must_hold": t, "points": 0.0, "out_of": share, "hidden": {kind: HIDDEN}} for t in exercise.cases]
+
+
+def scored(exercise: Exercise, hidden, outcomes: Sequence[Outcome]) -> Mark:
+    """Points for the properties of which every hidden case holds; the failures by class and count only."""
+    parts, earned, telling = no_parts(exercise, ""), [], []
+    for part in parts:
+        mine = [i for i, (text, *_) in enumerate(hidden) if text == part["must_hold"]]
+        failures = Counter(outcomes[i].kind for i in mine if outcomes[i].kind)
+        part["hidden"] = dict(sorted(failures.items()))
+        earned.append(not failures)
+        telling.append(any(held(exercise, hidden[i][2], hidden[mine[0]][2]) is not None for i in mine))
+    counts = any(e and t for e, t in zip(earned, telling, strict=True)) or not any(telling)
+    for part, right in zip(parts, earned, strict=True):
+        part["points"] = part["out_of"] if right and counts else 0.0
+    share = sum(earned) / len(parts) if counts else 0.0
+    failures = Counter(o.kind for o in outcomes if o.kind)
+    kind = next((o.kind for o in outcomes if o.kind), "")
+    message = " ".join(f"{SENTENCES[k]} ({n} of {len(outcomes)} hidden cases)" for k, n in sorted(failures.items()))
+    return Mark(exercise.name, round(exercise.points * share, 2), exercise.points, kind, message, parts=parts)
