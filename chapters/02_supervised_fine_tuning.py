@@ -235,6 +235,7 @@ def gap(found):
     return float(lead.mean()), float(lead.std() / len(lead) ** 0.5)
 
 
+# %%
 def tell(name, found):
     print(f"{name}: good minus bad {gap(found)[0]:+.2f} ± {gap(found)[1]:.2f} gold")
     for wanted, row in found.items():
@@ -557,7 +558,7 @@ if saved.is_file():
 #
 # ## Sources
 #
-# - Ouyang et al. 2022, [InstructGPT](https://arxiv.org/abs/2203.02155), sections 3.1 and 3.5
+# - Ouyang et al. 2022, [InstructGPT](https://arxiv.org/abs/2203.02155), section 3
 # - Wei et al. 2022, [Finetuned language models are zero-shot learners](https://arxiv.org/abs/2109.01652)
 # - Taori et al. 2023, *Stanford Alpaca: an instruction-following LLaMA model* (the template)
 # - Bai et al. 2022, [Training a helpful and harmless assistant](https://arxiv.org/abs/2204.05862) (the dialogues)

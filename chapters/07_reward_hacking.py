@@ -425,6 +425,7 @@ panels = {
 }
 
 
+# %%
 def sheet(chosen):
     """One column a run and one row a metric; the healthy run is dotted."""
     figure = plots.figure(11, 12)
@@ -435,7 +436,8 @@ def sheet(chosen):
             axes.plot(patients.runs[number]["curve"][metric], **plots.style("policy", "linestyle"))
             axes.tick_params(labelsize=7)
             axes.set_ylabel(label if column == 0 else "", fontsize=8)
-            axes.set_ylim(top=max(axes.get_ylim()[1], LEAST.get(metric, 0.0)))  # so that rounding looks like rounding
+            (low, high), least = axes.get_ylim(), LEAST.get(metric, 0.0)  # so that rounding looks like rounding
+            axes.set_ylim(min(low, -least / 10), max(high, least))
         grid[0, column].set_title(f"run {number + 1}", fontsize=10)
         grid[-1, column].set_xlabel("iteration", fontsize=8)
     return figure
@@ -491,7 +493,7 @@ for name in ("healthy", "wrong KL sign"):
     print("   ", hospital[name]["samples"][0])
 
 # %% [markdown]
-# Gold gives the higher score to the second. Section 4 said it: no curve of these two models would have told you.
+# Gold gives the higher score to the second: its curve looks splendid. It is the KL, the entropy and the text that tell.
 #
 # And your own run, the one without brakes?
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from rlhf_lesson.grading import frames
 
 OUTPUT_KEPT, OUTPUT_LIMIT = 2**14, 2**25  # bytes of stdout and stderr that are kept, and that end a run
-BOOT = 120.0  # seconds in which a zygote must be ready
+BOOT = 300.0  # seconds in which a zygote must be ready
 EXCUSED = 60.0  # seconds, at most, that a worker may wait for a busy machine's cores on top of its limit
 LAYERS = {"rlimits", "landlock", "seccomp"}
 WORKER = Path(__file__).with_name("worker.py")
