@@ -4,14 +4,18 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint lab notebooks pretrain results benchmarks colab-stack newest-stack env clean
+.PHONY: demo test test-all lint lab notebooks pretrain results benchmarks colab-stack newest-stack env clean
 
 demo: $(VENV)/core.stamp  ## SFT -> reward model -> best-of-n and PPO, in minutes; writes demo/report.html
 	$(BIN)/python -m rlhf_lesson demo --out demo
 
-test: $(VENV)/test.stamp lint  ## everything CI runs
+test: $(VENV)/test.stamp lint  ## what CI runs
 	$(BIN)/python -m rlhf_lesson data fetch
-	$(BIN)/python -m pytest -q -n 2 --durations 8
+	$(BIN)/python -m pytest -q -n 2 --durations 8 -m "not slow"
+
+test-all: $(VENV)/test.stamp lint  ## and what is slow: real JupyterLab, the solved chapters, kills of class runs
+	$(BIN)/python -m rlhf_lesson data fetch
+	$(BIN)/python -m pytest -q -n 2 --durations 20
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -24,6 +24,8 @@ from grading.hostile import ATTACKS
 from rlhf_lesson.grading import gradescope, run
 from rlhf_lesson.specs import EXERCISES
 
+pytestmark = pytest.mark.slow
+
 PRELUDE = "import jax\nimport jax.numpy as jnp\nimport numpy as np\nfrom jaxtyping import Array, Bool, Float, Int\n"
 TWO = {name: EXERCISES[name] for name in ("masked_mean", "gae")}
 KEY = b"a key that nobody knows"

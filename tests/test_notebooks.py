@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell
 ROOT = Path(__file__).parent.parent
 UNSOLVED, SOLVED = (sorted((ROOT / kind).glob("*.ipynb")) for kind in ("notebooks", "solutions"))
 NOTEBOOKS = [pytest.param(path, id=f"{path.parent.name}-{path.stem}") for path in (*UNSOLVED, *SOLVED)]
+RUNS = [pytest.param(*p.values, id=p.id, marks=pytest.mark.slow if "solutions" in p.id else ()) for p in NOTEBOOKS]
 LONGEST = 180  # CPU seconds of one chapter at the quick preset: whatever else the machine does
 MARK = re.compile(r"# exercise: (\w+)\n")
 
@@ -74,7 +75,7 @@ def check_figures(notebook):
                 assert len(alt.split()) >= 5, f"cell {number}: an image without words"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS)
+@pytest.mark.parametrize("path", RUNS)
 def test_a_chapter_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
     monkeypatch.setenv("RLHF_SCALE", "quick")
     monkeypatch.setenv("RLHF_LESSON_PROGRESS", str(tmp_path / "progress.json"))

@@ -154,6 +154,7 @@ def wait(condition, seconds=900):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_live_ppo_starts_progresses_stops_and_starts_again(chain):
     simulator, heard = Simulator(beta=0.2, iterations=500, chain=lambda: chain), []
     simulator.observe(lambda change: heard.append(change["new"]["status"]), "progress")

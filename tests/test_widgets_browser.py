@@ -13,6 +13,8 @@ from browser import SECONDS, bare, dark, notebook
 from rlhf_lesson.widgets import look
 from rlhf_lesson.widgets.simulator import Simulator
 
+pytestmark = pytest.mark.slow
+
 SHOTS = os.environ.get("RLHF_LESSON_SHOTS")  # a folder for screenshots to be looked at
 TIMES = os.environ.get("RLHF_LESSON_TIMES")  # a JSON file for the measured times
 SLOW = 240 * SECONDS  # a kernel that imports JAX and compiles, on a busy machine

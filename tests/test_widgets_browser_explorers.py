@@ -11,6 +11,8 @@ from rlhf_lesson.widgets.gae import GAE
 from rlhf_lesson.widgets.kl_estimators import KLEstimators
 from rlhf_lesson.widgets.next_token import NextToken
 
+pytestmark = pytest.mark.slow
+
 SIMPLE = {"bradley_terry": BradleyTerry, "clip": Clip, "gae": GAE, "kl_estimators": KLEstimators, "best_of_n": BestOfN}
 CELL = """
 from flax import nnx

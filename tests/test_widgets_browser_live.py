@@ -16,6 +16,8 @@ from rlhf_lesson import labels
 from rlhf_lesson.widgets.frontier import Frontier
 from rlhf_lesson.widgets.gallery import Gallery
 
+pytestmark = pytest.mark.slow
+
 SHOTS = os.environ.get("RLHF_LESSON_SHOTS")  # a folder for screenshots to be looked at
 SLOW = 180 * SECONDS  # a kernel that imports JAX and compiles, on a busy machine
 
