@@ -288,6 +288,7 @@ def watched(steps):
 # %%
 training = train_reward.train(settings, base, examples, pad_id=tokenizer.pad_token_id, objective=objective)
 trained = demo.last("your reward model", watched(training)).model
+on_reviews = {"mine": read_all(trained, data.texts("eval"))}  # scores of the held-out reviews, by model
 
 # %%
 figure = plots.figure(7.5, 3.2)
@@ -318,8 +319,8 @@ Picture(figure, "Training loss falls below that of a coin; held-out accuracy ris
 RESULTS = Path(rl.__file__).parents[1] / "benchmarks" / "results" / "reward.json"
 HOW = "python benchmarks/reward_vs_bag_of_words.py --seeds 5 --out benchmarks/results/reward.json"
 measured = json.loads(RESULTS.read_text()) if RESULTS.is_file() else None
-proxy = accuracy(read_all(built.scorers["proxy"], data.texts("eval")))
-gold = accuracy(read_all(built.scorers["gold"], data.texts("eval")))
+on_reviews |= {name: read_all(model, data.texts("eval")) for name, model in built.scorers.items()}
+proxy, gold = accuracy(on_reviews["proxy"]), accuracy(on_reviews["gold"])
 print(f"made by: {HOW}" if measured else f"this installation has no results file; in the repository run {HOW}")
 for name in ("neural", "bag_of_words", "vader") if measured else ():
     row = measured["summary"][name]
@@ -360,7 +361,7 @@ Picture(
 # %%
 with_trained_texts = demo.reward_accuracy(trained, data, choices[:500])
 print(f"choices it was trained on: {with_trained_texts:.1%}")
-print(f"held-out sentences:        {accuracy(read_all(trained, data.texts('eval'))):.1%}")
+print(f"held-out sentences:        {accuracy(on_reviews['mine']):.1%}")
 
 # %% [markdown]
 # **Mitigation:** split by prompt or by text, never by pair, and keep one part that no decision looks at.
@@ -387,11 +388,10 @@ config = demo.Config()
 scorers = {"mine": trained, **built.scorers}
 samples = demo.draw(config, built.sft, built.sft, scorers, data, demo.held_out_prompts(data, 128), use=40)
 units = {name: (scores.mean(), scores.std()) for name, scores in samples.scores.items()}
-on_reviews = {name: read_all(model, data.texts("eval")) for name, model in scorers.items()}
 in_units = {name: normalise_score(scores, *units[name]) for name, scores in on_reviews.items()}
 mine = train_reward.normalised(trained, samples.scores["mine"])  # the same, folded into the head's weights
 save_model(mine, feedback.cache_folder() / "my_reward_model")  # for later chapters
-gap = np.abs(read_all(mine, data.texts("eval")) - in_units["mine"]).max()
+gap = np.abs(read_all(mine, data.texts("eval")[:100]) - in_units["mine"][:100]).max()
 print(f"head with the numbers folded in, against your function: largest difference {gap:.1e}")
 
 # %%
@@ -603,14 +603,12 @@ cautious_score = yours("cautious_score")
 bag_unit = bag_scores(bags[5000], samples.texts)
 
 
-def ask_all(texts):
-    """Scores of three reward models, each normalised by your function: (3, texts)."""
-    theirs = normalise_score(bag_scores(bags[5000], texts), bag_unit.mean(), bag_unit.std())
-    proxy = normalise_score(read_all(built.scorers["proxy"], texts), *units["proxy"])
-    return np.stack([read_all(mine, texts), proxy, theirs])
+def by_words(texts):
+    """The bag of words, in the same unit as the others."""
+    return normalise_score(bag_scores(bags[5000], texts), bag_unit.mean(), bag_unit.std())
 
 
-three = ask_all(data.texts("eval"))
+three = np.stack([in_units["mine"], in_units["proxy"], by_words(data.texts("eval"))])  # (3, reviews)
 votes = np.sum(three[:, chosen] > three[:, rejected], axis=0)
 agree, right = (votes == 0) | (votes == 3), votes >= 2
 print("alone:     ", ", ".join(f"{accuracy(scores):.1%}" for scores in three))
@@ -630,7 +628,9 @@ odd = {
     "a slogan": "a heartfelt, funny and beautifully acted film. " * 4,
     "not praise": "the worst film of the year is also the funniest.",
 }
-found = ask_all(list(odd.values()))
+neural = {"mine": trained, "proxy": built.scorers["proxy"]}
+found = [normalise_score(read_all(model, list(odd.values())), *units[name]) for name, model in neural.items()]
+found = np.stack([*found, by_words(list(odd.values()))])
 cautious = np.asarray(cautious_score(jnp.asarray(found)))
 true = read_all(built.scorers["gold"], list(odd.values()))
 figure = plots.figure(7, 3.2)

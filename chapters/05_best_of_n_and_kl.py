@@ -557,6 +557,17 @@ Picture(figure, "Proxy and gold against KL for the optimum, best-of-n close belo
 # still rises. Chapter 07 pushes on until something breaks.
 
 # %% [markdown]
+# ### Play: the KL-against-reward simulator
+#
+# A larger pool, $\beta$ and $n$ under your hands, other proxies (fewer pairs, more label noise), and PPO's
+# paths, measured or live.
+
+# %%
+from rlhf_lesson.widgets.simulator import Simulator
+
+Simulator()
+
+# %% [markdown]
 # ## 8. What it measured
 #
 # One pool is one SFT policy, one proxy, one gold. The shipped results repeat everything with five seeds, each with

@@ -166,7 +166,8 @@ def test_live_ppo_starts_progresses_stops_and_starts_again(chain):
     assert simulator.loop is first, "one run at a time"
     simulator.hear({"do": "stop"})
     wait(lambda: first.ended)
-    assert simulator.progress["status"] == "stopped" and 0 < simulator.progress["step"] < 500
+    assert simulator.progress["status"] == "stopped", simulator.progress["error"]
+    assert 0 < simulator.progress["step"] < 500
     assert "running" in heard
     assert [p["step"] for p in simulator.points[:2]] == [1, 2]
     assert all(np.isfinite([p[k] for k in ("kl", "proxy", "gold", "judge")]).all() for p in simulator.points)

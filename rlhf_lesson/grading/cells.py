@@ -24,7 +24,7 @@ from rlhf_lesson.grading import frames
 
 OUTPUT_KEPT, OUTPUT_LIMIT = 2**14, 2**25  # bytes of stdout and stderr that are kept, and that end a run
 BOOT = 300.0  # seconds in which a zygote must be ready
-EXCUSED = 60.0  # seconds, at most, that a worker may wait for a busy machine's cores on top of its limit
+EXCUSED = 120.0  # seconds, at most, that a worker may wait for a busy machine's cores on top of its limit
 LAYERS = {"rlimits", "landlock", "seccomp"}
 WORKER = Path(__file__).with_name("worker.py")
 ENVIRONMENT = {
@@ -157,9 +157,10 @@ class Worker:
             raise GraderError(f"a worker did not start: {error} {said}") from None
 
     def waited(self) -> float:
-        """Seconds that the process was ready to run and had no core; 0 where the kernel does not count them."""
+        """Seconds that its most delayed thread was ready to run and had no core; 0 where the kernel does not count them."""
         try:
-            return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[1]) / 1e9
+            tasks = Path(f"/proc/{self.pid}/task").iterdir()
+            return max(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
         except (OSError, ValueError, IndexError):
             return 0.0
 

@@ -31,7 +31,7 @@ PANELS: Mapping[
 MOST_PANELS, MOST_POINTS, MOST_SAMPLES = 8, 300, 40
 OFTEN = 0.25  # seconds between two messages to the browser
 
-Row = Mapping[str, float]
+Row = Mapping[str, float | str]  # what a loop says of an iteration
 
 
 class Background:
