@@ -4,6 +4,7 @@ Leaves out the exercises themselves (specs/), what a learner sees of them (check
 `examine` runs the function in its own process, and grading/ is the judge.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -163,7 +164,7 @@ def describe(value: Any) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     if hasattr(value, "shape"):
         return f"an array of shape {tuple(value.shape)}"
-    return "None (is a `return` missing?)" if value is None else f"a {type(value).__name__}"
+    return f"a {type(value).__name__}"
 
 
 def given(exercise: Exercise, value: Any) -> Any:
@@ -186,7 +187,10 @@ def call(exercise: Exercise, function: Callable, case: Case) -> Any:
     """The function's answer to a case, as it is compared."""
     args = [given(exercise, a) for a in case.args]
     kwargs = {k: given(exercise, v) for k, v in case.kwargs.items()}
-    return exercise.seen(slope(function, case.gradient)(*args, **kwargs))
+    answer = slope(function, case.gradient)(*args, **kwargs)
+    if answer is None:
+        raise NotAnAnswer("it returns None: is a `return` missing?")
+    return exercise.seen(answer)
 
 
 def failure(exercise: Exercise, function: Callable, case: Case, expected: Any) -> tuple[Failure | None, Any]:
@@ -209,10 +213,10 @@ def untraceable(exercise: Exercise, function: Callable, case: Case) -> Failure |
     where = [i for i, x in enumerate(case.args) if isinstance(x, np.ndarray | jax.Array)]
 
     def of_arrays(*arrays):
-        args = list(case.args)
+        args = [given(exercise, a) for a in case.args]
         for i, array in zip(where, arrays, strict=True):
             args[i] = array
-        return function(*args, **case.kwargs)
+        return function(*args, **{k: given(exercise, v) for k, v in case.kwargs.items()})
 
     try:
         jax.eval_shape(of_arrays, *(case.args[i] for i in where))
@@ -238,18 +242,22 @@ def resembles(exercise: Exercise, answers: list[tuple[Case, Any]]) -> Slip | Non
 
 
 @lru_cache(maxsize=64)
-def asked(exercise: Exercise, seed: int, rounds: int) -> list[tuple[str, Case, Any]]:
-    """Every case with its property and its right answer, kept for the next try: a learner checks more than once."""
+def asked(exercise: Exercise, *seed: int) -> list[tuple[str, Case, Any]]:
+    """A fresh case of every property with its right answer, kept for the next try: a learner checks more than once."""
     rng = np.random.default_rng(seed)
-    cases = [(sentence, make(rng)) for sentence, make in exercise.cases.items() for _ in range(rounds)]
+    cases = [(sentence, make(rng)) for sentence, make in exercise.cases.items()]
     return [(sentence, case, call(exercise, exercise.reference, case)) for sentence, case in cases]
 
 
-def examine(exercise: Exercise, function: Callable, *, seed: int = 0, rounds: int = 3) -> Verdict:
-    """Every property of an exercise, `rounds` fresh cases each; stops at the first that does not hold."""
-    answers = []
+def examine(exercise: Exercise, function: Callable, *, seed: int = 0, rounds: int = 2, patience: float = np.inf) -> Verdict:
+    """Every property of an exercise, `rounds` fresh cases each; stops at the first that does not hold.
+
+    No further round begins once `patience` seconds have passed: new shapes must be compiled, and a learner waits.
+    """
+    answers, start = [], time.perf_counter()
+    questions = (q for r in range(rounds) if r == 0 or time.perf_counter() - start < patience for q in asked(exercise, seed, r))
     try:
-        for sentence, case, expected in asked(exercise, seed, rounds):
+        for sentence, case, expected in questions:
             wrong, got = failure(exercise, function, case, expected)
             answers.append((case, got))
             if wrong is None and exercise.traceable:

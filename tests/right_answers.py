@@ -426,7 +426,7 @@ def interval_by_power(a, b):
 
 def alpha_by_tables(ratings, *, distance):
     seen = ~jnp.isnan(ratings)
-    seen &= seen.sum(0) >= 2
+    seen &= (seen.sum(0) >= 2)[None]
     v = jnp.where(seen, ratings, 0.0)
     m = seen.sum(0)
     inside = jnp.where(seen[:, None] & seen[None], distance(v[:, None], v[None]), 0.0).sum((0, 1))

@@ -151,7 +151,7 @@ def estimate_by_subsets_of_ranks(scores, values, n):
     size = scores.shape[0]
     total, ways = 0.0, 0
     for i in range(n, size + 1):
-        count = prod(range(i - n + 1, i)) // factorial(n - 1)
+        count = float(prod(range(i - n + 1, i)) // factorial(n - 1))
         total, ways = total + count * values[order[i - 1]] / 1.0, ways + count
     return total / ways
 
@@ -443,7 +443,9 @@ def rl_form_by_entropy(d, a, b):
 
 
 def fit_by_normal_equations(d, reward, form):
-    count = len(form.__code__.co_varnames[: form.__code__.co_argcount]) - 1
+    from inspect import signature
+
+    count = len(signature(form).parameters) - 1
     x = np.array([form(d, *(float(i == j) for j in range(count))) for i in range(count)])
     return np.linalg.solve(x @ x.T, x @ reward)
 

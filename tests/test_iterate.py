@@ -187,7 +187,7 @@ def test_two_rounds_keep_every_label_and_go_on_from_the_policy_before():
 
 def test_pairs_of_equal_responses_are_never_candidates():
     certain = tiny.model(layers=1)
-    certain.ln_f.bias[...] = 5.0 * certain.wte.embedding[...][tiny.END]  # nearly always ends at once
+    certain.ln_f.bias[...] = 200.0 * certain.wte.embedding[...][tiny.END]  # nearly always ends at once
     pool = iterate.candidates(
         certain, certain, {"gold": tiny.scorer(5, layers=1)}, tiny.prompts(64), jax.random.key(0), Numbers(), SMALL, 64
     )

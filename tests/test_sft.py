@@ -172,5 +172,5 @@ def test_a_students_response_mask_drives_the_run():
 
     plain, mine = next(sft())[1]["loss"], next(sft(response_mask=whole))[1]["loss"]
     batch = make_batch(COUNTING[:3], 4, 8, tiny.PAD, whole)
-    assert mine != pytest.approx(plain, rel=1e-3) and {0, 2} == set(prompts), "0: the filler row"
+    assert mine != pytest.approx(plain, rel=1e-4) and {0, 2} == set(prompts), "0: the filler row"
     assert (batch.learn == batch.mask).all()

@@ -281,9 +281,11 @@ SEQUENCE_LOGPROB = Exercise(
 )
 
 
-def some_logits(rng, *, scale: float = 1.5, never: bool = False, **coefficients) -> Case:
+def some_logits(rng, *, certain: bool = False, never: bool = False, **coefficients) -> Case:
     shape = [(4, 6), (2, 3, 5)][rng.integers(2)]
-    logits = (scale * rng.normal(size=shape)).astype(np.float32)
+    logits = (1.5 * rng.normal(size=shape)).astype(np.float32)
+    if certain:
+        logits[..., rng.integers(shape[-1])] += 400.0
     if never:
         logits[..., 1] = -np.inf
     return Case((logits,), coefficients)
@@ -308,7 +310,7 @@ ENTROPY = Exercise(
         "equal logits give the log of their number": lambda rng: Case(
             (np.full((2, int(rng.integers(3, 9))), 2.5, "f"),)
         ),
-        "a certain token gives 0": lambda rng: some_logits(rng, scale=400.0),
+        "a certain token gives 0": lambda rng: some_logits(rng, certain=True),
         "a token that cannot occur adds 0": lambda rng: some_logits(rng, never=True),
     },
     slips=(
