@@ -10,11 +10,11 @@ demo: $(VENV)/core.stamp  ## SFT -> reward model -> best-of-n and PPO, in minute
 	$(BIN)/python -m rlhf_lesson demo --out demo
 
 test: $(VENV)/test.stamp lint  ## what CI runs
-	$(BIN)/python -m rlhf_lesson data fetch
+	$(BIN)/python -m rlhf_lesson course
 	$(BIN)/python -m pytest -q -n 2 --durations 8 -m "not slow"
 
 test-all: $(VENV)/test.stamp lint  ## and what is slow: real JupyterLab, the solved chapters, kills of class runs
-	$(BIN)/python -m rlhf_lesson data fetch
+	$(BIN)/python -m rlhf_lesson course
 	$(BIN)/python -m pytest -q -n 2 --durations 20
 
 lint: $(VENV)/test.stamp

@@ -18,9 +18,6 @@ from rlhf_lesson.checks import check, hint, solution, yours
 rl.setup("02_supervised_fine_tuning")
 
 # %%
-import json
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,6 +32,7 @@ from rlhf_lesson.plots import Picture
 from rlhf_lesson.pretrained import load_base
 from rlhf_lesson.prompts import whole
 from rlhf_lesson.tokenizer import decode, encode
+from rlhf_lesson.widgets.measured import measured
 
 base, tokenizer = load_base()
 built = chain()  # trains the course's models, once on this machine; the gold model is this chapter's judge
@@ -527,12 +525,10 @@ for (learnt, asked), found in asked_in.items():
 for name, (model, found) in runs.items():
     ended = np.mean([row["ended"] for row in found.values()])
     print(f"{name:<35}{held_out(model, test):.2f} nats per token, {ended:.0%} come to an end")
-saved = Path(rl.__file__).parents[1] / "benchmarks" / "results" / "chain.json"
-if saved.is_file():
-    reached = json.loads(saved.read_text())["penalised_summary"]["sft.val_loss"]
-    print(
-        f"the course's SFT, all held-out snippets, five seeds: {reached['mean']:.3f} ± {reached['std']:.3f} nats per token"
-    )
+reached = measured("chain", made_by="chain_seeds.py")["penalised_summary"]["sft.val_loss"]
+print(
+    f"the course's SFT, all held-out snippets, five seeds: {reached['mean']:.3f} ± {reached['std']:.3f} nats per token"
+)
 
 # %% [markdown]
 # ## 12. What a framework would do for you here

@@ -29,6 +29,7 @@ import numpy as np
 
 from rlhf_lesson import feedback, formats, labels, plots
 from rlhf_lesson.plots import Picture
+from rlhf_lesson.widgets.measured import measured
 
 movies = feedback.load(feedback.MOVIES)
 heard = sum(len(sentence.ratings) for sentence in movies)
@@ -670,7 +671,7 @@ print(labels.table(report))
 # The five-seed numbers come from the results file that the benchmarks wrote.
 
 # %%
-saved = Path(rl.__file__).parents[1] / "benchmarks" / "results" / "chain.json"
+reached = measured("chain", made_by="chain_seeds.py")["penalised_summary"]["reward.accuracy_single_rater"]
 crowd = {s.text: s.mean for s in movies}
 decided = [pair for pair in drawn["anywhere"] if not pair.tie]
 print(
@@ -678,9 +679,7 @@ print(
     f"{np.mean([p.tie for p in drawn['one page']]):.0%}"
 )
 print(f"one reader's choice is the crowd's:    {np.mean([crowd[p.chosen] > crowd[p.rejected] for p in decided]):.0%}")
-if saved.is_file():
-    reached = json.loads(saved.read_text())["penalised_summary"]["reward.accuracy_single_rater"]
-    print(f"the course's reward model predicts it: {reached['mean']:.1%} ± {reached['std']:.1%} (seeds; chapter 04)")
+print(f"the course's reward model predicts it: {reached['mean']:.1%} ± {reached['std']:.1%} (seeds; chapter 04)")
 print(
     f"kappa, all films and pages of praise:  {agreed['films'][1]:.2f}, {agreed['films, pages full of praise'][1]:.2f}"
 )

@@ -20,11 +20,9 @@ from rlhf_lesson.checks import check, hint, solution, yours
 rl.setup("04_reward_model")
 
 # %%
-import json
 import re
 from collections import Counter
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +36,7 @@ from rlhf_lesson.judge import vader_score
 from rlhf_lesson.plots import Picture
 from rlhf_lesson.pretrained import load_base
 from rlhf_lesson.prompts import whole
+from rlhf_lesson.widgets.measured import measured
 
 built = chain()
 data, tokenizer = built.data, built.data.tokenizer
@@ -316,15 +315,12 @@ Picture(figure, "Training loss falls below that of a coin; held-out accuracy ris
 # many?
 
 # %%
-RESULTS = Path(rl.__file__).parents[1] / "benchmarks" / "results" / "reward.json"
-HOW = "python benchmarks/reward_vs_bag_of_words.py --seeds 5 --out benchmarks/results/reward.json"
-measured = json.loads(RESULTS.read_text()) if RESULTS.is_file() else None
+shipped = measured("reward", made_by="reward_vs_bag_of_words.py")
 on_reviews |= {name: read_all(model, data.texts("eval")) for name, model in built.scorers.items()}
 proxy, gold = accuracy(on_reviews["proxy"]), accuracy(on_reviews["gold"])
-print(f"made by: {HOW}" if measured else f"this installation has no results file; in the repository run {HOW}")
-for name in ("neural", "bag_of_words", "vader") if measured else ():
-    row = measured["summary"][name]
-    print(f"{name:<13} {row['mean']:.1%} ± {row['std']:.1%} over {len(measured['rows'])} seeds")
+for name in ("neural", "bag_of_words", "vader"):
+    row = shipped["summary"][name]
+    print(f"{name:<13} {row['mean']:.1%} ± {row['std']:.1%} over {len(shipped['rows'])} seeds")
 
 # %%
 figure = plots.figure(7, 4)
@@ -332,10 +328,10 @@ axes = figure.add_subplot()
 axes.plot(sizes, list(bag_accuracy.values()), **plots.ROLES["reference"], label="bag of words")
 axes.plot(count, curve[-1][1], **plots.style("policy", "marker"), linestyle="none", markersize=9, label="yours")
 axes.plot(5000, proxy, **plots.style("proxy", "marker"), linestyle="none", markersize=9, label="the course's proxy")
-for name, role in (("neural", "proxy"), ("bag_of_words", "reference")) if measured else ():
-    row = measured["summary"][name]
+for name, role in (("neural", "proxy"), ("bag_of_words", "reference")):
+    row = shipped["summary"][name]
     look = {**plots.style(role), "capsize": 4, "linestyle": "none"}
-    axes.errorbar(measured["pairs"], row["mean"], row["std"], **look, label=f"{name.replace('_', ' ')}, five seeds")
+    axes.errorbar(shipped["pairs"], row["mean"], row["std"], **look, label=f"{name.replace('_', ' ')}, five seeds")
 axes.axhline(ceiling, **plots.style("gold", "linestyle"), label="the crowd's mean")
 axes.axhline(rules, **plots.style("judge", "linestyle"), label="rules")
 axes.set(xscale="log", xlabel="choices to learn from", ylabel="held-out accuracy", ylim=(0.5, 0.95))
@@ -706,11 +702,8 @@ print(f"the course's proxy and gold:          {proxy:.1%}, {gold:.1%}")
 gained = np.mean(reached["(a) whole rankings"]) - np.mean(reached["(d) unrelated pairs"])
 print(f"rankings instead of unrelated pairs:  {gained:+.1%}")
 print(f"three models agree, or are split:     {right[agree].mean():.1%}, {right[~agree].mean():.1%} right")
-if measured:
-    ahead = sum(row["neural"] > row["bag_of_words"] for row in measured["rows"])
-    print(
-        f"network ahead of bag of words:        {ahead} of {len(measured['rows'])} seeds, {measured['pairs']} choices each"
-    )
+ahead = sum(row["neural"] > row["bag_of_words"] for row in shipped["rows"])
+print(f"network ahead of bag of words:        {ahead} of {len(shipped['rows'])} seeds, {shipped['pairs']} choices each")
 
 # %% [markdown]
 # ## 13. What a framework would do for you here

@@ -18,9 +18,6 @@ from rlhf_lesson.checks import check, hint, solution, yours
 rl.setup("05_best_of_n_and_kl")
 
 # %%
-import json
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,6 +31,7 @@ from rlhf_lesson.generate import keep_top_k
 from rlhf_lesson.plots import Picture
 from rlhf_lesson.pretrained import load_base
 from rlhf_lesson.tokenizer import encode
+from rlhf_lesson.widgets.measured import measured
 
 built = chain()
 data, tokenizer, config = built.data, built.data.tokenizer, demo.Config()
@@ -574,10 +572,7 @@ Simulator()
 # models of its own, and put PPO's path beside best-of-n (thin lines: seeds).
 
 # %%
-RESULTS = Path(rl.__file__).parents[1] / "benchmarks" / "results" / "chain.json"
-HOW = "python benchmarks/chain_seeds.py --out benchmarks/results/chain.json"
-rows = json.loads(RESULTS.read_text())["rows"] if RESULTS.is_file() else []
-print(f"made by: {HOW}" if rows else f"this installation has no results file; in the repository run {HOW}")
+rows = measured("chain", made_by="chain_seeds.py")["rows"]
 print(
     f"this pool, best of {ns[-1]}: proxy {of_n[-1]['proxy']:+.2f}, gold {of_n[-1]['gold']:+.2f} at {of_n[-1]['kl']:.2f} nats"
 )
@@ -596,19 +591,13 @@ for n, found in by_n.items():
     print(f", gold {np.mean(gold):+.2f} ± {np.std(gold):.2f}")
 
 # %%
-if rows:
-    names = {"proxy": "score/proxy", "gold": "score/gold"}
-    paths = [
-        [{"kl": m["kl"], **{k: m[v] for k, v in names.items()}} for m in row["penalised"]["curve"]] for row in rows
-    ]
-    middle = [{k: float(np.median([p[k] for p in found])) for k in found[0]} for found in by_n.values()]
-    figure = plots.figure()
-    title = "At equal KL best-of-n earns more than PPO; PPO needs one draw"
-    plots.reward_against_kl(
-        figure.add_subplot(), paths, [{**p, "n": int(p["n"])} for p in middle], title=title, root=True
-    )
-words = "Proxy and gold against KL, five seeds: best-of-n as marks, above PPO's paths at equal KL."
-Picture(figure, words) if rows else "no figure without the results file"
+names = {"proxy": "score/proxy", "gold": "score/gold"}
+paths = [[{"kl": m["kl"], **{k: m[v] for k, v in names.items()}} for m in row["penalised"]["curve"]] for row in rows]
+middle = [{k: float(np.median([p[k] for p in found])) for k in found[0]} for found in by_n.values()]
+figure = plots.figure()
+title = "At equal KL best-of-n earns more than PPO; PPO needs one draw"
+plots.reward_against_kl(figure.add_subplot(), paths, [{**p, "n": int(p["n"])} for p in middle], title=title, root=True)
+Picture(figure, "Proxy and gold against KL, five seeds: best-of-n as marks, above PPO's paths at equal KL.")
 
 # %% [markdown]
 # ### Pitfall: comparing methods at their best moments

@@ -563,9 +563,9 @@ Picture(figure, "Score against KL: your PPO and REINFORCE runs, and five seeds o
 
 # %%
 yours_gain = {name: table["ppo"][i] - table["sft"][i] for i, name in enumerate(columns[:3])}
-measured = {**{f"ppo.{name}_gain": gain for name, gain in yours_gain.items()}, "ppo.kl_nats": table["ppo"][3]}
-measured |= {"ppo.win_rate_gold": table["ppo"][5], "ppo.distinct2_after": table["ppo"][4]}
-for name, own in measured.items():
+own_run = {**{f"ppo.{name}_gain": gain for name, gain in yours_gain.items()}, "ppo.kl_nats": table["ppo"][3]}
+own_run |= {"ppo.win_rate_gold": table["ppo"][5], "ppo.distinct2_after": table["ppo"][4]}
+for name, own in own_run.items():
     found = [each["penalised"][name] for each in rows]
     print(f"{name:<22} yours {own:6.2f}   five seeds {np.mean(found):6.2f} ({min(found):.2f} to {max(found):.2f})")
 

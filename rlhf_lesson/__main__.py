@@ -23,6 +23,11 @@ class Data:
 
 
 @dataclass(frozen=True)
+class Course:
+    """Train the models that the chapters start from, once on a machine: SFT policy, proxy and gold reward model."""
+
+
+@dataclass(frozen=True)
 class Stage:
     """What the training commands have in common."""
 
@@ -141,6 +146,7 @@ Command = (
     | Annotated[PPO, tyro.conf.subcommand("ppo")]
     | Annotated[Eval, tyro.conf.subcommand("eval")]
     | Annotated[Data, tyro.conf.subcommand("data")]
+    | Annotated[Course, tyro.conf.subcommand("course")]
     | Annotated[Grade, tyro.conf.subcommand("grade")]
     | Annotated[Gradescope, tyro.conf.subcommand("gradescope")]
     | Annotated[Page, tyro.conf.subcommand("page")]

@@ -30,6 +30,14 @@ def data(command) -> dict:
     return {"folder": str(folder), **{name: len(feedback.load(name)) for name in names}}
 
 
+def course(command) -> dict:
+    """Trains the chapters' models if they are not there yet."""
+    from rlhf_lesson import course as models
+
+    models.chain()
+    return {"folder": str(models.folder(chain.Config()))}
+
+
 def grade(command) -> None:
     """Marks a class; the exit code says how it went (see Grade)."""
     from rlhf_lesson.grading.run import course_key, grade

@@ -249,13 +249,17 @@ def asked(exercise: Exercise, *seed: int) -> list[tuple[str, Case, Any]]:
     return [(sentence, case, call(exercise, exercise.reference, case)) for sentence, case in cases]
 
 
-def examine(exercise: Exercise, function: Callable, *, seed: int = 0, rounds: int = 2, patience: float = np.inf) -> Verdict:
+def examine(
+    exercise: Exercise, function: Callable, *, seed: int = 0, rounds: int = 2, patience: float = np.inf
+) -> Verdict:
     """Every property of an exercise, `rounds` fresh cases each; stops at the first that does not hold.
 
     No further round begins once `patience` seconds have passed: new shapes must be compiled, and a learner waits.
     """
     answers, start = [], time.perf_counter()
-    questions = (q for r in range(rounds) if r == 0 or time.perf_counter() - start < patience for q in asked(exercise, seed, r))
+    questions = (
+        q for r in range(rounds) if r == 0 or time.perf_counter() - start < patience for q in asked(exercise, seed, r)
+    )
     try:
         for sentence, case, expected in questions:
             wrong, got = failure(exercise, function, case, expected)

@@ -5,15 +5,33 @@ kernels and commands that tests start share (a chapter runs twice, unsolved and 
 """
 
 import os
+import signal
 from pathlib import Path
+
+worker, cores = os.environ.get("PYTEST_XDIST_WORKER", ""), sorted(getattr(os, "sched_getaffinity", lambda _: ())(0))
+if worker and len(cores) == int(os.environ["PYTEST_XDIST_WORKER_COUNT"]):
+    os.sched_setaffinity(0, {cores[int(worker[2:])]})  # a core each: XLA's threads would wait for one another
 
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax  # noqa: E402 (reads the environment)
+import pytest  # noqa: E402
 from browser import chromium, lab  # noqa: E402, F401 (fixtures for every test)
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
-jax.config.update("jax_disable_most_optimizations", True)  # in this process only: chapters and commands run at full speed
+jax.config.update("jax_disable_most_optimizations", True)
+
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a shell that starts the tests in the background had it ignored
+
+
+@pytest.fixture(scope="module")
+def optimised():
+    """For tests that train a model of the course's own size: there computing takes longer than compiling."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)

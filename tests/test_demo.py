@@ -16,7 +16,7 @@ PROMISED = (
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, optimised):
     config = demo.Config(snippets=400, pairs=400, pool=4, prompts=64)
     short = {s: replace(getattr(config, s), epochs=1) for s in ("sft", "gold", "proxy")}
     out = tmp_path_factory.mktemp("demo")

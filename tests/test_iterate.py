@@ -160,7 +160,7 @@ def play(select=by_entropy, config=SMALL, members=1):
     return list(iterate.train(config, *arguments, temperature=0.3, select=select))
 
 
-def test_a_round_learns_gold_from_noisy_labels_and_trains_a_policy_from_the_sft_one_again():
+def test_a_round_learns_gold_from_noisy_labels_and_trains_a_policy_from_the_sft_one_again(optimised):
     config = replace(SMALL, candidates=256, labels=256, repeats=8, reward=replace(SMALL.reward, epochs=6))
     (played,) = play(config=config)
     metrics = played.metrics

@@ -242,7 +242,7 @@ def test_questions_that_nobody_else_rated_give_no_numbers():
     assert [row.pairs for row in rows] == [0, 0, 0] and np.isnan(rows[0].kappa)
 
 
-def test_a_reward_model_learns_from_my_labels(file, movies):
+def test_a_reward_model_learns_from_my_labels(file, movies, optimised):
     data = demo.Data(load_tokenizer(BASE), 0)
     session = Labelling(labels.questions(24, sentences=movies), file)
     while session.question:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
-PLACES = (PACKAGE.parent / "benchmarks" / "results", PACKAGE / "assets" / "results")  # a checkout; an installed package
+PLACES = (PACKAGE.parent / "benchmarks" / "results", PACKAGE / "results")  # a checkout; an installed package
 
 
 def measured(name: str, file: Path | str | None = None, *, made_by: str):
