@@ -30,10 +30,12 @@ notebooks: $(VENV)/test.stamp  ## builds notebooks/, exercises/ and solutions/ f
 pretrain: $(VENV)/core.stamp  ## makes the base model that ships again, about 25 minutes
 	$(BIN)/python -m rlhf_lesson pretrain --out runs/pretrain
 
-results: $(VENV)/test.stamp  ## makes the committed results files again, over five seeds
+results: $(VENV)/test.stamp  ## makes the committed results files again, over five seeds: hours on two cores
 	$(BIN)/python benchmarks/reward_vs_bag_of_words.py --out benchmarks/results/reward.json
 	$(BIN)/python benchmarks/chain_seeds.py --out benchmarks/results/chain.json
-	$(BIN)/python benchmarks/chapters.py
+	for f in methods_at_equal_kl overoptimisation gallery pool ppo_runs iterate chapters grade_class; do \
+	  $(BIN)/python benchmarks/$$f.py || exit 1; done
+	$(BIN)/python tools/sync_readme.py
 
 benchmarks: $(VENV)/core.stamp  ## speed on one pinned core
 	$(BIN)/python benchmarks/generate.py
