@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell
 
 ROOT = Path(__file__).parent.parent
@@ -97,6 +98,19 @@ def test_a_chapter_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
         )
     check_figures(notebook)
     assert seconds < LONGEST
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS)
+def test_a_chapter_renders_as_html_with_every_heading_and_formulas_that_github_reads(path):
+    notebook = read(path)
+    nbformat.validate(notebook)
+    html, _ = HTMLExporter().from_notebook_node(notebook)
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    prose = re.sub(r"```.*?```|`[^`]*`", "", prose, flags=re.S)
+    assert len(re.findall(r"<h[1-6] id=", html)) == len(re.findall(r"^#{1,6} ", prose, flags=re.M))
+    inline = re.findall(r"\$([^$]+)\$", re.sub(r"\$\$[^$]+\$\$", "", prose))
+    assert all(formula == formula.strip() for formula in inline), "GitHub shows `$ x $` as it stands"
+    assert prose.count("$") == 2 * (len(inline) + 2 * len(re.findall(r"\$\$[^$]+\$\$", prose))), "a formula has no end"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS)
