@@ -11,17 +11,18 @@ demo: $(VENV)/core.stamp  ## SFT -> reward model -> best-of-n and PPO, in minute
 
 test: $(VENV)/test.stamp lint  ## what CI runs
 	$(BIN)/python -m rlhf_lesson course
-	$(BIN)/python -m pytest -q -n 2 --durations 8 -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --durations 8 -m "not slow"
 
 test-all: $(VENV)/test.stamp lint  ## and what is slow: real JupyterLab, the solved chapters, kills of class runs
 	$(BIN)/python -m rlhf_lesson course
-	$(BIN)/python -m pytest -q -n 2 --durations 20
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --durations 20
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-lab: $(VENV)/notebooks.stamp  ## JupyterLab
+lab: $(VENV)/notebooks.stamp  ## JupyterLab; before it, once, the models that chapters start from, about three minutes
+	$(BIN)/python -m rlhf_lesson course
 	$(BIN)/jupyter lab
 
 notebooks: $(VENV)/test.stamp  ## builds notebooks/, exercises/ and solutions/ from chapters/

@@ -4,6 +4,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -23,6 +24,15 @@ def test_the_conda_file_is_what_pyproject_says():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert (ROOT / "environment.yml").read_text() == module.environment(), "run `make env`"
+
+
+def test_an_installation_has_every_package_and_the_results_that_chapters_show():
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    packages = {".".join(file.parent.relative_to(ROOT).parts) for file in (ROOT / "rlhf_lesson").rglob("__init__.py")}
+    assert set(told["packages"]) == packages | {"rlhf_lesson.results"}
+    results = {file.name for file in (ROOT / told["package-dir"]["rlhf_lesson.results"]).glob("*.json")}
+    shown = [re.findall(r'measured\("(\w+)"', file.read_text()) for file in (ROOT / "chapters").glob("*.py")]
+    assert {f"{name}.json" for names in shown for name in names} <= results
 
 
 def test_the_readmes_numbers_are_those_of_the_results_files():
