@@ -183,14 +183,14 @@ print(f"before any training: {held_out(base, test):.2f} nats per token of a held
 # **Predict, then run.** Will the base model answer the two instructions differently at all?
 
 # %%
-COUNT, RESPONSE = rl.scale(quick=128, full=512), 24
+COUNT, NEW_TOKENS = rl.scale(quick=128, full=512), 24
 IDS = {"end_id": tokenizer.eos_token_id, "pad_id": tokenizer.pad_token_id}
 
 
 def continued(model, rows, *, seed=0):
     """One sampled continuation of each row of ids: the texts, and which of them came to an end."""
     tokens, mask = pad(rows, len(rows), 32, pad_id=tokenizer.pad_token_id, left=True)
-    drawn = generate(model, tokens, mask, jax.random.key(seed), response=RESPONSE, temperature=0.7, **IDS)
+    drawn = generate(model, tokens, mask, jax.random.key(seed), response=NEW_TOKENS, temperature=0.7, **IDS)
     ended = np.any(np.asarray(drawn.tokens) == tokenizer.eos_token_id, axis=1)
     return decode(tokenizer, drawn.tokens, drawn.mask), ended
 

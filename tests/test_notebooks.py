@@ -19,7 +19,7 @@ UNSOLVED, SOLVED = (sorted((ROOT / kind).glob("*.ipynb")) for kind in ("notebook
 NOTEBOOKS = [pytest.param(path, id=f"{path.parent.name}-{path.stem}") for path in (*UNSOLVED, *SOLVED)]
 TRAINED = [path.stem for path in SOLVED if "course import chain" in path.read_text()]  # these train for a minute or two
 RUNS = [
-    pytest.param(*p.values, id=p.id, marks=pytest.mark.slow if p.values[0].stem in TRAINED else ()) for p in NOTEBOOKS
+    pytest.param(*p.values, id=p.id, marks=[] if p.values[0].stem not in TRAINED else [pytest.mark.slow]) for p in NOTEBOOKS
 ]
 LONGEST = 180  # CPU seconds of one chapter at the quick preset: whatever else the machine does
 MARK = re.compile(r"# exercise: (\w+)\n")
@@ -157,6 +157,20 @@ def test_cells_are_short_and_plain_python(path):
 def test_prose_states_no_measured_number(path):
     found = re.findall(r".{0,30}\b\d+(?:\.\d+\b|\s?%|,\d{3}).{0,20}", prose(read(path)))
     assert not found, f"print it from a results file or from this run instead: {found}"
+
+
+@pytest.mark.parametrize("path", SOLVED, ids=lambda p: p.stem)
+def test_a_chapter_gives_no_new_meaning_to_a_name_that_an_answer_uses(path):
+    """A learner's function looks its imports up in the notebook, cells later."""
+    trees = [
+        (MARK.match(cell.source), ast.parse(re.sub(r"(?m)^( *)%.*", r"\1pass", cell.source)))
+        for cell in code(read(path))
+    ]
+    used = {a.asname or a.name for mark, tree in trees if mark for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+            for a in node.names}  # fmt: skip
+    bound = {node.id for mark, tree in trees if not mark for top in tree.body if not isinstance(top, ast.FunctionDef)
+             for node in ast.walk(top) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}  # fmt: skip
+    assert not used & (bound - set(exercises(read(path))))
 
 
 @pytest.mark.parametrize("path", UNSOLVED, ids=lambda p: p.stem)
