@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-slow test-all lint lab notebooks pretrain results benchmarks colab-stack newest-stack env clean
+.PHONY: demo test test-slow lint lab notebooks pretrain results benchmarks colab-stack newest-stack env clean
 
 demo: $(VENV)/core.stamp  ## SFT -> reward model -> best-of-n and PPO, in minutes; writes demo/report.html
 	$(BIN)/python -m rlhf_lesson demo --out demo
@@ -15,9 +15,7 @@ test: $(VENV)/test.stamp lint  ## lint and tests, a quarter of an hour on two co
 
 test-slow: $(VENV)/test.stamp  ## the chapters' real runs, unsolved and solved, real JupyterLab, kills of class runs
 	$(BIN)/python -m rlhf_lesson course
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal --durations 20 -m slow
-
-test-all: test test-slow  ## what CI runs
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --durations 20 -m slow $(ONLY)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -18,9 +18,7 @@ ROOT = Path(__file__).parent.parent
 UNSOLVED, SOLVED = (sorted((ROOT / kind).glob("*.ipynb")) for kind in ("notebooks", "solutions"))
 NOTEBOOKS = [pytest.param(path, id=f"{path.parent.name}-{path.stem}") for path in (*UNSOLVED, *SOLVED)]
 TRAINED = [path.stem for path in SOLVED if "course import chain" in path.read_text()]  # these train for a minute or two
-RUNS = [
-    pytest.param(*p.values, id=p.id, marks=[] if p.values[0].stem not in TRAINED else [pytest.mark.slow]) for p in NOTEBOOKS
-]
+RUNS = [pytest.param(*p.values, id=p.id, marks=[pytest.mark.slow] * (p.values[0].stem in TRAINED)) for p in NOTEBOOKS]
 LONGEST = 180  # CPU seconds of one chapter at the quick preset: whatever else the machine does
 MARK = re.compile(r"# exercise: (\w+)\n")
 
