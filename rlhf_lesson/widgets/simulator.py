@@ -143,7 +143,7 @@ class Simulator(look.Widget):
     noise = traitlets.Float(CLEAN.noise).tag(sync=True)
     root = traitlets.Bool(True).tag(sync=True)
     judge = traitlets.Bool(False).tag(sync=True)
-    run_beta = traitlets.Float(None, allow_none=True).tag(sync=True)
+    run_beta = traitlets.Float(0.15, allow_none=True).tag(sync=True)  # the demo's
     run_rate = traitlets.Float(3e-4, allow_none=True).tag(sync=True)
     run_clip = traitlets.Float(0.2, allow_none=True).tag(sync=True)
     draws = traitlets.Int(1, min=0).tag(sync=True)  # how often "Generate response" was pressed: seeds the draw
