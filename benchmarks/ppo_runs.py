@@ -25,7 +25,8 @@ from rlhf_lesson.widgets.simulator import RUNS, Run, ppo_path, settings
 USUAL = (3e-4, 0.2)  # learning rate and clip of the demo
 GRID = [  # (beta, learning rate, clip): beta at the usual two, then another rate or clip
     *[(beta, *USUAL) for beta in (0.15, 0.05, 0.5, 0.0)],
-    *[(0.05, 1e-3, 0.2), (0.05, 3e-4, 0.5), (0.05, 1e-4, 0.2), (0.05, 3e-4, 0.05)],
+    (0.05, 1e-3, 0.2),
+    (0.05, 3e-4, 0.5),
 ]
 NAMES = ("kl", "proxy", "gold", "judge")
 

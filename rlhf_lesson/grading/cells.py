@@ -25,6 +25,7 @@ from rlhf_lesson.grading import frames
 OUTPUT_KEPT, OUTPUT_LIMIT = 2**14, 2**25  # bytes of stdout and stderr that are kept, and that end a run
 BOOT = 300.0  # seconds in which a zygote must be ready
 EXCUSED = 120.0  # seconds, at most, that a worker may wait for a busy machine's cores on top of its limit
+UNASKED = "an answer that nobody asked for"  # one sentence for every such flood: how much had come by then is chance
 LAYERS = {"rlimits", "landlock", "seccomp"}
 WORKER = Path(__file__).with_name("worker.py")
 ENVIRONMENT = {
@@ -175,7 +176,7 @@ class Worker:
         self.send(frames.frame({**header, "id": self.number}, body), end)
         answer, raw = self.receive(end)
         if answer.get("id") != self.number or isinstance(answer.get("id"), bool):
-            raise frames.FrameError("crashed", "an answer that nobody asked for")
+            raise frames.FrameError("crashed", UNASKED)
         return answer, raw
 
     def send(self, data: bytes, end: float) -> None:
@@ -196,7 +197,7 @@ class Worker:
         while len(self.inbox) < size + header + body:
             self.turn(end)
         if len(self.inbox) > size + header + body:
-            raise frames.FrameError("crashed", "more came than one answer")
+            raise frames.FrameError("crashed", UNASKED)
         whole = bytes(self.inbox)
         self.inbox.clear()
         return frames.header_of(whole[size : size + header]), memoryview(whole)[size + header :]
