@@ -228,3 +228,35 @@ def test_the_frontier_switches_by_keyboard(chromium, scheme):
         page.keyboard.press("ArrowLeft")
         page.wait_for_function("b => document.querySelector('.rl-says').innerText !== b", arg=before)
         page.screenshot(path=Path(SHOTS) / f"frontier_bare_{scheme}.png", full_page=True) if SHOTS else None
+
+
+# ---- measured runs in JupyterLab --------------------------------------------------------------------
+
+MEASURED = {
+    "gallery": (
+        "from rlhf_lesson.widgets.gallery import gallery\ngallery()",
+        ".rl-choices button",
+        "Enter",
+        ".rl-answer",
+    ),
+    "frontier": (
+        "from rlhf_lesson.widgets.frontier import frontier\nfrontier()",
+        'input[name="root"]',
+        "Space",
+        ".rl-plot",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_measured_runs_answer_the_keyboard_in_jupyterlab(chromium, lab, name):
+    code, control, key, told = MEASURED[name]
+    with notebook(chromium, lab, code, name=name) as page:
+        page.wait_for_selector(f".rl {control}", timeout=SLOW)
+        shoot_both(page, name)
+        before = page.evaluate("told => document.querySelector('.rl ' + told)?.outerHTML", told)
+        page.locator(f".rl {control}").first.focus()
+        page.keyboard.press(key)
+        page.wait_for_function(
+            "([told, before]) => document.querySelector('.rl ' + told)?.outerHTML !== before", arg=[told, before]
+        )
