@@ -71,6 +71,7 @@ def test_a_widget_without_data_is_left_out_and_its_reason_given(tmp_path):
     assert "Missing" not in (tmp_path / "index.html").read_text()
 
 
+@pytest.mark.slow  # the score explorer starts from the course's models
 def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(page, "SECTIONS", QUICK)
     monkeypatch.setattr(page.write, "__defaults__", (QUICK,))
