@@ -435,7 +435,7 @@ for name, rows in found["less_random"].items():
         verdict = ("ahead" if numbers["mean"] > 0 else "behind") if clear else "not told apart"
         line = f"{numbers['mean']:+.3f} ± {numbers['standard_error']:.3f}, ahead in {numbers['ahead']} of {count}"
         print(f"{names[name]:<20} {what:<9} less random: {line}: {verdict}")
-for name in ("random", "entropy", "information") if found["seeds"] else ():
+for name in ("random", "entropy", "information"):
     share = np.mean([seed["arms"][name]["right_labels"] for seed in found["seeds"]])
     print(f"labels that follow gold, chosen by {name:<12} {share:.1%}")
 gained = reached["second round"]["gold"] - reached["first round"]["gold"]

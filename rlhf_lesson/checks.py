@@ -39,9 +39,8 @@ def _check(exercise: Exercise, function: Callable, *, seed: int = 0) -> Verdict:
         again = "This is the library's own function: run the cell with yours, then check again."
         return Verdict(exercise.name, "not attempted", again)
     before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update(
-        "jax_disable_most_optimizations", True
-    )  # every tiny program runs once: compiling is what takes time
+    # every tiny program runs once: compiling is what takes time
+    jax.config.update("jax_disable_most_optimizations", True)
     try:
         verdict = examine(exercise, function, seed=seed, patience=1.0)
     finally:

@@ -16,6 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+ROUNDS = 2  # fresh cases of a property in a check
+
 
 def as_it_is(answer: Any) -> Any:
     """The whole answer."""
@@ -183,14 +185,18 @@ def slope(function: Callable, place: int | None) -> Callable:
     return function if place is None else gradient
 
 
+def answered(exercise: Exercise, function: Callable, case: Case) -> Any:
+    """The function's whole answer to a case."""
+    args = [given(exercise, a) for a in case.args]
+    return slope(function, case.gradient)(*args, **{k: given(exercise, v) for k, v in case.kwargs.items()})
+
+
 def call(exercise: Exercise, function: Callable, case: Case) -> Any:
     """The function's answer to a case, as it is compared."""
-    args = [given(exercise, a) for a in case.args]
-    kwargs = {k: given(exercise, v) for k, v in case.kwargs.items()}
-    answer = slope(function, case.gradient)(*args, **kwargs)
-    if answer is None:
+    got = answered(exercise, function, case)
+    if got is None:
         raise NotAnAnswer("it returns None: is a `return` missing?")
-    return exercise.seen(answer)
+    return exercise.seen(got)
 
 
 def failure(exercise: Exercise, function: Callable, case: Case, expected: Any) -> tuple[Failure | None, Any]:
@@ -241,16 +247,20 @@ def resembles(exercise: Exercise, answers: list[tuple[Case, Any]]) -> Slip | Non
     return next((s for s in exercise.slips if all(same(s, *answer) for answer in reversed(answers))), None)
 
 
+def drawn(exercise: Exercise, *seed: int) -> list[tuple[str, Case]]:
+    """A fresh case of every property."""
+    rng = np.random.default_rng(seed)
+    return [(sentence, make(rng)) for sentence, make in exercise.cases.items()]
+
+
 @lru_cache(maxsize=64)
 def asked(exercise: Exercise, *seed: int) -> list[tuple[str, Case, Any]]:
-    """A fresh case of every property with its right answer, kept for the next try: a learner checks more than once."""
-    rng = np.random.default_rng(seed)
-    cases = [(sentence, make(rng)) for sentence, make in exercise.cases.items()]
-    return [(sentence, case, call(exercise, exercise.reference, case)) for sentence, case in cases]
+    """The cases `drawn`, each with its right answer, kept for the next try: a learner checks more than once."""
+    return [(sentence, case, call(exercise, exercise.reference, case)) for sentence, case in drawn(exercise, *seed)]
 
 
 def examine(
-    exercise: Exercise, function: Callable, *, seed: int = 0, rounds: int = 2, patience: float = np.inf
+    exercise: Exercise, function: Callable, *, seed: int = 0, rounds: int = ROUNDS, patience: float = np.inf
 ) -> Verdict:
     """Every property of an exercise, `rounds` fresh cases each; stops at the first that does not hold.
 

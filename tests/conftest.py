@@ -22,11 +22,11 @@ from browser import chromium, lab  # noqa: E402, F401 (fixtures for every test)
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
+# in this process only: chapters and commands run at full speed
 jax.config.update("jax_disable_most_optimizations", True)
 
-signal.signal(
-    signal.SIGINT, signal.default_int_handler
-)  # a shell that starts the tests in the background had it ignored
+# a shell that starts the tests in the background has them ignore Ctrl-C
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")

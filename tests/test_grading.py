@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from rlhf_lesson.exercise import ROUNDS, asked, show_input
 from rlhf_lesson.grading import library, outputs
 from rlhf_lesson.grading.cells import GraderError, Zygote
 from rlhf_lesson.grading.intake import Submission
@@ -107,6 +108,12 @@ def test_the_feedback_names_the_slip_and_shows_a_visible_case(judge, zygote):
 def test_a_constant_earns_nothing_though_one_property_expects_it(judge, zygote):
     mark = marks(judge, zygote, HEAD + "return 0.0")[0]
     assert mark.points == 0
+
+
+def test_the_visible_cases_are_those_that_check_shows(judge):
+    for exercise in TWO.values():
+        shown = [(text, show_input(case)) for r in range(ROUNDS) for text, case, _ in asked(exercise, 0, r)]
+        assert [(text, show_input(case)) for text, case, _ in judge.visible(exercise)] == shown
 
 
 def test_answers_for_the_visible_cases_alone_earn_nothing(judge, zygote):

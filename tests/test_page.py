@@ -14,7 +14,7 @@ from rlhf_lesson import page, pool
 from rlhf_lesson.__main__ import main
 from rlhf_lesson.pool import Pool, Proxy
 from rlhf_lesson.widgets import look
-from rlhf_lesson.widgets.simulator import BETAS, CLEAN, Simulator, load_runs
+from rlhf_lesson.widgets.simulator import BETAS, CLEAN, Simulator
 
 QUICK = {"Reward against KL": {"simulator": "Simulator", "best_of_n": "BestOfN"}, "Equations": {"clip": "Clip"}}
 
@@ -140,7 +140,6 @@ def test_every_control_has_a_name_and_is_reached_by_tab(opened):
     assert "KL" in picture.get_attribute("aria-label") and "nats" in picture.get_attribute("aria-label")
 
 
-@pytest.mark.skipif(not load_runs(), reason="no measured PPO runs ship yet: python benchmarks/ppo_runs.py makes them")
 def test_the_axis_the_judge_and_the_proxy_switch_what_is_drawn(opened):
     ticks = opened.locator("#simulator .rl-axis").first
     before = ticks.inner_html()

@@ -178,7 +178,6 @@ def test_more_and_cleaner_pairs_make_a_proxy_that_goes_more_with_gold():
     assert goes[5000, 0.0] > goes[250, 0.0] and goes[5000, 0.0] > goes[5000, 0.3]
 
 
-@pytest.mark.skipif(not load_runs(), reason="no measured PPO runs ship yet: python benchmarks/ppo_runs.py makes them")
 def test_the_measured_runs_that_ship_are_the_benchmarks_with_five_seeds_each():
     rows = json.loads((RESULTS / "ppo_runs.json").read_text())["rows"]
     runs = load_runs()

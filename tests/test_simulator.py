@@ -19,13 +19,8 @@ from rlhf_lesson.widgets.simulator import (
     CLEAN,
     Simulator,
     few_prompts,
-    load_runs,
     settings,
     trained_proxy,
-)
-
-needs_runs = pytest.mark.skipif(
-    not load_runs(), reason="no measured PPO runs ship yet: python benchmarks/ppo_runs.py makes them"
 )
 
 
@@ -71,7 +66,6 @@ def test_a_small_beta_warns_that_the_pool_is_too_small_for_it():
     assert simulator.warning() in simulator.alt()
 
 
-@needs_runs
 def test_another_proxy_gives_other_numbers_and_hides_runs_that_did_not_optimise_it():
     simulator = Simulator(beta=0.5)
     clean = simulator.optimum()
@@ -82,7 +76,6 @@ def test_another_proxy_gives_other_numbers_and_hides_runs_that_did_not_optimise_
     assert simulator.shown_runs() == []
 
 
-@needs_runs
 def test_the_filter_keeps_runs_with_its_settings():
     simulator = Simulator(run_beta=0.15)
     assert {(run.beta, run.rate, run.clip) for run in simulator.shown_runs()} == {(0.15, 3e-4, 0.2)}

@@ -90,39 +90,16 @@ def members(name: str, data: io.IOBase, *, entries: int, inflated: int) -> Itera
                         with archive.open(info) as file:
                             yield take(path, file, cap(path))
         else:
-            with tarfile.open(fileobj=Metered(data, name, inflated), mode="r|*") as archive:
+            with tarfile.open(fileobj=gunzipped(data, name, inflated), mode="r|*") as archive:
                 for info in archive:
                     count()
                     path = sound(info.name)
                     if path and counts(path) and info.isreg():
                         yield take(path, archive.extractfile(info), cap(path))
-    except (
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        EOFError,
-        OSError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-    ) as error:
+    except Unreadable:
+        raise
+    except Exception as error:  # the errors of zlib, lzma, zipfile and tarfile have no base in common
         raise Unreadable(f"{name} is a broken archive ({type(error).__name__}): pack it again") from None
-    except Exception as error:  # zlib.error and lzma.LZMAError have no base in common
-        if isinstance(error, Unreadable):
-            raise
-        raise Unreadable(f"{name} is a broken archive ({type(error).__name__}): pack it again") from None
-
-
-class Metered(io.RawIOBase):
-    """A tar's compressed bytes; the stream is inflated by tarfile, which skips members by reading them, so time is the cap."""
-
-    def __init__(self, data, name: str, inflated: int):
-        self.data, self.name = gunzipped(data, name, inflated), name
-
-    def readable(self):
-        return True
-
-    def read(self, size=-1):
-        return self.data.read(size)
 
 
 def gunzipped(data: io.IOBase, name: str, inflated: int) -> io.BytesIO:

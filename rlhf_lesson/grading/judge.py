@@ -14,15 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from rlhf_lesson.exercise import Case, Exercise, show, show_input
+from rlhf_lesson.exercise import ROUNDS, Case, Exercise, answered, drawn, show, show_input
 from rlhf_lesson.grading import frames, library
 from rlhf_lesson.grading.cells import Broken, GraderError, Worker, Zygote, self_test
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marks import HIDDEN, SENTENCES, Mark, Outcome, held, judged, no_parts, said, scored
-from rlhf_lesson.grading.trusted import Trusted, as_it_is, plain
+from rlhf_lesson.grading.trusted import Trusted, plain
 
 SUITE = 1  # version of the hidden cases: part of every seed
-VISIBLE = 3  # cases a property that `check` shows
 SHARED = 1.5  # seconds for an answer in a worker that ran others before; who needs more gets a fresh one and the limit
 
 
@@ -60,8 +59,7 @@ class Judge:
         """The cases that `check` shows, each with its property and its right answer."""
         with self.lock:
             if exercise.name not in self._visible:
-                rng = np.random.default_rng(0)
-                cases = [(text, make(rng)) for text, make in exercise.cases.items() for _ in range(VISIBLE)]
+                cases = [case for r in range(ROUNDS) for case in drawn(exercise, 0, r)]
                 self._visible[exercise.name] = [(text, case, self.expected(exercise, case)) for text, case in cases]
             return self._visible[exercise.name]
 
@@ -89,7 +87,7 @@ class Judge:
                     _, case, _ = self.visible(exercise)[i]
                     try:
                         # not compiled: that could make a slip come out right
-                        self._slips[at] = exercise.seen(plain(as_it_is(exercise, exercise.slips[number].wrong, case)))
+                        self._slips[at] = exercise.seen(plain(answered(exercise, exercise.slips[number].wrong, case)))
                     except Exception:  # a slip need not survive every case
                         self._slips[at] = frames.FrameError
             answer = self._slips[at]

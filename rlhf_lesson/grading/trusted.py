@@ -1,4 +1,4 @@
-"""Right answers: what the references give, compiled once for a whole class, and how any trusted function answers a case.
+"""Right answers: what the references give, compiled once for a whole class.
 
 Leaves out students' functions, which run in workers only.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from rlhf_lesson.exercise import Case, Exercise, given, slope
+from rlhf_lesson.exercise import Case, Exercise, answered, slope
 from rlhf_lesson.grading import frames
 
 
@@ -19,12 +19,6 @@ def plain(value: Any) -> Any:
     body: list[bytes] = []
     node = frames.pack(value, body)
     return frames.unpack(node, memoryview(b"".join(body)))
-
-
-def as_it_is(exercise: Exercise, function, case: Case) -> Any:
-    """A trusted function's answer to a case, not compiled."""
-    args = [given(exercise, a) for a in case.args]
-    return slope(function, case.gradient)(*args, **{k: given(exercise, v) for k, v in case.kwargs.items()})
 
 
 class Trusted:
@@ -48,7 +42,7 @@ class Trusted:
                     return self.run(self.compiled.setdefault(name, {}), exercise, case, traced)
                 except Exception:  # it needs real numbers, or returns strings
                     self.way[name] += 1
-        return as_it_is(exercise, exercise.reference, case)
+        return answered(exercise, exercise.reference, case)
 
     def run(self, compiled: dict, exercise: Exercise, case: Case, traced: tuple[type, ...]) -> Any:
         function = slope(exercise.reference, case.gradient)
@@ -65,7 +59,7 @@ class Trusted:
 
         key = (tree, tuple(open_), repr(fixed))
         if key not in compiled and len(compiled) >= self.most:
-            return as_it_is(exercise, exercise.reference, case)
+            return answered(exercise, exercise.reference, case)
         run = compiled.get(key) or jax.jit(of_arrays)
         answer = run(*(x for x, o in zip(leaves, open_, strict=True) if o))
         compiled[key] = run
