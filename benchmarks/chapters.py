@@ -1,12 +1,13 @@
 """Seconds and memory of every solved chapter on this machine: what the set-up cell then says before a chapter runs.
 
 `python benchmarks/chapters.py [00_jax_warmup ...]` adds to benchmarks/results/chapters.json; RLHF_SCALE chooses the preset, and
-XLA_FLAGS=--xla_force_host_platform_device_count=8 makes eight devices of one CPU. Leaves out how long a reader takes.
+XLA_FLAGS=--xla_force_host_platform_device_count=8 makes eight devices of one CPU; `--keep FOLDER` leaves the chapters with their
+outputs there, to look at every figure. Leaves out how long a reader takes.
 """
 
+import argparse
 import json
 import platform
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ print(json.dumps([chip, rl.scale(quick="quick", full="full"), resource.getrusage
                   time.process_time(), jax.devices()[0].device_kind, jax.__version__, os.cpu_count()]))"""
 
 
-def measure(path: Path) -> tuple[str, str, dict]:
+def measure(path: Path, keep: Path | None) -> tuple[str, str, dict]:
     """(platform, preset, numbers) of one run in a fresh kernel, its start included; memory is the kernel's peak."""
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(new_code_cell(PROBE))
@@ -31,6 +32,9 @@ def measure(path: Path) -> tuple[str, str, dict]:
         start = time.perf_counter()
         NotebookClient(notebook, timeout=3600, resources={"metadata": {"path": folder}}).execute()
         seconds = time.perf_counter() - start
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, keep / path.name)
     chip, preset, megabytes, cpu, kind, jax_version, cores = json.loads(notebook.cells[-1].outputs[0].text)
     about = {"device": kind, "cores": cores, "jax": jax_version, "machine": platform.machine()}
     return (
@@ -41,11 +45,14 @@ def measure(path: Path) -> tuple[str, str, dict]:
 
 
 def main() -> None:
-    wanted = set(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("chapters", nargs="*")
+    parser.add_argument("--keep", type=Path)
+    options = parser.parse_args()
     for path in sorted((ROOT / "solutions").glob("*.ipynb")):
-        if wanted and path.stem not in wanted:
+        if options.chapters and path.stem not in options.chapters:
             continue
-        chip, preset, numbers = measure(path)
+        chip, preset, numbers = measure(path, options.keep)
         table = json.loads(OUT.read_text()) if OUT.is_file() else {}
         table.setdefault(path.stem, {}).setdefault(chip, {})[preset] = numbers
         OUT.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")

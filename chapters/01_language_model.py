@@ -4,7 +4,7 @@
 # **Goal.** Take the language model of this course apart: from text to tokens, from tokens to logits, from logits to
 # log-probabilities, entropies and samples. Then see what it can *not* do: want anything.
 #
-# **Time.** Plan ninety minutes. The set-up cell says how long the machine computes and what the exercises take.
+# **Time.** Plan two and a half hours. The set-up cell says how long the machine computes and what the exercises take.
 #
 # **Measured here.** How surprised the model is by a text and by the same words shuffled; that no token sees the future;
 # what temperature costs and buys; and how kind its film reviews are when nobody asked for kindness.

@@ -5,7 +5,7 @@
 # trusted. You turn ratings and rankings into pairs, measure how far people agree beyond chance, and give every text a
 # strength from who beat whom. Then you become a rater yourself.
 #
-# **Time.** Plan two and a half hours, half an hour of it for labelling. The set-up cell says how long the machine
+# **Time.** Plan three hours, half an hour of it for labelling. The set-up cell says how long the machine
 # computes and what the exercises take.
 #
 # **Measured here.** How many pairs are ties; how far people agree on four kinds of text; why a high agreement can mean

@@ -5,7 +5,7 @@
 # policy is from another, exactly and from samples; you write down the policy that RLHF is looking for; and you build
 # the strongest simple method there is, which draws n answers and keeps the best.
 #
-# **Time.** Plan two hours. The set-up cell says how long the machine computes and what the exercises take.
+# **Time.** Plan two and a half hours. The set-up cell says how long the machine computes and what the exercises take.
 #
 # **Measured here.** Bias and spread of three KL estimators against the exact KL; what proxy and gold reward cost in
 # KL, for the closed-form optimum and for best-of-n, from one pool of real responses; how many of its samples such an

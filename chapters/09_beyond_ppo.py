@@ -5,8 +5,7 @@
 # drops the reward model and the sampling: pairs go straight into the policy. RLOO and GRPO drop the critic: the other
 # answers to the same prompt are the baseline. Then compare them all *at equal KL*, over several seeds.
 #
-# **Time.** Plan two and a half hours. The set-up cell says how long the machine computes and how many minutes the
-# exercises take.
+# **Time.** Plan ninety minutes. The set-up cell says how long the machine computes and what the exercises take.
 #
 # **Measured here.** That DPO and RLHF look for the same policy; what DPO does to the probability of the texts that were
 # *chosen*; what a wrong reference costs; what GRPO's division by the spread amplifies; and five trained methods and best-of-n

@@ -4,17 +4,14 @@ Leaves out installing: nothing here installs, upgrades or removes a package, sin
 """
 
 import glob
-import json
 import os
 import platform
 import re
 import sys
 from importlib.metadata import version
-from pathlib import Path
 from typing import TypeVar
 
 OLDEST_JAX = "0.7.2"
-MEASURED = Path(__file__).parents[1] / "benchmarks" / "results" / "chapters.json"
 CHIPS = {"TPU": ("/dev/accel[0-9]*", "/dev/vfio/[0-9]*"), "GPU": ("/dev/nvidia[0-9]*",)}
 Value = TypeVar("Value")
 
@@ -78,10 +75,12 @@ def eta(chapter: str) -> str:
     """How long a chapter computes, from benchmarks/results/chapters.json: chapter -> platform -> preset -> {seconds, megabytes}."""
     import jax
 
+    from rlhf_lesson.widgets.measured import measured
+
     where = f"on a {jax.default_backend()} at the {preset()} preset"
     try:
-        found = json.loads(MEASURED.read_text(encoding="utf-8"))[chapter][jax.default_backend()][preset()]
-    except (OSError, ValueError, KeyError):
+        found = measured("chapters", made_by="chapters.py")[chapter][jax.default_backend()][preset()]
+    except (ValueError, KeyError):
         return f"computing time {where}: not measured yet"
     return f"computing time {where}: {found['seconds']:.0f} s, memory {found['megabytes']:.0f} MB (measured)"
 

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import time
 
 import numpy as np
 import pytest
@@ -153,6 +154,15 @@ def test_each_student_has_other_hidden_cases_and_always_the_same(judge):
     assert len({seed(k, s, e) for k in (KEY, b"other") for s in ("ann", "bob") for e in TWO}) == 8
     (_, one, _), (_, other, _) = (judge.hidden(TWO["gae"], s)[0] for s in ("ann", "bob"))
     assert not np.array_equal(one.args[0], other.args[0])
+
+
+def test_a_large_input_does_not_wait_in_the_pipe(zygote):
+    worker = zygote.fork()
+    start = time.monotonic()
+    answer, _ = worker.ask({"op": "call", "args": ["plain", None], "gradient": None}, [bytes(2**25)], seconds=10)
+    worker.close()
+    assert answer["failure"] == "raised"
+    assert time.monotonic() - start < 3
 
 
 def test_without_walls_hidden_cases_are_refused():

@@ -14,12 +14,15 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell
 
+from rlhf_lesson.specs import EXERCISES
+
 ROOT = Path(__file__).parent.parent
 UNSOLVED, SOLVED = (sorted((ROOT / kind).glob("*.ipynb")) for kind in ("notebooks", "solutions"))
 NOTEBOOKS = [pytest.param(path, id=f"{path.parent.name}-{path.stem}") for path in (*UNSOLVED, *SOLVED)]
 TRAINED = [path.stem for path in SOLVED if "course import chain" in path.read_text()]  # these train for a minute or two
 RUNS = [pytest.param(*p.values, id=p.id, marks=[pytest.mark.slow] * (p.values[0].stem in TRAINED)) for p in NOTEBOOKS]
 LONGEST = 180  # CPU seconds of one chapter at the quick preset: whatever else the machine does
+PLANS = {"an hour": 60, "ninety minutes": 90, "two hours": 120, "two and a half hours": 150, "three hours": 180}
 MARK = re.compile(r"# exercise: (\w+)\n")
 
 
@@ -139,6 +142,19 @@ def test_a_chapter_has_what_every_chapter_has(path):
     assert not re.search(r"\$[^$\n]*<[A-Za-z]", text), (
         r"write \lt in formulas: some pages take < for the start of a tag"
     )
+
+
+@pytest.mark.parametrize("path", UNSOLVED, ids=lambda p: p.stem)
+def test_the_time_to_plan_is_what_words_code_and_exercises_take(path):
+    """200 words and 20 lines of code a minute, and the minutes of each exercise; then up to an hour to try things out."""
+    notebook = read(path)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    words, lines = len(re.findall(r"\w+", " ".join(cells))), sum(len(c.source.splitlines()) for c in code(notebook))
+    takes = words / 200 + lines / 20 + sum(EXERCISES[name].minutes for name in exercises(notebook))
+    said, other = re.search(
+        r"\*\*Time\.\*\* Plan ([a-z ]+?)(, half an hour of it for labelling)?[.;]", cells[0]
+    ).groups()
+    assert takes + 30 * bool(other) <= PLANS[said] <= takes + 30 * bool(other) + 60
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS)

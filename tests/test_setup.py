@@ -12,6 +12,7 @@ import pytest
 import rlhf_lesson as rl
 
 module = importlib.import_module("rlhf_lesson.setup")
+measured = importlib.import_module("rlhf_lesson.widgets.measured")
 
 
 @pytest.fixture(autouse=True)
@@ -90,9 +91,9 @@ def test_it_warns_of_an_idle_chip_unless_the_cpu_was_asked_for(tmp_path, monkeyp
 
 def test_the_time_a_chapter_takes_is_read_from_its_measurement(tmp_path, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
-    monkeypatch.setattr(module, "MEASURED", tmp_path / "chapters.json")
+    monkeypatch.setattr(measured, "PLACES", (tmp_path,))
     assert module.eta("00_jax_warmup").endswith("not measured yet")
-    measured = {"00_jax_warmup": {"cpu": {"quick": {"seconds": 41.6, "megabytes": 812.0}}}}
-    (tmp_path / "chapters.json").write_text(json.dumps(measured))
+    results = {"00_jax_warmup": {"cpu": {"quick": {"seconds": 41.6, "megabytes": 812.0}}}}
+    (tmp_path / "chapters.json").write_text(json.dumps(results))
     assert "42 s, memory 812 MB" in module.eta("00_jax_warmup")
     assert module.eta("09_beyond_ppo").endswith("not measured yet")

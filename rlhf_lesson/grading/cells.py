@@ -185,7 +185,9 @@ class Worker:
             try:
                 view = view[os.write(self.requests, view) :]
             except BlockingIOError:
-                self.turn(end, 0.01)
+                self.selector.register(self.requests, selectors.EVENT_WRITE)
+                self.turn(end)
+                self.selector.unregister(self.requests)
             except BrokenPipeError:
                 raise self.ended() from None
 
@@ -202,14 +204,16 @@ class Worker:
         self.inbox.clear()
         return frames.header_of(whole[size : size + header]), memoryview(whole)[size + header :]
 
-    def turn(self, end: float, most: float = 1.0) -> None:
-        """Takes in whatever stands in the pipes, waiting at most until `end`."""
+    def turn(self, end: float) -> None:
+        """Takes in whatever stands in the pipes, waiting at most until `end`, or until `requests` has room if that is watched."""
         left = end - time.monotonic()
         if left <= 0:
             left += min(EXCUSED, self.waited() - self.before)
         if left <= 0:
             raise Broken("timeout", "it did not end in time")
-        for key, _ in self.selector.select(min(left, most)):
+        for key, _ in self.selector.select(min(left, 1.0)):
+            if key.fd == self.requests:
+                continue
             name = self.files[key.fd]
             try:
                 data = os.read(key.fd, 1 << 16)

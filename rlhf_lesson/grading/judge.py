@@ -6,6 +6,7 @@ imports, parses or compares a student's object: what arrives is NumPy arrays, nu
 
 import hashlib
 import hmac
+import itertools
 import json
 import threading
 import time
@@ -19,9 +20,10 @@ from rlhf_lesson.grading import frames, library
 from rlhf_lesson.grading.cells import Broken, GraderError, Worker, Zygote, self_test
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marks import HIDDEN, SENTENCES, Mark, Outcome, held, judged, no_parts, said, scored
-from rlhf_lesson.grading.trusted import Trusted, plain
+from rlhf_lesson.grading.trusted import Trusted, form, plain
 
-SUITE = 1  # version of the hidden cases: part of every seed
+SUITE = 2  # version of the hidden cases: part of every seed
+DRAWS = 6  # of one hidden case
 SHARED = 1.5  # seconds for an answer in a worker that ran others before; who needs more gets a fresh one and the limit
 
 
@@ -64,8 +66,14 @@ class Judge:
             return self._visible[exercise.name]
 
     def hidden(self, exercise: Exercise, student: str) -> list[tuple[str, Case, Any]]:
-        rng = np.random.default_rng(seed(self.key, student, exercise.name))
-        cases = [(text, make(rng)) for text, make in exercise.cases.items() for _ in range(HIDDEN)]
+        """This student's own cases. Of some draws the first whose form came before is taken: a new form must be compiled."""
+        rng, cases, forms = np.random.default_rng(seed(self.key, student, exercise.name)), [], set()
+        for text in [text for text in exercise.cases for _ in range(HIDDEN)]:
+            first = exercise.cases[text](rng)
+            draws = itertools.chain([first], (exercise.cases[text](rng) for _ in range(DRAWS - 1)))
+            case = next((case for case in draws if form(case) in forms), first)
+            forms.add(form(case))
+            cases.append((text, case))
         return [(text, case, self.expected(exercise, case)) for text, case in cases]
 
     def given(self, name: str) -> dict:
