@@ -46,7 +46,9 @@ colab-stack newest-stack:  ## the chapters on what Colab ships, or on the newest
 	$(PYTHON) -m venv .venv-$@
 	.venv-$@/bin/python -m pip install -q -e ".[test]" \
 	  $(if $(filter colab-stack,$@),-c constraints-colab.txt,--upgrade --upgrade-strategy eager)
-	.venv-$@/bin/python -m pytest -q -n 2 tests/test_setup.py tests/test_notebooks.py
+	.venv-$@/bin/python -m rlhf_lesson data fetch
+	.venv-$@/bin/python -m rlhf_lesson course
+	.venv-$@/bin/python -m pytest -q -n 2 --dist worksteal tests/test_setup.py tests/test_notebooks.py $(ONLY)
 
 env: ; $(PYTHON) tools/sync_env.py
 

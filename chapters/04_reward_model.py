@@ -559,6 +559,7 @@ for row, (name, values) in enumerate(reached.items()):
     axes.plot(values, [row] * draws, **plots.style("proxy", "marker"), linestyle="none", alpha=0.5)
     axes.plot(np.mean(values), row, "|", color="black", markersize=18)
 axes.set_yticks(range(len(reached)), list(reached))
+axes.margins(y=0.15)
 axes.invert_yaxis()
 axes.set(
     xlabel=f"held-out accuracy after {4 * rankings} rated texts", title="Rankings get more out of the same ratings"
@@ -636,6 +637,7 @@ for name, role, scores in zip(("yours", "proxy", "bag of words"), ("policy", "pr
 axes.plot(cautious, range(len(odd)), "<", color="#777777", markersize=9, label="cautious")
 axes.plot(true, range(len(odd)), **plots.style("gold", "marker"), linestyle="none", fillstyle="none", label="gold")
 axes.set_yticks(range(len(odd)), list(odd))
+axes.margins(y=0.1)
 axes.invert_yaxis()
 axes.set(xlabel=plots.SCORE_LABEL, title="Caution costs most where the models disagree")
 axes.legend(fontsize=8, ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.2))

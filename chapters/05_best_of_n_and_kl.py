@@ -253,7 +253,8 @@ words = [text.removeprefix(start).strip()[:46] for start, text in zip(pools[0].p
 names = [f"{words[k]}  {float(eight[k]):+.1f}" for k in order]
 axes.set_yticks(range(8), names, fontsize=7)
 axes.invert_yaxis()
-axes.set(xlabel="probability", title=f'Smaller beta, fewer answers to "{pools[0].prompts[0].strip()}"')
+axes.set_xlabel("probability")
+figure.suptitle(f'Smaller beta, fewer answers to "{pools[0].prompts[0].strip()}"', fontsize=11)
 axes.legend(fontsize=8)
 Picture(figure, "Probabilities of eight responses under the tilted policy: as beta falls the best takes all.")
 

@@ -422,6 +422,7 @@ for axes, what, unit in zip(panels, ("accuracy", "gold"), ("accuracy on fresh pa
     axes.axvline(0, linestyle=":", color="black")
     axes.set(xlabel=f"{unit}, less the random choice's")
 panels[0].set_yticks(range(len(names)), names.values())
+panels[0].margins(y=0.15)
 figure.suptitle("Right of the line: better than a random choice of pairs at the same cost (bar: mean)", fontsize=11)
 Picture(
     figure, "Differences to random selection by seed, for accuracy on fresh pairs and for gold after a second PPO run."

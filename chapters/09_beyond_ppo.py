@@ -450,19 +450,29 @@ print("\nsilent groups:", {name: f"{np.mean(shares):.1%}" for name, shares in si
 frontier()
 
 # %% [markdown]
-# And in numbers: at each KL the median over seeds, and the lowest and the highest seed. (Where a method was run with several
-# $\beta$, a seed takes the path with the higher *proxy* there: gold, which no method sees, must not choose.)
+# And both scores of all methods in one figure: at each KL the median over seeds, a line from the lowest seed to the highest, and
+# how many seeds got there if not all did. (Where a method was run with several $\beta$, a seed takes the path with the higher
+# *proxy* there: gold, which no method sees, must not choose.)
 
 # %%
 results = measured("methods", made_by="methods_at_equal_kl.py")
-equal = results["equal_kl"]
-for kl in sorted({row["kl"] for row in equal}):
-    there = sorted((row for row in equal if row["kl"] == kl), key=lambda row: -row["gold"]["median"])
-    print(f"\nat {kl:g} nats: gold (median, lowest and highest seed), proxy, seeds that got there")
-    for row in there:
-        g = row["gold"]
-        line = f"{g['median']:+.2f} ({g['min']:+.2f} to {g['max']:+.2f})   {row['proxy']['median']:+.2f}"
-        print(f"   {row['method']:<10} {line}   {row['seeds']}")
+methods = list(dict.fromkeys(row["method"] for row in results["equal_kl"]))
+kls = sorted({row["kl"] for row in results["equal_kl"]})
+figure = plots.figure(9, 3.2)
+panels = dict(zip(kls, figure.subplots(1, len(kls), sharey=True), strict=True))
+for row in results["equal_kl"]:
+    axes, place = panels[row["kl"]], methods.index(row["method"])
+    for role, at in (("proxy", place - 0.15), ("gold", place + 0.15)):
+        axes.plot([row[role]["min"], row[role]["max"]], [at, at], color=plots.ROLES[role]["color"])
+        axes.plot(row[role]["median"], at, **plots.style(role, "marker"), label=role if place == 0 else None)
+    if row["seeds"] < len(results["seeds"]):
+        axes.text(row["proxy"]["max"], place, f"  {row['seeds']}", va="center", fontsize=8)
+for kl, axes in panels.items():
+    axes.set(xlabel="score", title=f"KL = {kl:g} nats")
+axes.set_yticks(range(len(methods)), methods)
+axes.invert_yaxis()
+panels[kls[0]].legend(fontsize=8, loc="upper right")
+Picture(figure, "Median proxy and gold score of six methods, with the range over seeds, at equal KL.")
 
 
 # %%

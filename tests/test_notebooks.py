@@ -154,6 +154,7 @@ def test_the_time_to_plan_is_what_words_code_and_exercises_take(path):
     said, other = re.search(
         r"\*\*Time\.\*\* Plan ([a-z ]+?)(, half an hour of it for labelling)?[.;]", cells[0]
     ).groups()
+    assert re.search(rf"(?m)^\| {path.stem[:2]} \| .* \| {said} \|$", (ROOT / "README.md").read_text())
     assert takes + 30 * bool(other) <= PLANS[said] <= takes + 30 * bool(other) + 60
 
 

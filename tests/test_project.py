@@ -7,6 +7,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -35,11 +37,12 @@ def test_an_installation_has_every_package_and_the_results_that_chapters_show():
     assert {f"{name}.json" for names in shown for name in names} <= results
 
 
-def test_the_readmes_numbers_are_those_of_the_results_files():
+@pytest.mark.parametrize("name", ["README.md", "docs/instructors.md"])
+def test_the_numbers_of_readme_and_docs_are_those_of_the_results_files(name):
     spec = importlib.util.spec_from_file_location("sync_readme", ROOT / "tools" / "sync_readme.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (ROOT / "README.md").read_text() == module.readme(), "run `python tools/sync_readme.py`"
+    assert (ROOT / name).read_text() == module.synced(name), "run `python tools/sync_readme.py`"
 
 
 def test_no_registry_host_and_no_machine_path_stands_in_the_tree():

@@ -1,4 +1,4 @@
-"""Writes the README's table of measured numbers from benchmarks/results/; a test compares the two, so no number is typed."""
+"""Writes the tables of measured numbers in README and docs from benchmarks/results/; a test compares them: no number is typed."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,8 @@ def table() -> str:
     """The table, one row a claim: what, how much, which file and command."""
     reward, chain = read("reward"), read("chain")
     tuned, free = chain["penalised_summary"], chain["unpenalised_summary"]
-    ppo, generate, trl = read("ppo_step"), read("generate"), read("trl_compare")
+    ppo, generate, trl, graded = read("ppo_step"), read("generate"), read("trl_compare"), read("grade_class")
+    lessons = [row["cpu"]["quick"] for row in read("chapters").values()]
     fell, collapsed, seeds = (len(chain[k]) for k in ("gold_falls", "text_collapses", "rows"))
     rows = [
         (
@@ -58,17 +59,44 @@ def table() -> str:
             f" TRL (two nets) {trl['trl']['median']:.1f}",
         ),
         ("Sampling, one core", f"{generate['tokens_per_second']:,.0f} tokens/s"),
+        (
+            "All ten chapters, solved, two cores",
+            f"{sum(row['seconds'] for row in lessons) / 60:.0f} min; the longest {max(row['seconds'] for row in lessons):.0f} s,"
+            f" {max(row['megabytes'] for row in lessons) / 1000:.1f} GB",
+        ),
+        (
+            f"Grading {graded['students']} submissions of {graded['exercises']} exercises, two cores",
+            f"{graded['seconds'] / 60:.0f} min, {graded['peak_mb_of_all_processes'] / 1000:.1f} GB in all",
+        ),
     ]
     lines = ["| measured over five seeds: mean ± spread (lowest to highest) | |", "|---|---|"]
     return "\n".join([*lines, *(f"| {what} | {value} |" for what, value in rows)])
 
 
-def readme() -> str:
-    """README.md with the table in its place."""
-    text = (ROOT / "README.md").read_text()
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}"
+def lessons() -> str:
+    """Seconds and memory of every solved chapter, a column a device."""
+    measured = read("chapters")
+    chips = sorted({(chip, preset) for row in measured.values() for chip, presets in row.items() for preset in presets})
+    lines = [
+        "| chapter | " + " | ".join(f"{chip}, {preset}" for chip, preset in chips) + " |",
+        "|---" * (len(chips) + 1) + "|",
+    ]
+    for name, row in measured.items():
+        cells = (row.get(chip, {}).get(preset) for chip, preset in chips)
+        told = [f"{c['seconds']:.0f} s, {c['megabytes'] / 1000:.1f} GB" if c else "not measured" for c in cells]
+        lines.append(f"| {' | '.join([name, *told])} |")
+    return "\n".join(lines)
+
+
+TABLES = {"README.md": table, "docs/instructors.md": lessons}
+
+
+def synced(name: str) -> str:
+    """The file's text with its table in its place."""
+    before, rest = (ROOT / name).read_text().split(BEGIN)
+    return f"{before}{BEGIN}\n{TABLES[name]()}\n{END}{rest.split(END)[1]}"
 
 
 if __name__ == "__main__":
-    (ROOT / "README.md").write_text(readme())
+    for name in TABLES:
+        (ROOT / name).write_text(synced(name))
