@@ -36,6 +36,7 @@ results: $(VENV)/test.stamp  ## makes the committed results files again, over fi
 	$(BIN)/python benchmarks/chain_seeds.py --out benchmarks/results/chain.json
 	for f in methods_at_equal_kl overoptimisation gallery pool ppo_runs iterate chapters grade_class; do \
 	  $(BIN)/python benchmarks/$$f.py || exit 1; done
+	XLA_FLAGS=--xla_force_host_platform_device_count=8 $(BIN)/python benchmarks/chapters.py
 	$(BIN)/python tools/sync_readme.py
 
 benchmarks: $(VENV)/core.stamp  ## speed on one pinned core
