@@ -97,7 +97,7 @@ figure = plots.figure(7, 3)
 axes = figure.add_subplot()
 for (name, found), role in zip(estimates.items(), ("policy", "gold"), strict=True):
     label = f"{name}: {found.mean():.2f} ± {found.std():.2f}"
-    axes.hist(np.asarray(found), 40, histtype="step", linewidth=1.6, **plots.style(role, "linestyle"), label=label)
+    axes.stairs(*np.histogram(found, 40), linewidth=1.6, **plots.style(role, "linestyle"), label=label)
 axes.axvline(exact[2], **plots.style("reference", "linestyle"), label=f"exact: {exact[2]:.2f}")
 axes.set(xlabel="estimated slope for the best action", ylabel="estimates", title="Same mean, less noise")
 axes.legend(fontsize=8, title="mean and spread", title_fontsize=8)

@@ -193,7 +193,7 @@ left.legend(fontsize=8)
 bins = np.linspace(np.quantile(moved, 0.01), np.quantile(moved, 0.99), 30)
 for i, (name, role) in enumerate((("chosen", "gold"), ("rejected", "policy"))):
     line = plots.style(role, "linestyle")
-    right.hist(moved[:, i], bins, histtype="step", linewidth=1.6, label=name, **line)
+    right.stairs(*np.histogram(moved[:, i], bins), linewidth=1.6, label=name, **line)
 right.axvline(0, color="#888888", linewidth=0.6)
 right.set(xlabel="change of log-probability (nats)", ylabel="responses", title="Where the probability went")
 right.legend(fontsize=8)

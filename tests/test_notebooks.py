@@ -165,6 +165,9 @@ def test_cells_are_short_and_plain_python(path):
             continue
         assert len(cell.source.splitlines()) <= 25, f"split this cell: {cell.source[:80]}"
         assert not re.search(r"pip install.*(-U|--upgrade|jax\[|flax|ipywidgets)", cell.source)
+        assert not re.search(r"\.hist\(.*(\*\*|linestyle)", cell.source), (
+            "use axes.stairs: matplotlib 3.10.0, which Colab has, reads a dash of numbers as a list of dashes"
+        )
         assert "plt.show" not in cell.source and "pyplot" not in cell.source
 
 
