@@ -267,7 +267,7 @@ function build(model, el, pool) {
     trust.textContent = thin
       ? `The pool is too small for this β: all the weight rests on ${rests}. The true optimum is further away, and better by the proxy, than these numbers say; no pool of this size shows more than ${fixed(1)(Math.log(pool.size))} nats.`
       : `These numbers rest on ${rests}, which is enough.`;
-    words.textContent = `At β = ${betaText(b)} the best policy is ${fixed(2)(now.kl)} nats from the reference: proxy ${signed(2)(now.proxy - ref.proxy)} and gold ${signed(2)(now.gold - ref.gold)} against its scores. Best of ${grouped(count)}: ${fixed(2)(bon.kl)} nats, proxy ${signed(2)(bon.proxy - ref.proxy)} and gold ${signed(2)(bon.gold - ref.gold)}.`;
+    words.textContent = `At β = ${betaText(b)} the best policy is ${fixed(2)(now.kl)} nats from the reference and changes its proxy score by ${signed(2)(now.proxy - ref.proxy)}, its gold score by ${signed(2)(now.gold - ref.gold)}. Best of ${grouped(count)}: ${fixed(2)(bon.kl)} nats, proxy by ${signed(2)(bon.proxy - ref.proxy)}, gold by ${signed(2)(bon.gold - ref.gold)}.`;
     numbers.replaceChildren(table(["policy", "KL", "proxy", "gold", "judge", "rests on"], [["reference", ref], ["optimum", now], [`best of ${grouped(count)}`, bon]]
       .map(([name, p]) => [name, fixed(2)(p.kl), signed(2)(p.proxy), signed(2)(p.gold), signed(2)(p.judge), grouped(p.ess)])));
     leaders.replaceChildren(table(["what this proxy likes best", "reference", "optimum"], loved().map(({ k, text, rows }) => [text, percent(rows.length / pool.size, 2),
