@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from rlhf_lesson import course, demo, evaluate, iterate, train_ppo, train_reward
+from rlhf_lesson import course, demo, evaluate, iterate, raters, selection, train_ppo, train_reward
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.checkpoint import load_model, save_model, write_atomically
 from rlhf_lesson.model import GPT2, ScalarModel
@@ -66,11 +66,11 @@ class Start(NamedTuple):
 def rater_temperature(data: demo.Data, gold: ScalarModel) -> float:
     """The noise at which raters of the gold score agree with it as often as real raters agree with the crowd."""
     movies = [m for part in data.by_split.values() for m in part]
-    _, agrees = iterate.rater_agreement(movies, 10_000, seed=0)
+    _, agrees = raters.rater_agreement(movies, 10_000, seed=0)
     rows = [rated.response for rated in data.rated("eval")]
     scores = train_reward.score(gold, rows, pad_id=data.tokenizer.pad_token_id)
     first, second = np.random.default_rng(0).integers(len(rows), size=(2, 10_000))
-    return iterate.noise_temperature((scores[first] - scores[second])[first != second], float(agrees.mean()))
+    return raters.noise_temperature((scores[first] - scores[second])[first != second], float(agrees.mean()))
 
 
 def start(config: Config) -> Start:
@@ -146,13 +146,13 @@ def one(config: Config, seed: int, shared: Start) -> dict:
     pool = iterate.candidates(*drawn, noise(0), tokenizer, play, play.candidates)
     fresh = iterate.candidates(*drawn, noise(1), tokenizer, play, play.held_out)
     proxy, pad_id = shared.scorers["proxy"], tokenizer.pad_token_id
-    thinned = iterate.dropout_scores(proxy, pool.rows, noise(2), config.members, pad_id=pad_id)
+    thinned = selection.dropout_scores(proxy, pool.rows, noise(2), config.members, pad_id=pad_id)
     single, many = (
         win_probability(*jnp.moveaxis(jnp.asarray(scores) / shared.temperature, -1, 0))  # what a rater would choose
         for scores in (pool.scores["proxy"][None], thinned)
     )
-    ways = {"random": (iterate.at_random, single), "entropy": (iterate.by_entropy, single)}
-    ways["information"] = (iterate.by_information, many)
+    ways = {"random": (selection.at_random, single), "entropy": (selection.by_entropy, single)}
+    ways["information"] = (selection.by_information, many)
     gap = np.abs(np.diff(pool.scores["gold"])[:, 0])
     arms = {"old proxy": {"accuracy": agreement(proxy, fresh, tokenizer)} | second_ppo(config, proxy, shared, noise(6))}
     again = retrained(config, [], shared, noise(5))

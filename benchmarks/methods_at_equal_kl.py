@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from rlhf_lesson import demo, evaluate, iterate, train_dpo, train_grpo, train_ppo, train_reinforce
+from rlhf_lesson import demo, evaluate, raters, train_dpo, train_grpo, train_ppo, train_reinforce
 from rlhf_lesson.checkpoint import write_atomically
 from rlhf_lesson.model import GPT2
 from rlhf_lesson.rollout import Prompts
@@ -116,7 +116,7 @@ def sampled_choices(config: Config, task: Task) -> list[train_dpo.Choice]:
     how = {"response": ppo.response, "temperature": ppo.temperature, "batch": ppo.batch}
     drawn = evaluate.sample(sft, sft, scorers, twice, noise, tokenizer, **how)
     score = jnp.asarray(drawn.scores["proxy"]).reshape(-1, 2)
-    first = np.asarray(iterate.label(score[:, 0], score[:, 1], labels, temperature=1.0))
+    first = np.asarray(raters.label(score[:, 0], score[:, 1], labels, temperature=1.0))
     return train_dpo.sampled_choices(asked, drawn.tokens, drawn.mask, first)
 
 

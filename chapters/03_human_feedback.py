@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlhf_lesson import feedback, formats, labels, plots
+from rlhf_lesson import feedback, formats, label_agreement, labels, plots
 from rlhf_lesson.plots import Picture
 from rlhf_lesson.widgets.measured import measured
 
@@ -646,9 +646,9 @@ def stand_in(question):
 
 
 you = f"you, on {len(mine)} pairs" if mine else "a stranger in your place"
-report = labels.against_raters(mine or [stand_in(q) for q in session.questions], movies)
+report = label_agreement.against_raters(mine or [stand_in(q) for q in session.questions], movies)
 print(you)
-print(labels.table(report))
+print(label_agreement.table(report))
 
 # %% [markdown]
 # ### How to read this
@@ -660,9 +660,9 @@ print(labels.table(report))
 #   answer leads to another change of your guidelines.
 #
 # With a friend or a class: give each person a name (`labels.Labelling(..., annotator="kim")`), put the files together
-# with `labels.merge`, and `labels.between_labellers` and `labels.alpha` say how far *you* agree with each other. Then
-# talk about the disputed pairs, change the guidelines, and label a fresh set. That round does more for quality than a
-# hundred further labels.
+# with `label_agreement.merge`, and its `between_labellers` and `alpha` say how far *you* agree with each other. Then talk
+# about the disputed pairs, change the guidelines, and label a fresh set. That round does more for quality than a hundred
+# further labels.
 
 # %% [markdown]
 # ## 10. What it measured

@@ -29,7 +29,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from rlhf_lesson import demo, feedback, iterate, labels, plots, train_reward
+from rlhf_lesson import demo, feedback, labels, plots, raters, train_reward
 from rlhf_lesson.checkpoint import save_model
 from rlhf_lesson.course import chain
 from rlhf_lesson.judge import vader_score
@@ -98,8 +98,8 @@ Picture(figure, "Loss and its slope against the lead: steep where the pair is wr
 # two texts half a point apart, on a scale from very negative to very positive of nine steps?
 
 # %%
-margins, agrees = iterate.rater_agreement([m for part in data.by_split.values() for m in part], 20_000, seed=0)
-temperature = iterate.noise_temperature(margins, float(agrees.mean()))
+margins, agrees = raters.rater_agreement([m for part in data.by_split.values() for m in part], 20_000, seed=0)
+temperature = raters.noise_temperature(margins, float(agrees.mean()))
 order = np.array_split(np.argsort(margins), 16)
 distance, share = (np.array([x[i].mean() for i in order]) for x in (margins, agrees))
 figure = plots.figure(7, 3.4)

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlhf_lesson import demo, evaluate, iterate, plots, train_ppo, train_reward
+from rlhf_lesson import demo, evaluate, iterate, plots, raters, selection, train_ppo, train_reward
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.course import chain
 from rlhf_lesson.plots import Picture
@@ -124,7 +124,7 @@ Picture(figure, "Leads of proxy and gold in pairs of samples: crosses are pairs 
 # and the left side falls as $T$ grows, so it can be solved by halving an interval.
 
 # %% tags=["exercise"]
-from rlhf_lesson.iterate import noise_temperature
+from rlhf_lesson.raters import noise_temperature
 
 # %% [markdown]
 # **Predict, then run.** How often does a single choice agree with the crowd: over all pairs, in the sixth of them that the
@@ -134,7 +134,7 @@ from rlhf_lesson.iterate import noise_temperature
 # %%
 noise_temperature = yours("noise_temperature")
 movies = [sentence for part in data.by_split.values() for sentence in part]
-margins, agrees = iterate.rater_agreement(movies, 10_000, seed=0)
+margins, agrees = raters.rater_agreement(movies, 10_000, seed=0)
 in_points = noise_temperature(margins, float(agrees.mean()))
 sixths = np.array_split(np.argsort(margins), 6)
 
@@ -178,7 +178,7 @@ print(f"T = {in_points:.2f} rating points, or {temperature:.2f} of gold's units"
 # Draw from it, pair by pair. A rounded probability would be a rater who never errs.
 
 # %% tags=["exercise"]
-from rlhf_lesson.iterate import label
+from rlhf_lesson.raters import label
 
 # %%
 label = yours("label")
@@ -204,7 +204,7 @@ print(f"on film sentences a rater is right in {agrees.mean():.1%}, on this polic
 # $$H(\bar p), \qquad H(p) = -p \log p - (1 - p) \log (1 - p).$$
 
 # %% tags=["exercise"]
-from rlhf_lesson.iterate import choice_entropy
+from rlhf_lesson.selection import choice_entropy
 
 # %% [markdown]
 # **Dispute.** But a pair of equally good texts is a coin toss for everyone, for ever, and doubt is greatest just there.
@@ -215,13 +215,13 @@ from rlhf_lesson.iterate import choice_entropy
 # This difference is the expected information gain about the member (BALD).
 
 # %% tags=["exercise"]
-from rlhf_lesson.iterate import information_gain
+from rlhf_lesson.selection import information_gain
 
 # %% [markdown]
 # And then the pairs with the most of it:
 
 # %% tags=["exercise"]
-from rlhf_lesson.iterate import most
+from rlhf_lesson.selection import most
 
 # %% [markdown]
 # Where do the members come from? Several reward models would be best and cost several trainings. The proxy was trained with
@@ -232,13 +232,13 @@ from rlhf_lesson.iterate import most
 
 # %%
 choice_entropy, information_gain, most = yours("choice_entropy"), yours("information_gain"), yours("most")
-thinned = iterate.dropout_scores(built.scorers["proxy"], pool.rows, jax.random.key(11), members=4, pad_id=pad_id)
+thinned = selection.dropout_scores(built.scorers["proxy"], pool.rows, jax.random.key(11), members=4, pad_id=pad_id)
 wins = win_probability(
     *jnp.moveaxis(jnp.asarray(thinned) / temperature, -1, 0)
 )  # (M, pairs): what a rater would choose
 doubt, dispute = np.asarray(choice_entropy(wins)), np.asarray(information_gain(wins))
 chosen = {
-    "random": iterate.at_random(wins, play.labels, jax.random.key(12)),
+    "random": selection.at_random(wins, play.labels, jax.random.key(12)),
     "doubt": most(doubt, play.labels),
     "dispute": most(dispute, play.labels),
 }

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from rlhf_lesson import demo, evaluate, iterate, plots, train_dpo, train_grpo
+from rlhf_lesson import demo, evaluate, plots, raters, train_dpo, train_grpo
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.course import chain
 from rlhf_lesson.diagnose import check_first_margin
@@ -138,7 +138,7 @@ asked = Prompts(*(x[rows] for x in prompts))
 key, noise = jax.random.split(jax.random.key(9))
 twice = draw(sft, evaluate.repeat_prompts(asked, 2), key)
 scores = jnp.asarray(twice.scores["proxy"]).reshape(-1, 2)
-wins = np.asarray(iterate.label(scores[:, 0], scores[:, 1], noise, temperature=1.0))
+wins = np.asarray(raters.label(scores[:, 0], scores[:, 1], noise, temperature=1.0))
 choices = train_dpo.sampled_choices(asked, twice.tokens, twice.mask, wins)
 train_pairs, unseen = choices[:-64], choices[-64:]
 print(len(train_pairs), "pairs to learn from;", tokenizer.decode(train_pairs[0].prompt[1:]), "...")

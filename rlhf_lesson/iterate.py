@@ -1,6 +1,7 @@
 """Again: the policy's own samples in pairs, the most telling ones labelled with real raters' noise, retrain, PPO once more.
 
-Leaves out people, who would label here: the gold model decides, as noisily as single raters were measured to decide.
+Leaves out people, who would label here: the gold model decides, as noisily as single raters do (raters.py); and the rules by which
+pairs are chosen (selection.py).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,13 +11,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Float, Int, PRNGKeyArray
 
-from rlhf_lesson import evaluate, feedback, train_ppo, train_reward
-from rlhf_lesson.batches import next_width, pad
+from rlhf_lesson import evaluate, train_ppo, train_reward
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.model import GPT2, ScalarModel
+from rlhf_lesson.raters import label
 from rlhf_lesson.rollout import Prompts
+from rlhf_lesson.selection import by_entropy
 from rlhf_lesson.train_reward import Comparison
 
 # ---- Config ------------------------------------------------------------------------------------
@@ -52,159 +54,6 @@ class Round(NamedTuple):
     comparisons: list[Comparison]  # old and new
     metrics: dict[str, float]
     curve: list[dict[str, float]]  # of PPO
-
-
-# ---- how noisy raters are --------------------------------------------------------------------------
-
-
-def rater_agreement(
-    sentences: Sequence[feedback.Sentence], count: int, *, seed: int
-) -> tuple[Float[np.ndarray, " pairs"], Bool[np.ndarray, " pairs"]]:
-    """Random pairs, each decided by one rating of either text: how far apart the *others* put them, and who was right.
-
-    The mean leaves the deciding rating out, which else would agree with itself. Ties of the rater are left out.
-
-    Returns:
-      margins (at least 0, rating points) and whether the single choice agrees with the others' mean, one per pair.
-    """
-    rng = np.random.default_rng(seed)
-    margins, agrees = [], []
-    for i, j in rng.integers(len(sentences), size=(count, 2)):
-        column = rng.random()
-        own = [s.ratings[int(column * len(s.ratings))] for s in (sentences[i], sentences[j])]
-        others = [
-            (sum(s.ratings) - r) / (len(s.ratings) - 1) for s, r in zip((sentences[i], sentences[j]), own, strict=True)
-        ]
-        margin = others[0] - others[1]
-        if own[0] != own[1] and margin:
-            margins.append(abs(margin))
-            agrees.append((own[0] > own[1]) == (margin > 0))
-    return np.array(margins, float), np.array(agrees, bool)
-
-
-def noise_temperature(margins: Float[np.ndarray, " pairs"], agreement: float) -> float:
-    """The temperature at which Bradley-Terry raters agree with the truth as often as was measured.
-
-        mean_i sigmoid(|margin_i| / T) = agreement
-
-    Solved by halving an interval: the left side falls from 1 to 1/2 as T grows. On the movie pairs (agreement 0.885)
-    it gives 0.66 rating points, and with this one number the share of right choices among pairs that lie closely
-    (0.61), farther (0.80) and far apart (0.93) comes out as it was measured, to 0.01: choices really are logistic.
-
-    Args:
-      margins: differences of the true values, any unit; the sign does not matter.
-      agreement: share of single choices that agree with the truth, above 1/2 and below 1.
-
-    Returns:
-      T in the unit of the margins.
-
-    Raises:
-      ValueError: an agreement that no temperature gives.
-    """
-    size = np.abs(margins)
-    if not 0.5 < agreement < np.mean(0.5 + 0.5 * (size > 0)):
-        raise ValueError(
-            f"raters who agree in {agreement:.3f} of the pairs are no better than chance or above the margins"
-        )
-    low, high = 1e-6 * size.max(), 1e6 * size.max()
-    for _ in range(100):
-        middle = (low * high) ** 0.5
-        right = np.mean(1.0 / (1.0 + np.exp(-np.minimum(size / middle, 700.0))))
-        low, high = (middle, high) if right > agreement else (low, middle)
-    return float(middle)
-
-
-def label(
-    first: Float[Array, " pairs"], second: Float[Array, " pairs"], key: PRNGKeyArray, *, temperature: float
-) -> Bool[Array, " pairs"]:
-    """One noisy choice per pair: True where the rater takes the first.
-
-        P(first) = sigmoid((s_first - s_second) / T)
-
-    Args:
-      first: true values of the first texts.
-      second: of the second, same unit.
-      key: of the raters' noise.
-      temperature: T, see `noise_temperature`, in the unit of the values; above 0.
-    """
-    return jax.random.bernoulli(key, win_probability(first / temperature, second / temperature))
-
-
-# ---- which pairs to ask about ----------------------------------------------------------------------
-
-
-def choice_entropy(first_wins: Float[Array, "members pairs"]) -> Float[Array, " pairs"]:
-    """How unsure the members are of the choice, taken together: entropy of their mean probability, in nats.
-
-    High both where the models do not know and where no rater could know: near-equal texts stay a coin toss however
-    many labels they get. Needs one reward model only.
-
-    Source: uncertainty sampling, Lewis and Gale 1994, arXiv:cmp-lg/9407020.
-    """
-    return _entropy(jnp.mean(first_wins, axis=0))
-
-
-def information_gain(first_wins: Float[Array, "members pairs"]) -> Float[Array, " pairs"]:
-    """How much the members disagree: what a label would teach about which of them is right (BALD), in nats.
-
-        H(mean_m p_m) - mean_m H(p_m)
-
-    0 where all are equally unsure, so it spends nothing on coin tosses; 0 everywhere for a single member.
-
-    Source: Houlsby et al. 2011, arXiv:1112.5745, eq. 2.
-    """
-    return choice_entropy(first_wins) - jnp.mean(_entropy(first_wins), axis=0)
-
-
-def _entropy(p: Float[Array, "..."]) -> Float[Array, "..."]:
-    return jax.scipy.special.entr(p) + jax.scipy.special.entr(1.0 - p)
-
-
-def dropout_scores(
-    model: ScalarModel, pairs: Sequence[tuple[list[int], list[int]]], key: PRNGKeyArray, members: int, *, pad_id: int
-) -> Float[np.ndarray, "members pairs 2"]:
-    """What thinned copies of one reward model think of pairs: an ensemble for the price of one training.
-
-    Each member drops activations once and for all texts alike (at the rate it was trained with), so that it is one
-    function, and what two members disagree about is not the luck of two draws.
-
-    Source: dropout as an ensemble, Gal and Ghahramani 2016, arXiv:1506.02142; for BALD, Gal et al. 2017, arXiv:1703.02910.
-    """
-    texts = [row for pair in pairs for row in pair]
-    width, rows = next_width(max(map(len, texts))), min(64, len(texts))
-    batches = [pad(texts[i : i + rows], rows, width, pad_id=pad_id) for i in range(0, len(texts), rows)]
-    scores = [
-        np.concatenate([_thinned(model, *batch, jax.random.clone(one)) for batch in batches])
-        for one in jax.random.split(key, members)
-    ]
-    return np.stack(scores)[:, : len(texts)].reshape(members, -1, 2)
-
-
-@jax.jit
-def _thinned(model: ScalarModel, tokens, mask, key) -> Float[Array, " rows"]:
-    return jax.vmap(lambda row, real: model(row[None], real[None], key)[0])(tokens, mask)
-
-
-def most(value: Float[Array | np.ndarray, " pairs"], count: int) -> Int[np.ndarray, " count"]:
-    """Indices of the `count` pairs with the highest value."""
-    return np.argsort(-np.asarray(value), kind="stable")[:count]
-
-
-def by_information(
-    first_wins: Float[Array, "members pairs"], count: int, key: PRNGKeyArray
-) -> Int[np.ndarray, " count"]:
-    """Active selection with an ensemble."""
-    return most(information_gain(first_wins), count)
-
-
-def by_entropy(first_wins: Float[Array, "members pairs"], count: int, key: PRNGKeyArray) -> Int[np.ndarray, " count"]:
-    """Active selection with a single reward model."""
-    return most(choice_entropy(first_wins), count)
-
-
-def at_random(first_wins: Float[Array, "members pairs"], count: int, key: PRNGKeyArray) -> Int[np.ndarray, " count"]:
-    """The control that every active selection needs: as many pairs, drawn blindly from the same candidates."""
-    return np.asarray(jax.random.permutation(key, first_wins.shape[1]))[:count]
 
 
 # ---- a round, step by step -------------------------------------------------------------------------

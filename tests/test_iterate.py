@@ -8,21 +8,23 @@ import numpy as np
 import pytest
 import tiny
 
-from rlhf_lesson import feedback, iterate, train_ppo, train_reward
+from rlhf_lesson import feedback, iterate, raters, selection, train_ppo, train_reward
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.diagnose import same_tree
-from rlhf_lesson.iterate import Candidates, Config, at_random, by_entropy, by_information, label, noise_temperature
+from rlhf_lesson.iterate import Candidates, Config
+from rlhf_lesson.raters import label, noise_temperature
+from rlhf_lesson.selection import at_random, by_entropy, by_information
 
 # ---- noise -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def raters():
-    return iterate.rater_agreement(feedback.load(feedback.MOVIES), 10_000, seed=0)
+def measured_raters():
+    return raters.rater_agreement(feedback.load(feedback.MOVIES), 10_000, seed=0)
 
 
-def test_one_number_reproduces_the_agreement_of_close_and_of_far_pairs(raters):
-    margins, agrees = raters
+def test_one_number_reproduces_the_agreement_of_close_and_of_far_pairs(measured_raters):
+    margins, agrees = measured_raters
     assert agrees.mean() == pytest.approx(0.885, abs=0.01)
     temperature = noise_temperature(margins, float(agrees.mean()))
     assert temperature == pytest.approx(0.66, abs=0.05)
@@ -34,9 +36,9 @@ def test_one_number_reproduces_the_agreement_of_close_and_of_far_pairs(raters):
 
 def test_a_rater_is_not_compared_with_a_mean_that_holds_his_own_rating():
     torn = [feedback.Sentence(f"{i}", f"{i}", (float(r), float(-r)), "x") for i, r in enumerate((1, 2, 4))]
-    margins, agrees = iterate.rater_agreement(torn, 200, seed=0)  # the only other rater says the opposite
+    margins, agrees = raters.rater_agreement(torn, 200, seed=0)  # the only other rater says the opposite
     assert set(margins) <= {1.0, 2.0, 3.0} and not agrees.any()
-    nothing, _ = iterate.rater_agreement(torn[:1], 20, seed=0)
+    nothing, _ = raters.rater_agreement(torn[:1], 20, seed=0)
     assert len(nothing) == 0
 
 
@@ -72,10 +74,10 @@ WINS = jnp.asarray([[0.99, 0.5, 0.95], [0.98, 0.5, 0.05]])
 
 def test_the_measures_by_hand():
     # H(1/2) = log 2;  BALD of the third pair: log 2 - H(0.05) = 0.6931 - 0.1985
-    np.testing.assert_allclose(iterate.choice_entropy(WINS)[1:], [np.log(2), np.log(2)], atol=1e-5)
-    np.testing.assert_allclose(iterate.information_gain(WINS)[1:], [0.0, 0.4946], atol=1e-4)
-    assert (iterate.information_gain(WINS[:1]) == 0.0).all(), "a single member has no one to disagree with"
-    assert jnp.isfinite(iterate.choice_entropy(jnp.asarray([[0.0, 1.0]]))).all()
+    np.testing.assert_allclose(selection.choice_entropy(WINS)[1:], [np.log(2), np.log(2)], atol=1e-5)
+    np.testing.assert_allclose(selection.information_gain(WINS)[1:], [0.0, 0.4946], atol=1e-4)
+    assert (selection.information_gain(WINS[:1]) == 0.0).all(), "a single member has no one to disagree with"
+    assert jnp.isfinite(selection.choice_entropy(jnp.asarray([[0.0, 1.0]]))).all()
 
 
 def test_information_leaves_coin_tosses_alone_and_entropy_does_not():

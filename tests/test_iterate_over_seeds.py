@@ -10,7 +10,7 @@ import pytest
 import tiny
 from test_iterate import SMALL, Numbers, old_comparisons
 
-from rlhf_lesson import iterate
+from rlhf_lesson import selection
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 import iterate as over_seeds
@@ -60,13 +60,13 @@ def test_the_summary_by_hand():
 
 def test_a_member_is_one_function_and_members_differ():
     model, same = tiny.scorer(7, layers=1, dropout=0.2), [([3, 4, 5], [3, 4, 5]), ([6, 7], [3, 4, 5])]
-    scores = iterate.dropout_scores(model, same, over_seeds.jax.random.key(0), 4, pad_id=tiny.PAD)
+    scores = selection.dropout_scores(model, same, over_seeds.jax.random.key(0), 4, pad_id=tiny.PAD)
     assert scores.shape == (4, 2, 2)
     np.testing.assert_allclose(scores[:, 0, 0], scores[:, 0, 1], rtol=1e-5)
     np.testing.assert_allclose(scores[:, 0, 0], scores[:, 1, 1], rtol=1e-5)
     assert np.ptp(scores[:, 0, 0]) > 1e-3
     sure = tiny.scorer(7, layers=1)  # nothing is dropped: all members agree
     assert (
-        np.ptp(iterate.dropout_scores(sure, same, over_seeds.jax.random.key(0), 4, pad_id=tiny.PAD), axis=0).max()
+        np.ptp(selection.dropout_scores(sure, same, over_seeds.jax.random.key(0), 4, pad_id=tiny.PAD), axis=0).max()
         < 1e-5
     )

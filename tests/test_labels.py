@@ -12,10 +12,11 @@ import pytest
 import tiny
 from flax import nnx
 
-from rlhf_lesson import demo, feedback, formats, labels, train_reward
+from rlhf_lesson import demo, feedback, formats, label_agreement, labels, train_reward
 from rlhf_lesson.feedback import Pair, Sentence
 from rlhf_lesson.formats import Vote, parse_vote
-from rlhf_lesson.labels import Labelling, Question, against_raters, agreement, as_numbers, others
+from rlhf_lesson.label_agreement import against_raters, agreement, as_numbers, others
+from rlhf_lesson.labels import Labelling, Question
 from rlhf_lesson.model import GPT2
 from rlhf_lesson.pretrained import BASE
 from rlhf_lesson.tokenizer import load_tokenizer
@@ -234,7 +235,7 @@ def test_a_labeller_who_repeats_the_crowd_agrees_with_it_fully(movies):
     you, single, people = against_raters(votes, movies)
     assert you.kappa == 1.0 and you.pairs == 60
     assert single.percent < 1.0 and people.low < people.kappa < people.high < 1.0
-    assert "single rater" in labels.table([you, single, people])
+    assert "single rater" in label_agreement.table([you, single, people])
 
 
 def test_questions_that_nobody_else_rated_give_no_numbers():
@@ -262,24 +263,24 @@ def test_labellers_who_saw_other_sides_are_compared_by_what_they_chose(tmp_path)
         session = Labelling([Question("", *(q[:0:-1] if turn else q[1:])) for q in ASKED], tmp_path / name, name)
         for vote in said:
             session.decide("tie" if vote == "t" else vote)
-    merged = labels.merge(tmp_path / name for name in ("ann", "bob", "eve"))
-    both, _, _ = rows = labels.between_labellers(merged)
+    merged = label_agreement.merge(tmp_path / name for name in ("ann", "bob", "eve"))
+    both, _, _ = rows = label_agreement.between_labellers(merged)
     assert [(row.who, row.pairs) for row in rows] == [("ann and bob", 4), ("ann and eve", 1), ("bob and eve", 1)]
     assert both.percent == 0.75  # bob's third B is on turned sides: the other text
-    assert -1 < labels.alpha(merged) < 1
+    assert -1 < label_agreement.alpha(merged) < 1
 
 
 def test_alpha_of_two_complete_labellers_by_hand():
     # 4 items, 1 disagreement: D_o = 2/8; of 8 ratings 5 are A, 3 are B: D_e = 2 * 15 / 56; alpha = 1 - .25 / .535714
     merged = {"ann": dict(zip(ASKED, "AABA", strict=False)), "bob": dict(zip(ASKED, "AABB", strict=False))}
-    np.testing.assert_allclose(labels.alpha(merged), 1 - 0.25 / (30 / 56), rtol=1e-5)
+    np.testing.assert_allclose(label_agreement.alpha(merged), 1 - 0.25 / (30 / 56), rtol=1e-5)
 
 
 def test_two_people_of_one_name_are_told(tmp_path):
     for name, vote in (("one", "A"), ("two", "B")):
         Labelling(ASKED, tmp_path / name).decide(vote)
     with pytest.raises(ValueError, match="annotator name of their own"):
-        labels.merge([tmp_path / "one", tmp_path / "two"])
+        label_agreement.merge([tmp_path / "one", tmp_path / "two"])
 
 
 def test_as_numbers_names_the_categories_in_order():

@@ -10,7 +10,7 @@ import rlhf_lesson
 LAYERS = {
     "ground": "arrays logprobs kl rewards advantages losses bradley_terry agreement",
     "parts": "model generate batches comparisons tokenizer feedback formats chats prompts pretrained checkpoint"
-    " film_grammar film_reviews judge labels",
+    " film_grammar film_reviews judge labels label_agreement raters selection",
     "loops": "pretrain train_lm train_sft train_reward train_ppo train_reinforce train_dpo train_grpo"
     " rollout evaluate best_of_n diagnose runs overoptimisation iterate gallery pool",
     "view": "plots report",

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlhf_lesson import iterate
+from rlhf_lesson import raters, selection
 from rlhf_lesson.exercise import Case, Exercise, NotAnAnswer, Slip
 
 # ---- how noisy raters are ------------------------------------------------------------------------
@@ -44,7 +44,7 @@ NOISE_TEMPERATURE = Exercise(
     minutes=20,
     difficulty=3,
     points=6,
-    reference=iterate.noise_temperature,
+    reference=raters.noise_temperature,
     traceable=False,
     cases={
         "plain numbers": measured,
@@ -59,7 +59,7 @@ NOISE_TEMPERATURE = Exercise(
         Slip(
             "the temperature upside down",
             "T divides the margins.",
-            lambda m, p: 1.0 / iterate.noise_temperature(m, p),
+            lambda m, p: 1.0 / raters.noise_temperature(m, p),
         ),
         Slip(
             "the mean margin",
@@ -136,7 +136,7 @@ LABEL = Exercise(
     minutes=10,
     difficulty=2,
     points=5,
-    reference=iterate.label,
+    reference=raters.label,
     rtol=1e-4,
     atol=0.05,  # about six standard deviations of the difference of two frequencies
     seen=frequencies,
@@ -217,7 +217,7 @@ CHOICE_ENTROPY = Exercise(
     minutes=10,
     difficulty=2,
     points=4,
-    reference=iterate.choice_entropy,
+    reference=selection.choice_entropy,
     cases={
         "plain numbers": beliefs,
         "a single member": partial(beliefs, members=1),
@@ -261,7 +261,7 @@ INFORMATION_GAIN = Exercise(
     minutes=15,
     difficulty=3,
     points=6,
-    reference=iterate.information_gain,
+    reference=selection.information_gain,
     cases={
         "plain numbers": beliefs,
         "members who agree have nothing to learn from the label": partial(beliefs, agree=True),
@@ -290,14 +290,14 @@ INFORMATION_GAIN = Exercise(
             lambda p: entropy(jnp.mean(p, 0)) - jnp.sum(entropy(p), 0),
         ),
         Slip("added", "The difference of the two.", lambda p: entropy(jnp.mean(p, 0)) + jnp.mean(entropy(p), 0)),
-        Slip("bits in place of nats", "The natural logarithm.", lambda p: iterate.information_gain(p) / jnp.log(2.0)),
+        Slip("bits in place of nats", "The natural logarithm.", lambda p: selection.information_gain(p) / jnp.log(2.0)),
         Slip(
             "half of the entropies",
             "A coin has two sides: -p log p - (1 - p) log(1 - p).",
             lambda p: jax.scipy.special.entr(jnp.mean(p, 0)) - jnp.mean(jax.scipy.special.entr(p), 0),
         ),
         Slip("the variance of the members", "Entropies, not variances.", lambda p: jnp.var(p, 0)),
-        Slip("the wrong axis", "Average over the members, axis 0.", lambda p: iterate.information_gain(p.T)),
+        Slip("the wrong axis", "Average over the members, axis 0.", lambda p: selection.information_gain(p.T)),
         Slip(
             "0 times infinity",
             "0 log 0 is 0: jax.scipy.special.entr knows.",
@@ -323,7 +323,7 @@ MOST = Exercise(
     minutes=5,
     difficulty=1,
     points=3,
-    reference=iterate.most,
+    reference=selection.most,
     traceable=False,
     seen=lambda answer: np.sort(np.asarray(answer)) if np.ndim(answer) == 1 else answer,  # in any order
     cases={

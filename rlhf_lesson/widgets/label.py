@@ -13,7 +13,7 @@ from pathlib import Path
 import traitlets
 from matplotlib.figure import Figure
 
-from rlhf_lesson import feedback, labels, plots
+from rlhf_lesson import feedback, label_agreement, labels, plots
 from rlhf_lesson.labels import Labelling, Question
 from rlhf_lesson.widgets import look
 
@@ -30,7 +30,7 @@ def guidelines(file: Path | str = "my_guidelines.md") -> str:
     return file.read_text(encoding="utf-8").strip() if file.is_file() else NO_RULES.format(file=file)
 
 
-def numbers(row: labels.Agreement) -> dict:
+def numbers(row: label_agreement.Agreement) -> dict:
     """A row for the browser: what is not a number becomes None."""
     return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row._asdict().items()}
 
@@ -89,7 +89,7 @@ class Label(look.Widget):
         mine = [vote for vote in self.session.decided.values() if vote.vote in labels.VOTES]
         if not mine:
             return "Label a few pairs first."
-        self.report = [numbers(row) for row in labels.against_raters(mine, feedback.load(feedback.MOVIES))]
+        self.report = [numbers(row) for row in label_agreement.against_raters(mine, feedback.load(feedback.MOVIES))]
         left = self.session.counts["A"] / max(1, self.session.counts["A"] + self.session.counts["B"])
         return f"Of your choices {100 * left:.0f} % went to the left text. With few pairs the intervals are wide: that is honest."
 
