@@ -161,7 +161,7 @@ def test_a_large_input_does_not_wait_in_the_pipe(zygote):
     start = time.monotonic()
     answer, _ = worker.ask({"op": "call", "args": ["plain", None], "gradient": None}, [bytes(2**25)], seconds=10)
     worker.close()
-    assert answer["failure"] == "raised"
+    assert answer["failure"] == "crashed"  # the bytes belong to no argument
     assert time.monotonic() - start < 3
 
 

@@ -226,6 +226,8 @@ def quick(function, args, kwargs, compiled: dict):
         try:
             run = compiled.setdefault((tree, tuple(traced), repr(fixed)), jax.jit(of_arrays))
             return run(*(x for x, t in zip(leaves, traced, strict=True) if t))
+        except MemoryError:  # filling it takes seconds: not once more
+            raise
         except Exception:
             del ways[0]
     return function(*args, **kwargs)
