@@ -49,7 +49,7 @@ colab-stack newest-stack:  ## the chapters on what Colab ships, or on the newest
 	  $(if $(filter colab-stack,$@),-c constraints-colab.txt,--upgrade --upgrade-strategy eager)
 	.venv-$@/bin/python -m rlhf_lesson data fetch
 	.venv-$@/bin/python -m rlhf_lesson course
-	.venv-$@/bin/python -m pytest -q -n 2 --dist worksteal tests/test_setup.py tests/test_notebooks.py $(ONLY)
+	.venv-$@/bin/python -m pytest -q -n 2 --dist worksteal tests/course/test_setup.py tests/course/test_notebooks.py $(ONLY)
 
 env: ; $(PYTHON) tools/sync_env.py
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from rlhf_lesson import demo, evaluate
-from rlhf_lesson.checkpoint import write_atomically
+from rlhf_lesson.disk import write_atomically
+from rlhf_lesson.study import demo, evaluate
 
 ALL = (0, 1, 2, 3, 4)
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import tyro
 
-from rlhf_lesson import course, demo, gallery
-from rlhf_lesson.checkpoint import write_atomically
-from rlhf_lesson.gallery import HEALTHY, SWITCHES
-from rlhf_lesson.model import GPT2
-from rlhf_lesson.rollout import Prompts
+from rlhf_lesson.disk import write_atomically
+from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.study import demo, gallery
+from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.study.gallery import HEALTHY, SWITCHES
+from rlhf_lesson.train.rollout import Prompts
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def make(
 
 
 def main(config: Config) -> None:
-    chain = course.chain(config.chain)
+    chain = trained_chain(config.chain)
     prompts = chain.data.prompts("gold", "proxy")
     write(config.out, make(config.play, config.runs, chain.sft, prompts, chain.scorers, chain.data.tokenizer))
 

@@ -6,8 +6,8 @@ import jax
 import shape  # pins the core before JAX starts its threads, at the first computation
 from flax import nnx
 
-from rlhf_lesson.generate import generate
-from rlhf_lesson.model import GPT2
+from rlhf_lesson.models.generate import generate
+from rlhf_lesson.models.gpt2 import GPT2
 
 model, prompts = GPT2(shape.SHAPE, rngs=nnx.Rngs(0)), shape.prompts()
 spent = shape.measure(

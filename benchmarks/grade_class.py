@@ -18,9 +18,9 @@ from pathlib import Path
 
 import jax
 
-from rlhf_lesson.checkpoint import write_atomically
+from rlhf_lesson.course.specs import EXERCISES
+from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.grading import library, run
-from rlhf_lesson.specs import EXERCISES
 
 ROOT = Path(__file__).resolve().parent.parent
 

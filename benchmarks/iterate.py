@@ -2,7 +2,7 @@
 
     python benchmarks/iterate.py --out benchmarks/results/iterate.json
 
-All seeds start from `course.chain()` and one first PPO run; each draws its own candidates, labels, order of learning and
+All seeds start from `trained_chain()` and one first PPO run; each draws its own candidates, labels, order of learning and
 second PPO run. Every selection sees the same candidates, pays for as many labels and is learnt from in the same way. Each
 seed leaves a file in `runs`, so a call that was killed goes on where it stopped.
 """
@@ -18,22 +18,27 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from rlhf_lesson import course, demo, evaluate, iterate, raters, selection, train_ppo, train_reward
 from rlhf_lesson.bradley_terry import win_probability
-from rlhf_lesson.checkpoint import load_model, save_model, write_atomically
-from rlhf_lesson.model import GPT2, ScalarModel
-from rlhf_lesson.plots import smooth
-from rlhf_lesson.rollout import Prompts
-from rlhf_lesson.train_reward import Comparison
+from rlhf_lesson.data import raters, selection
+from rlhf_lesson.disk import write_atomically
+from rlhf_lesson.models.checkpoint import load_model, save_model
+from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.study import demo, evaluate, iterate
+from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.train import ppo as ppo_loop
+from rlhf_lesson.train import reward_model
+from rlhf_lesson.train.reward_model import Comparison
+from rlhf_lesson.train.rollout import Prompts
+from rlhf_lesson.view.plots import smooth
 
-PPO = train_ppo.Config(iterations=16, batch=32, temperature=0.7, kl_coef=0.05)  # of the first and of the second round
+PPO = ppo_loop.Config(iterations=16, batch=32, temperature=0.7, kl_coef=0.05)  # of the first and of the second round
 PLAY = iterate.Config(
     candidates=512,
     labels=128,
     repeats=4,
     held_out=256,
     batch=32,
-    reward=train_reward.Config(
+    reward=reward_model.Config(
         epochs=1, learning_rate=2e-4
     ),  # from the proxy's trunk, so at a lower rate than the first time
     ppo=PPO,
@@ -68,14 +73,14 @@ def rater_temperature(data: demo.Data, gold: ScalarModel) -> float:
     movies = [m for part in data.by_split.values() for m in part]
     _, agrees = raters.rater_agreement(movies, 10_000, seed=0)
     rows = [rated.response for rated in data.rated("eval")]
-    scores = train_reward.score(gold, rows, pad_id=data.tokenizer.pad_token_id)
+    scores = reward_model.score(gold, rows, pad_id=data.tokenizer.pad_token_id)
     first, second = np.random.default_rng(0).integers(len(rows), size=(2, 10_000))
     return raters.noise_temperature((scores[first] - scores[second])[first != second], float(agrees.mean()))
 
 
 def start(config: Config) -> Start:
     """The course's models and one first PPO run, which is kept in `runs`."""
-    built, home = course.chain(), config.runs / "first_round"
+    built, home = trained_chain(), config.runs / "first_round"
     data, pairs = built.data, demo.Config().pairs
     if not home.is_dir():
         policy, _ = demo.reinforce(config.play.ppo, built)
@@ -111,7 +116,7 @@ def retrained(config: Config, new: Sequence[Comparison], shared: Start, key) -> 
 def agreement(model: ScalarModel, fresh: iterate.Candidates, tokenizer) -> float:
     """Share of fresh pairs of the labelled policy that a reward model orders as gold does."""
     texts = [row for pair in fresh.rows for row in pair]
-    scores = train_reward.score(model, texts, pad_id=tokenizer.pad_token_id).reshape(-1, 2)
+    scores = reward_model.score(model, texts, pad_id=tokenizer.pad_token_id).reshape(-1, 2)
     return iterate.agreement_with_gold(scores, fresh.scores["gold"])
 
 
@@ -121,7 +126,7 @@ def second_ppo(config: Config, proxy: ScalarModel, shared: Start, key) -> dict:
     scorers = {"proxy": proxy, "gold": shared.scorers["gold"]}
     ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
     curve, state = [], None
-    for state, row, _ in train_ppo.train(play.ppo, shared.sft, shared.prompts, scorers, **ids):
+    for state, row, _ in ppo_loop.train(play.ppo, shared.sft, shared.prompts, scorers, **ids):
         curve.append({"kl": row["kl"], "proxy": row["score/proxy"], "gold": row["score/gold"]})
     how = {"response": play.ppo.response, "temperature": play.ppo.temperature, "batch": play.batch}
     drawn = evaluate.sample(state.policy, shared.sft, scorers, shared.held_out, key, tokenizer, **how)
@@ -164,8 +169,8 @@ def one(config: Config, seed: int, shared: Start) -> dict:
         better = [pool.rows[i][int(np.argmax(pool.scores["gold"][i]))] for i in chosen]
         right = [comparison.responses[0] == row for comparison, row in zip(new, better, strict=True)]
         about = {"labels": len(new), "right_labels": float(np.mean(right)), "gold_gap": float(gap[chosen].mean())}
-        ppo = {} if name == "entropy" else second_ppo(config, model, shared, noise(6))
-        arms[name] = {**about, "accuracy": agreement(model, fresh, tokenizer), **ppo}
+        second = {} if name == "entropy" else second_ppo(config, model, shared, noise(6))
+        arms[name] = {**about, "accuracy": agreement(model, fresh, tokenizer), **second}
     return {"seed": seed, "gold_gap": float(gap.mean()), "arms": arms}
 
 

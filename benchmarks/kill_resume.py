@@ -12,9 +12,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from test_runs import ITERATIONS, outcome, start, wait_for_rows
+from train.test_runs import ITERATIONS, outcome, start, wait_for_rows
 
-from rlhf_lesson.runs import read_metrics
+from rlhf_lesson.train.runs import read_metrics
 
 
 def main(kills: int = 20, seed: int = 0) -> dict:

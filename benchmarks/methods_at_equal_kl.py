@@ -18,10 +18,15 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from rlhf_lesson import demo, evaluate, raters, train_dpo, train_grpo, train_ppo, train_reinforce
-from rlhf_lesson.checkpoint import write_atomically
-from rlhf_lesson.model import GPT2
-from rlhf_lesson.rollout import Prompts
+from rlhf_lesson.data import raters
+from rlhf_lesson.disk import write_atomically
+from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.study import demo, evaluate
+from rlhf_lesson.train import dpo as dpo_loop
+from rlhf_lesson.train import grpo
+from rlhf_lesson.train import ppo as ppo_loop
+from rlhf_lesson.train import reinforce as reinforce_loop
+from rlhf_lesson.train.rollout import Prompts
 
 KLS = (1.0, 2.0, 4.0, 8.0, 16.0)  # nats per response at which the summary reads the paths
 
@@ -47,25 +52,25 @@ SHARED = ("iterations", "response", "temperature", "learning_rate", "clip_norm",
 def ppo(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
     sft, prompts, scorers, tokenizer = task
     settings = replace(config.chain.ppo, kl_coef=beta)
-    for state, _, _ in train_ppo.train(settings, sft, prompts, scorers, **ids(tokenizer)):
+    for state, _, _ in ppo_loop.train(settings, sft, prompts, scorers, **ids(tokenizer)):
         yield state.policy
 
 
 def reinforce(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
     sft, prompts, scorers, tokenizer = task
-    settings = train_reinforce.Config(batch=config.chain.ppo.batch, kl_coef=beta, **shared(config))
-    for state, _, _ in train_reinforce.train(settings, sft, prompts, scorers, **ids(tokenizer)):
+    settings = reinforce_loop.Config(batch=config.chain.ppo.batch, kl_coef=beta, **shared(config))
+    for state, _, _ in reinforce_loop.train(settings, sft, prompts, scorers, **ids(tokenizer)):
         yield state.policy
 
 
-def grouped(equations: train_grpo.Equations) -> Callable:
+def grouped(equations: grpo.Equations) -> Callable:
     def method(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
         sft, prompts, scorers, tokenizer = task
         ppo = config.chain.ppo
         sizes = {"prompts": ppo.batch // config.group, "group": config.group}
         steps = {"epochs": ppo.epochs, "minibatches": ppo.minibatches}
-        settings = train_grpo.Config(kl_coef=beta, **sizes, **steps, **shared(config))
-        for state, _, _ in train_grpo.train(settings, sft, prompts, scorers, equations=equations, **ids(tokenizer)):
+        settings = grpo.Config(kl_coef=beta, **sizes, **steps, **shared(config))
+        for state, _, _ in grpo.train(settings, sft, prompts, scorers, equations=equations, **ids(tokenizer)):
             yield state.policy
 
     return method
@@ -75,7 +80,7 @@ def dpo(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
     sft, _, _, tokenizer = task
     choices, ppo = sampled_choices(config, task), config.chain.ppo
     tokens = 2 * 32 * len(choices) // max(1, ppo.iterations // 2)  # two passes in about as many steps
-    settings = train_dpo.Config(
+    settings = dpo_loop.Config(
         epochs=2,
         batch_tokens=tokens,
         learning_rate=config.dpo_rate,
@@ -83,15 +88,15 @@ def dpo(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
         temperature=ppo.temperature,
         seed=ppo.seed,
     )
-    for state, _ in train_dpo.train(settings, sft, choices, pad_id=tokenizer.pad_token_id):
+    for state, _ in dpo_loop.train(settings, sft, choices, pad_id=tokenizer.pad_token_id):
         yield state.policy
 
 
 METHODS = {
     "PPO": ppo,
     "REINFORCE": reinforce,
-    "RLOO": grouped(train_grpo.RLOO),
-    "GRPO": grouped(train_grpo.GRPO),
+    "RLOO": grouped(grpo.RLOO),
+    "GRPO": grouped(grpo.GRPO),
     "DPO": dpo,
 }
 
@@ -104,7 +109,7 @@ def shared(config: Config) -> dict:
     return {name: getattr(config.chain.ppo, name) for name in SHARED}
 
 
-def sampled_choices(config: Config, task: Task) -> list[train_dpo.Choice]:
+def sampled_choices(config: Config, task: Task) -> list[dpo_loop.Choice]:
     """Pairs of SFT samples labelled by the proxy: as many responses as PPO samples in its whole run."""
     sft, prompts, scorers, tokenizer = task
     ppo = config.chain.ppo
@@ -117,7 +122,7 @@ def sampled_choices(config: Config, task: Task) -> list[train_dpo.Choice]:
     drawn = evaluate.sample(sft, sft, scorers, twice, noise, tokenizer, **how)
     score = jnp.asarray(drawn.scores["proxy"]).reshape(-1, 2)
     first = np.asarray(raters.label(score[:, 0], score[:, 1], labels, temperature=1.0))
-    return train_dpo.sampled_choices(asked, drawn.tokens, drawn.mask, first)
+    return dpo_loop.sampled_choices(asked, drawn.tokens, drawn.mask, first)
 
 
 # ---- measuring -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import numpy as np
 import tyro
 
 from rlhf_lesson import overoptimisation as over
-from rlhf_lesson.checkpoint import write_atomically
+from rlhf_lesson.disk import write_atomically
 
 BUDGETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # nats per response
 HOLD_OUTS = {"every other": over.every_other, "far half": over.far_half}

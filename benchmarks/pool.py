@@ -15,13 +15,15 @@ import jax
 import numpy as np
 import tyro
 
-from rlhf_lesson import course, demo, pool
-from rlhf_lesson.checkpoint import load_model, save_model, write_atomically
-from rlhf_lesson.generate import generate
-from rlhf_lesson.judge import vader_score
-from rlhf_lesson.pool import Proxy
-from rlhf_lesson.rollout import Prompts
-from rlhf_lesson.tokenizer import decode
+from rlhf_lesson.disk import write_atomically
+from rlhf_lesson.models.checkpoint import load_model, save_model
+from rlhf_lesson.models.generate import generate
+from rlhf_lesson.models.tokenizer import decode
+from rlhf_lesson.models.vader import vader_score
+from rlhf_lesson.study import demo, pool
+from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.study.pool import Proxy
+from rlhf_lesson.train.rollout import Prompts
 from rlhf_lesson.widgets.simulator import SAMPLING, few_prompts, trained_proxy
 
 
@@ -68,7 +70,7 @@ def samples(config: Config, chain: demo.Chain, prompts: Prompts) -> dict[str, np
 
 
 def main(config: Config) -> None:
-    started, chain = time.time(), course.chain()
+    started, chain = time.time(), trained_chain()
     tokenizer, prompts = chain.data.tokenizer, few_prompts(chain.data)
     drawn = samples(config, chain, prompts)
     models = {"gold": chain.scorers["gold"], **proxies(config, chain)}

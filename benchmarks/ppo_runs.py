@@ -18,8 +18,8 @@ import jax
 import numpy as np
 import tyro
 
-from rlhf_lesson import course
-from rlhf_lesson.checkpoint import write_atomically
+from rlhf_lesson.disk import write_atomically
+from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.widgets.simulator import RUNS, Run, ppo_path, settings
 
 USUAL = (3e-4, 0.2)  # learning rate and clip of the demo
@@ -85,7 +85,7 @@ def main(config: Config) -> None:
     # seed and beta are no part of the compiled programs, so runs that differ only in these compile once
     jax.config.update("jax_compilation_cache_dir", str((config.runs / "compiled").resolve()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    chain = course.chain()
+    chain = trained_chain()
     for file, cell, seed in wanted(config):
         if not file.is_file():
             row = one(config, chain, *cell, seed)

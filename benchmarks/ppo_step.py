@@ -9,8 +9,8 @@ import jax
 import shape  # pins the core before JAX starts its threads, at the first computation
 from flax import nnx
 
-from rlhf_lesson.model import GPT2, ScalarModel
-from rlhf_lesson.train_ppo import Config, collect, initial_state, update
+from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.train.ppo import Config, collect, initial_state, update
 
 CONFIG = Config(iterations=10, batch=shape.BATCH, response=shape.RESPONSE, epochs=4, minibatches=1)
 

@@ -17,10 +17,12 @@ from scipy.sparse import vstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegressionCV, RidgeCV
 
-from rlhf_lesson import demo, feedback, train_reward
-from rlhf_lesson.checkpoint import write_atomically
-from rlhf_lesson.judge import vader_score
-from rlhf_lesson.pretrained import BASE, load_base
+from rlhf_lesson.data import feedback
+from rlhf_lesson.disk import write_atomically
+from rlhf_lesson.models.pretrained import BASE, load_base
+from rlhf_lesson.models.vader import vader_score
+from rlhf_lesson.study import demo
+from rlhf_lesson.train import reward_model
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Config:
     seeds: int = 5
     pairs: int = 8000  # single-rater choices of training snippets
     base: Path = BASE  # folder of the language model to start from
-    proxy: train_reward.Config = field(default_factory=lambda: train_reward.Config(dropout=0.3))
-    gold: train_reward.Config = field(default_factory=lambda: train_reward.Config(epochs=4))
+    proxy: reward_model.Config = field(default_factory=lambda: reward_model.Config(dropout=0.3))
+    gold: reward_model.Config = field(default_factory=lambda: reward_model.Config(epochs=4))
     skip_gold: bool = False
     skip_bag: bool = False
     out: Path | None = None
@@ -68,7 +70,7 @@ def one_seed(config: Config, seed: int, base, data: demo.Data) -> dict:
     held_out = data.choices(4000, "eval", seed=1000 + seed)
     started, row = time.time(), {"seed": seed}
     settings = replace(config.proxy, seed=seed)
-    for state, _ in train_reward.train(settings, base, data.comparisons(pairs), pad_id=pad_id):
+    for state, _ in reward_model.train(settings, base, data.comparisons(pairs), pad_id=pad_id):
         pass
     row |= {"neural": demo.reward_accuracy(state.model, data, held_out), "seconds": time.time() - started}
     row["neural_train"] = demo.reward_accuracy(state.model, data, pairs[:2000])
@@ -77,8 +79,8 @@ def one_seed(config: Config, seed: int, base, data: demo.Data) -> dict:
         row["vader"] = float(np.mean([vader_score(p.chosen) > vader_score(p.rejected) for p in held_out]))
     if not config.skip_gold:
         settings = replace(config.gold, seed=seed)
-        objective = train_reward.rating_objective
-        for state, _ in train_reward.train(settings, base, data.rated("gold"), pad_id=pad_id, objective=objective):
+        objective = reward_model.rating_objective
+        for state, _ in reward_model.train(settings, base, data.rated("gold"), pad_id=pad_id, objective=objective):
             pass
         row["gold_correlation"] = demo.rater_correlation(state.model, data)
     return row

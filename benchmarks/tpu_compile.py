@@ -22,10 +22,11 @@ import numpy as np
 from flax import nnx
 from jax.experimental import topologies
 
-from rlhf_lesson import losses, train_ppo, train_reinforce, train_reward, train_sft
-from rlhf_lesson.generate import generate
-from rlhf_lesson.model import GPT2, ModelConfig, ScalarModel
-from rlhf_lesson.rollout import Prompts, collect
+from rlhf_lesson import losses
+from rlhf_lesson.models.generate import generate
+from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, ScalarModel
+from rlhf_lesson.train import ppo, reinforce, reward_model, sft
+from rlhf_lesson.train.rollout import Prompts, collect
 
 TOPOLOGY = topologies.get_topology_desc(
     platform="tpu", topology_name="v5e:2x2", chips_per_host_bounds=[2, 2, 1]
@@ -63,34 +64,34 @@ def steps():
     scorer = ScalarModel(GPT2(ModelConfig(), rngs=nnx.Rngs(1)), rngs=nnx.Rngs(2))
     prompts = Prompts(np.full((64, 8), 5, np.int32), np.ones((64, 8), bool))
     yield "generate", generate, (policy, *prompts, key), {"response": 24, **IDS}
-    rows = [train_sft.Example([5] * 30, 4)] * 64
-    tx = train_sft.optimizer(train_sft.Config(), 100)
-    state = train_sft.State(policy, tx.init(policy), jnp.zeros((), jnp.int32))
+    rows = [sft.Example([5] * 30, 4)] * 64
+    tx = sft.optimizer(sft.Config(), 100)
+    state = sft.State(policy, tx.init(policy), jnp.zeros((), jnp.int32))
     chosen = {"optimizer": tx, "cross_entropy_loss": losses.cross_entropy_loss}
-    yield "sft", train_sft.train_step, (state, train_sft.make_batch(rows, 64, 32, 0), key), chosen
+    yield "sft", sft.train_step, (state, sft.make_batch(rows, 64, 32, 0), key), chosen
     objectives = {
-        "reward_pairs": (train_reward.Comparison(([5] * 30,) * 2), train_reward.bradley_terry_objective),
-        "reward_rankings": (train_reward.Comparison(([5] * 30,) * 4), train_reward.plackett_luce_objective),
-        "reward_ratings": (train_reward.Rated([5] * 30, 1.0), train_reward.rating_objective),
+        "reward_pairs": (reward_model.Comparison(([5] * 30,) * 2), reward_model.bradley_terry_objective),
+        "reward_rankings": (reward_model.Comparison(([5] * 30,) * 4), reward_model.plackett_luce_objective),
+        "reward_ratings": (reward_model.Rated([5] * 30, 1.0), reward_model.rating_objective),
     }
-    tx = train_reward.optimizer(train_reward.Config(), 100)
-    state = train_reward.State(scorer, tx.init(scorer), jnp.zeros((), jnp.int32))
+    tx = reward_model.optimizer(reward_model.Config(), 100)
+    state = reward_model.State(scorer, tx.init(scorer), jnp.zeros((), jnp.int32))
     for name, (row, objective) in objectives.items():
-        batch = train_reward.make_batch([row] * 32, 32, 32, 0)
-        yield name, train_reward.train_step, (state, batch, key), dict(optimizer=tx, objective=objective, lm_coef=0.1)
+        batch = reward_model.make_batch([row] * 32, 32, 32, 0)
+        yield name, reward_model.train_step, (state, batch, key), dict(optimizer=tx, objective=objective, lm_coef=0.1)
     for name, separate in (("shared", False), ("two_nets", True)):
-        config = train_ppo.Config(separate_critic=separate)
-        state = train_ppo.initial_state(config, policy, scorer)
+        config = ppo.Config(separate_critic=separate)
+        state = ppo.initial_state(config, policy, scorer)
         arguments = (state.actor_critic, policy, {"proxy": scorer}, prompts, key)
         yield f"ppo_collect_{name}", collect, arguments, {"response": 24, **IDS}
         rollout = jax.eval_shape(lambda *a: collect(*a, response=24, **IDS), *arguments)
         rollout = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), rollout)
         score = rollout.scores["proxy"]
-        yield f"ppo_update_{name}", train_ppo.update, (state, rollout, score, key), {"config": config}
-    config = train_reinforce.Config()
-    state = train_reinforce.State(policy, train_reinforce.optimizer(config).init(policy), jnp.zeros((), jnp.int32))
-    equations = {"baseline": train_reinforce.advantages.leave_one_out, "loss": losses.policy_gradient_loss}
-    yield "reinforce_update", train_reinforce.update, (state, rollout, score), {"config": config, **equations}
+        yield f"ppo_update_{name}", ppo.update, (state, rollout, score, key), {"config": config}
+    config = reinforce.Config()
+    state = reinforce.State(policy, reinforce.optimizer(config).init(policy), jnp.zeros((), jnp.int32))
+    equations = {"baseline": reinforce.advantages.leave_one_out, "loss": losses.policy_gradient_loss}
+    yield "reinforce_update", reinforce.update, (state, rollout, score), {"config": config, **equations}
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from datasets import Dataset
 from transformers import GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel, TrainerCallback
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
-from rlhf_lesson.pretrained import load_base
+from rlhf_lesson.models.pretrained import load_base
 
 UPDATES = 5
 HERE = Path(__file__).parent

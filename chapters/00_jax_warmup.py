@@ -14,7 +14,7 @@
 
 # %% tags=["setup"]
 import rlhf_lesson as rl
-from rlhf_lesson.checks import check, hint, solution, yours
+from rlhf_lesson.course.checks import check, hint, solution, yours
 
 rl.setup("00_jax_warmup")
 
@@ -27,12 +27,12 @@ import numpy as np
 import optax
 from matplotlib.ticker import MaxNLocator
 
-from rlhf_lesson import plots
-from rlhf_lesson.batches import WIDTHS, pad
+from rlhf_lesson.data.batches import WIDTHS, pad
 from rlhf_lesson.losses import cross_entropy_loss
-from rlhf_lesson.plots import Picture
-from rlhf_lesson.pretrained import load_base
-from rlhf_lesson.tokenizer import encode
+from rlhf_lesson.models.pretrained import load_base
+from rlhf_lesson.models.tokenizer import encode
+from rlhf_lesson.view import plots
+from rlhf_lesson.view.plots import Picture
 
 # %% [markdown]
 # ## 1. `grad`: a derivative is a function too
@@ -248,7 +248,7 @@ temperatures = np.linspace(0.5, 1.5, 11).tolist()
 # the narrowest width that a row fits into, and an error with a sentence for a row that fits into none.
 
 # %% tags=["exercise"]
-from rlhf_lesson.batches import next_width
+from rlhf_lesson.data.batches import next_width
 
 # %% [markdown]
 # **Predict, then run.** Six ways to call a compiled function. How often does each compile? Put your guesses into the

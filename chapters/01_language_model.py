@@ -11,7 +11,7 @@
 
 # %% tags=["setup"]
 import rlhf_lesson as rl
-from rlhf_lesson.checks import check, hint, solution, yours
+from rlhf_lesson.course.checks import check, hint, solution, yours
 
 rl.setup("01_language_model")
 
@@ -23,13 +23,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlhf_lesson import plots
-from rlhf_lesson.batches import pad
-from rlhf_lesson.evaluate import distinct
-from rlhf_lesson.judge import vader_score
-from rlhf_lesson.plots import Picture
-from rlhf_lesson.pretrained import BASE, load_base
-from rlhf_lesson.tokenizer import decode, encode
+from rlhf_lesson.data.batches import pad
+from rlhf_lesson.models.pretrained import BASE, load_base
+from rlhf_lesson.models.tokenizer import decode, encode
+from rlhf_lesson.models.vader import vader_score
+from rlhf_lesson.study.evaluate import distinct
+from rlhf_lesson.view import plots
+from rlhf_lesson.view.plots import Picture
 
 model, tokenizer = load_base()
 model.config
@@ -153,7 +153,7 @@ Picture(figure, "Surprise at each token, for a sentence and for the same words s
 # does a model look ahead?
 
 # %% tags=["exercise"]
-from rlhf_lesson.diagnose import looks_ahead
+from rlhf_lesson.train.diagnose import looks_ahead
 
 # %% [markdown]
 # **Predict, then run.** Draw the picture first: which half is black? Is the diagonal in it?
@@ -230,13 +230,13 @@ for subject, texts in subjects.items():
 # to the nucleus, or a certain token would leave nothing to draw from. Two cuts, and then the function that draws:
 
 # %% tags=["exercise"]
-from rlhf_lesson.generate import keep_top_k
+from rlhf_lesson.models.generate import keep_top_k
 
 # %% tags=["exercise"]
-from rlhf_lesson.generate import keep_top_p
+from rlhf_lesson.models.generate import keep_top_p
 
 # %% tags=["exercise"]
-from rlhf_lesson.generate import sample_token
+from rlhf_lesson.models.generate import sample_token
 
 # %% [markdown]
 # ### What the knobs do to one choice
@@ -366,7 +366,7 @@ Picture(figure, "Surprise and entropy of samples, and their share of distinct wo
 #
 # The sampler drew from the *tempered, cut* distribution; the surprise above is that of the plain one. PPO divides new by
 # old probabilities. If the old ones come from another temperature, or from after a top-p cut, the very first ratio is not
-# 1 and training is wrong from its first step. `rlhf_lesson.generate` stores log-probs at the sampling temperature, and
+# 1 and training is wrong from its first step. `rlhf_lesson.models.generate` stores log-probs at the sampling temperature, and
 # every loop of the library asserts that the first ratio is 1.
 
 # %% [markdown]

@@ -13,7 +13,7 @@
 
 # %% tags=["setup"]
 import rlhf_lesson as rl
-from rlhf_lesson.checks import check, hint, solution, yours
+from rlhf_lesson.course.checks import check, hint, solution, yours
 
 rl.setup("02_supervised_fine_tuning")
 
@@ -22,20 +22,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlhf_lesson import demo, feedback, plots, train_sft
-from rlhf_lesson.batches import pad
-from rlhf_lesson.course import chain
-from rlhf_lesson.evaluate import distinct
-from rlhf_lesson.generate import generate
-from rlhf_lesson.judge import vader_score
-from rlhf_lesson.plots import Picture
-from rlhf_lesson.pretrained import load_base
-from rlhf_lesson.prompts import whole
-from rlhf_lesson.tokenizer import decode, encode
-from rlhf_lesson.widgets.measured import measured
+from rlhf_lesson.data import feedback
+from rlhf_lesson.data.batches import pad
+from rlhf_lesson.data.snippets import whole
+from rlhf_lesson.models.generate import generate
+from rlhf_lesson.models.pretrained import load_base
+from rlhf_lesson.models.tokenizer import decode, encode
+from rlhf_lesson.models.vader import vader_score
+from rlhf_lesson.study import demo
+from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.study.evaluate import distinct
+from rlhf_lesson.train import sft
+from rlhf_lesson.view import plots
+from rlhf_lesson.view.plots import Picture
+from rlhf_lesson.view.results import measured
 
 base, tokenizer = load_base()
-built = chain()  # trains the course's models, once on this machine; the gold model is this chapter's judge
+built = trained_chain()  # trains the course's models, once on this machine; the gold model is this chapter's judge
 
 # %% [markdown]
 # ## 1. The idea
@@ -84,7 +87,7 @@ for row in learnt_from[:3]:
 # It is arbitrary. What matters is that training and use write it in exactly the same way, newline by newline.
 
 # %% tags=["exercise"]
-from rlhf_lesson.chats import parse_instruction
+from rlhf_lesson.data.chats import parse_instruction
 
 # %%
 parse_instruction = yours("parse_instruction")
@@ -103,7 +106,7 @@ print(len(encode(tokenizer, [prompt])[0]), "tokens of prompt for", len(encode(to
 # only thing that ever tells the model to stop.
 
 # %% tags=["exercise"]
-from rlhf_lesson.batches import response_mask
+from rlhf_lesson.data.batches import response_mask
 
 # %%
 response_mask = yours("response_mask")
@@ -114,11 +117,11 @@ def tokenised(pairs):
     prompts, responses = (encode(tokenizer, list(texts)) for texts in zip(*pairs, strict=True))
     begin, end = [tokenizer.bos_token_id], [tokenizer.eos_token_id]
     rows = zip(prompts, responses, strict=True)
-    return [train_sft.Example(begin + prompt + response + end, 1 + len(prompt)) for prompt, response in rows]
+    return [sft.Example(begin + prompt + response + end, 1 + len(prompt)) for prompt, response in rows]
 
 
 examples = tokenised(map(parse_instruction, learnt_from))
-batch = train_sft.make_batch(examples[:21], 21, 48, tokenizer.pad_token_id, response_mask)
+batch = sft.make_batch(examples[:21], 21, 48, tokenizer.pad_token_id, response_mask)
 kind = np.where(batch.learn, 2, np.where(batch.mask, 1, 0))
 figure = plots.figure(7, 3)
 axes = figure.add_subplot()
@@ -165,7 +168,7 @@ def surprise(model, batch):
 def held_out(model, examples):
     """Nats per response token; all batches have one shape, (21, 48), so this compiles once."""
     parts = [examples[i : i + 21] for i in range(0, len(examples), 21)]
-    sums = [surprise(model, train_sft.make_batch(part, 21, 48, tokenizer.pad_token_id)) for part in parts]
+    sums = [surprise(model, sft.make_batch(part, 21, 48, tokenizer.pad_token_id)) for part in parts]
     total, count = np.sum(sums, axis=0)
     return float(total / count)
 
@@ -256,7 +259,7 @@ tell("base model", before)
 
 # %%
 use = rl.scale(quick=960, full=len(examples))
-config = train_sft.Config(batch_tokens=1024, learning_rate=1e-3, epochs=rl.scale(quick=1, full=3))
+config = sft.Config(batch_tokens=1024, learning_rate=1e-3, epochs=rl.scale(quick=1, full=3))
 
 
 def fine_tune(examples, name, mask=response_mask):
@@ -268,7 +271,7 @@ def fine_tune(examples, name, mask=response_mask):
             curve.append(metrics["loss"])
             yield state, metrics
 
-    steps = train_sft.train(
+    steps = sft.train(
         config,
         base,
         examples[:use],
@@ -377,7 +380,7 @@ for name, (model, found) in {"base model": (base, before), **runs}.items():
 # after it.
 
 # %% tags=["exercise"]
-from rlhf_lesson.chats import render
+from rlhf_lesson.data.chats import render
 
 # %% [markdown]
 # And back again: what a model wrote has to become messages, so that it can be stored, judged and answered. A reply may
@@ -385,7 +388,7 @@ from rlhf_lesson.chats import render
 # turn; the way back is what notices that.
 
 # %% tags=["exercise"]
-from rlhf_lesson.chats import messages_of
+from rlhf_lesson.data.chats import messages_of
 
 # %%
 render, messages_of = yours("render"), yours("messages_of")

@@ -14,7 +14,7 @@
 
 # %% tags=["setup"]
 import rlhf_lesson as rl
-from rlhf_lesson.checks import check, hint, solution, yours
+from rlhf_lesson.course.checks import check, hint, solution, yours
 
 rl.setup("03_human_feedback")
 
@@ -27,9 +27,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlhf_lesson import feedback, formats, label_agreement, labels, plots
-from rlhf_lesson.plots import Picture
-from rlhf_lesson.widgets.measured import measured
+from rlhf_lesson.data import feedback, formats, label_agreement, labels
+from rlhf_lesson.view import plots
+from rlhf_lesson.view.plots import Picture
+from rlhf_lesson.view.results import measured
 
 movies = feedback.load(feedback.MOVIES)
 heard = sum(len(sentence.ratings) for sentence in movies)
@@ -66,7 +67,7 @@ Picture(figure, "How many people gave which rating: two sentences with all on on
 # which. Keep single ratings as long as you can; sections 5 to 8 need them.
 #
 # Who is who? The ratings carry no names. But the sentences were read in pages of fifteen, and within a page the k-th
-# rating of each sentence comes from one person (`feedback.py` says how that was found out). So a page is a small sheet
+# rating of each sentence comes from one person (`data/feedback.py` says how that was found out). So a page is a small sheet
 # of readers by sentences.
 
 # %%
@@ -89,7 +90,7 @@ print("three readers of the first page:\n", sheets[0][:3].astype(int))
 # in a random order learns noise. `least` asks for a difference that is larger than a slip of the hand.
 
 # %% tags=["exercise"]
-from rlhf_lesson.comparisons import pairs_from_ratings
+from rlhf_lesson.data.comparisons import pairs_from_ratings
 
 # %% [markdown]
 # **Predict, then run.** If we keep only differences of more than one point, more than two, more than three: how many of
@@ -146,7 +147,7 @@ for where, pairs in drawn.items():
 # $$\{\, (\text{ranking}_a, \text{ranking}_b) : a < b \,\}.$$
 
 # %% tags=["exercise"]
-from rlhf_lesson.comparisons import pairs_from_ranking
+from rlhf_lesson.data.comparisons import pairs_from_ranking
 
 # %%
 pairs_from_ranking = yours("pairs_from_ranking")

@@ -15,7 +15,7 @@
 
 # %% tags=["setup"]
 import rlhf_lesson as rl
-from rlhf_lesson.checks import check, hint, solution, yours
+from rlhf_lesson.course.checks import check, hint, solution, yours
 
 rl.setup("04_reward_model")
 
@@ -29,16 +29,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from rlhf_lesson import demo, feedback, labels, plots, raters, train_reward
-from rlhf_lesson.checkpoint import save_model
-from rlhf_lesson.course import chain
-from rlhf_lesson.judge import vader_score
-from rlhf_lesson.plots import Picture
-from rlhf_lesson.pretrained import load_base
-from rlhf_lesson.prompts import whole
-from rlhf_lesson.widgets.measured import measured
+from rlhf_lesson.data import feedback, labels, raters
+from rlhf_lesson.data.snippets import whole
+from rlhf_lesson.disk import cache_folder
+from rlhf_lesson.models.checkpoint import save_model
+from rlhf_lesson.models.pretrained import load_base
+from rlhf_lesson.models.vader import vader_score
+from rlhf_lesson.study import demo
+from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.train import reward_model
+from rlhf_lesson.view import plots
+from rlhf_lesson.view.plots import Picture
+from rlhf_lesson.view.results import measured
 
-built = chain()
+built = trained_chain()
 data, tokenizer = built.data, built.data.tokenizer
 base, _ = load_base()
 
@@ -138,7 +142,7 @@ for pair in choices[:3]:
 # hopeless.
 
 # %% tags=["exercise"]
-from rlhf_lesson.train_reward import pairwise_accuracy
+from rlhf_lesson.train.reward_model import pairwise_accuracy
 
 # %% [markdown]
 # **Predict, then run.** Before any training: how far does one get by taking the longer text? By rules that count
@@ -258,18 +262,18 @@ print({n: f"{value:.1%}" for n, value in bag_accuracy.items()})
 # %%
 def objective(scores, target):
     """The loss of each row of (chosen, rejected) scores: your equation."""
-    return train_reward.bradley_terry_objective(scores, target, loss=bradley_terry_loss)
+    return reward_model.bradley_terry_objective(scores, target, loss=bradley_terry_loss)
 
 
 def read_all(model, texts):
     """A reward model's scores of texts."""
     rows = whole(tokenizer, [feedback.normalise(text) for text in texts])
-    return train_reward.score(model, rows, pad_id=tokenizer.pad_token_id)
+    return reward_model.score(model, rows, pad_id=tokenizer.pad_token_id)
 
 
 # %%
 my_choices = labels.my_choices()
-settings = train_reward.Config(epochs=1)
+settings = reward_model.Config(epochs=1)
 examples = data.comparisons([*choices[:count], *my_choices])
 print(f"{count} choices of raters and {len(my_choices)} of yours")
 losses, curve = [], []
@@ -285,7 +289,7 @@ def watched(steps):
 
 
 # %%
-training = train_reward.train(settings, base, examples, pad_id=tokenizer.pad_token_id, objective=objective)
+training = reward_model.train(settings, base, examples, pad_id=tokenizer.pad_token_id, objective=objective)
 trained = demo.last("your reward model", watched(training)).model
 on_reviews = {"mine": read_all(trained, data.texts("eval"))}  # scores of the held-out reviews, by model
 
@@ -385,8 +389,8 @@ scorers = {"mine": trained, **built.scorers}
 samples = demo.draw(config, built.sft, built.sft, scorers, data, demo.held_out_prompts(data, 128), use=40)
 units = {name: (scores.mean(), scores.std()) for name, scores in samples.scores.items()}
 in_units = {name: normalise_score(scores, *units[name]) for name, scores in on_reviews.items()}
-mine = train_reward.normalised(trained, samples.scores["mine"])  # the same, folded into the head's weights
-save_model(mine, feedback.cache_folder() / "my_reward_model")  # for later chapters
+mine = reward_model.normalised(trained, samples.scores["mine"])  # the same, folded into the head's weights
+save_model(mine, cache_folder() / "my_reward_model")  # for later chapters
 gap = np.abs(read_all(mine, data.texts("eval")[:100]) - in_units["mine"][:100]).max()
 print(f"head with the numbers folded in, against your function: largest difference {gap:.1e}")
 
@@ -417,7 +421,7 @@ Picture(figure, "Cumulative scores of held-out reviews before and after normalis
 # the text that it preferred was the chosen one. If it is *calibrated*, the two agree.
 
 # %% tags=["exercise"]
-from rlhf_lesson.train_reward import calibration
+from rlhf_lesson.train.reward_model import calibration
 
 # %% [markdown]
 # **Predict, then run.** One curve below is your model as it came out of training, the other is the same model after
@@ -577,7 +581,7 @@ Picture(figure, "Accuracy of four ways to use the same number of rated texts; do
 #
 # Six pairs of four texts are six views of four ratings. Shuffle them over an epoch and the model sees each text three
 # times: it learns it by heart within "one" pass. InstructGPT met exactly this overfitting and put all pairs of a
-# ranking into one batch, as (b) does. `train_reward.plackett_luce_objective` gives the network the same.
+# ranking into one batch, as (b) does. `reward_model.plackett_luce_objective` gives the network the same.
 #
 # ## 10. Ensembles: asking three models
 #

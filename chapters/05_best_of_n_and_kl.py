@@ -13,7 +13,7 @@
 
 # %% tags=["setup"]
 import rlhf_lesson as rl
-from rlhf_lesson.checks import check, hint, solution, yours
+from rlhf_lesson.course.checks import check, hint, solution, yours
 
 rl.setup("05_best_of_n_and_kl")
 
@@ -24,16 +24,17 @@ import numpy as np
 import optax
 from tqdm.auto import tqdm
 
-from rlhf_lesson import demo, evaluate, plots
-from rlhf_lesson.batches import pad
-from rlhf_lesson.course import chain
-from rlhf_lesson.generate import keep_top_k
-from rlhf_lesson.plots import Picture
-from rlhf_lesson.pretrained import load_base
-from rlhf_lesson.tokenizer import encode
-from rlhf_lesson.widgets.measured import measured
+from rlhf_lesson.data.batches import pad
+from rlhf_lesson.models.generate import keep_top_k
+from rlhf_lesson.models.pretrained import load_base
+from rlhf_lesson.models.tokenizer import encode
+from rlhf_lesson.study import demo, evaluate
+from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.view import plots
+from rlhf_lesson.view.plots import Picture
+from rlhf_lesson.view.results import measured
 
-built = chain()
+built = trained_chain()
 data, tokenizer, config = built.data, built.data.tokenizer, demo.Config()
 base, _ = load_base()
 

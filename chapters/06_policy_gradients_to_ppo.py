@@ -13,7 +13,7 @@
 
 # %% tags=["setup"]
 import rlhf_lesson as rl
-from rlhf_lesson.checks import check, hint, solution, yours
+from rlhf_lesson.course.checks import check, hint, solution, yours
 
 rl.setup("06_policy_gradients_to_ppo")
 
@@ -25,18 +25,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlhf_lesson import demo, evaluate, plots, train_ppo, train_reinforce
 from rlhf_lesson.advantages import leave_one_out
 from rlhf_lesson.arrays import masked_mean
-from rlhf_lesson.course import chain
 from rlhf_lesson.kl import k1
-from rlhf_lesson.plots import Picture
+from rlhf_lesson.study import demo, evaluate
+from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.train import ppo, reinforce
+from rlhf_lesson.view import plots
+from rlhf_lesson.view.plots import Picture
+from rlhf_lesson.view.results import measured
 from rlhf_lesson.widgets.clip import Clip
 from rlhf_lesson.widgets.dashboard import dashboard, sampler
 from rlhf_lesson.widgets.gae import GAE
-from rlhf_lesson.widgets.measured import measured
 
-built = chain()  # the SFT policy of chapter 02, proxy and gold of chapter 04; trained once on a machine
+built = trained_chain()  # the SFT policy of chapter 02, proxy and gold of chapter 04; trained once on a machine
 config, tokenizer = demo.Config(), built.data.tokenizer
 ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
 prompts = built.data.prompts("gold", "proxy")
@@ -125,7 +127,7 @@ Picture(
 # $$R(y) = r(y) - \beta \log \frac{\pi(y)}{\pi_{\text{ref}}(y)}, \qquad A(y) = R(y) - \text{mean of the others}.$$
 #
 # Every token of a response gets the same $A$: there is no telling which word did it. One step on each rollout, no
-# critic, no clipping. The loop is `rlhf_lesson/train_reinforce.py`; read it now, it is short.
+# critic, no clipping. The loop is `rlhf_lesson/train/reinforce.py`; read it now, it is short.
 #
 # **Predict, then run.** Which rises first, proxy or KL? By how much does gold, which the run never sees, lag behind?
 
@@ -140,13 +142,11 @@ def note(steps, path, rollouts):
         yield state, metrics, rollout
 
 
-simple = train_reinforce.Config(
+simple = reinforce.Config(
     iterations=rl.scale(quick=12, full=40), temperature=config.ppo.temperature, kl_coef=config.ppo.kl_coef
 )
 simple_path, rollouts = [], []
-steps = train_reinforce.train(
-    simple, built.sft, prompts, built.scorers, policy_gradient_loss=policy_gradient_loss, **ids
-)
+steps = reinforce.train(simple, built.sft, prompts, built.scorers, policy_gradient_loss=policy_gradient_loss, **ids)
 simple_policy = demo.last("REINFORCE", note(steps, simple_path, rollouts)).policy
 
 # %%
@@ -378,7 +378,7 @@ Clip(advantage=-1.0, ratio=1.4)
 #
 # On the first step after a rollout nothing has moved yet: every ratio is 1 and nothing is clipped. If not, old and new
 # log-probabilities come from different temperatures, masks, positions, dropout or weights, and the run is wrong from
-# its first step. `train_ppo` stops with a sentence. Many published loops don't look.
+# its first step. `ppo` stops with a sentence. Many published loops don't look.
 #
 # ### The same idea for the critic
 #
@@ -455,7 +455,7 @@ Picture(figure, "A toy KL under the controller: the short horizon swings around 
 # will rise first, which must stay near 0 all the time, and which would worry you?
 
 # %%
-equations = train_ppo.Equations(
+equations = ppo.Equations(
     kl_shaped_rewards=kl_shaped_rewards,
     gae=gae,
     masked_whiten=masked_whiten,
@@ -471,7 +471,7 @@ settings = replace(
     missing_end_penalty=0.0,  # `reward` has it already
 )
 path = []
-steps = train_ppo.train(settings, built.sft, prompts, built.scorers, reward=reward, equations=equations, **ids)
+steps = ppo.train(settings, built.sft, prompts, built.scorers, reward=reward, equations=equations, **ids)
 how = {"response": settings.response, "temperature": settings.temperature}
 show = sampler("the film", tokenizer, jax.random.key(1), **how)
 live = dashboard(note(steps, path, []), sample=show, prompt="the film", every=7, title="PPO with your equations")
@@ -582,8 +582,8 @@ print("section 3's rewards add up to score - β k1:", np.allclose(whole.sum(), r
 #
 # | pitfall | what you would see | here |
 # |---|---|---|
-# | old log-probs are stale or of another temperature | first ratio not 1 | `train_ppo` stops |
-# | the reference moves, or is the policy itself | KL starts above 0, or never leaves 0 | `train_ppo` stops; `diagnose` |
+# | old log-probs are stale or of another temperature | first ratio not 1 | `ppo` stops |
+# | the reference moves, or is the policy itself | KL starts above 0, or never leaves 0 | `ppo` stops; `diagnose` |
 # | the score lands on padding | returns 0, score flat | `diagnose` |
 # | padding in a mean | advantages too large, by the share of padding | one `masked_mean` everywhere |
 # | dropout in the training pass | ratios off by a little, always | no dropout in a policy |

@@ -13,7 +13,7 @@
 
 # %% tags=["setup"]
 import rlhf_lesson as rl
-from rlhf_lesson.checks import check, hint, solution, yours
+from rlhf_lesson.course.checks import check, hint, solution, yours
 
 rl.setup("07_reward_hacking")
 
@@ -24,20 +24,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlhf_lesson import demo, plots, train_ppo
-from rlhf_lesson.course import chain
-from rlhf_lesson.diagnose import diagnose
-from rlhf_lesson.evaluate import repeat_prompts
-from rlhf_lesson.judge import vader_score
+from rlhf_lesson.data.snippets import PROMPT
+from rlhf_lesson.models.tokenizer import encode
+from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.overoptimisation import error, plain_quadratic, r_squared
-from rlhf_lesson.plots import Picture
-from rlhf_lesson.prompts import PROMPT
-from rlhf_lesson.rollout import make_prompts
-from rlhf_lesson.tokenizer import encode
+from rlhf_lesson.study import demo
+from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.study.evaluate import repeat_prompts
+from rlhf_lesson.train import ppo
+from rlhf_lesson.train.diagnose import diagnose
+from rlhf_lesson.train.rollout import make_prompts
+from rlhf_lesson.view import plots
+from rlhf_lesson.view.plots import Picture
+from rlhf_lesson.view.results import measured
 from rlhf_lesson.widgets.gallery import LEAST, gallery
-from rlhf_lesson.widgets.measured import measured
 
-built = chain()  # the SFT policy and the two reward models of the earlier chapters
+built = trained_chain()  # the SFT policy and the two reward models of the earlier chapters
 config, tokenizer = demo.Config(), built.data.tokenizer
 ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
 seeds = measured("chain", made_by="chain_seeds.py")["rows"]  # PPO with its KL penalty and without, five seeds
@@ -87,7 +89,7 @@ def keep(steps):
         yield state, metrics, rollout
 
 
-steps = train_ppo.train(free, built.sft, built.data.prompts("gold", "proxy"), built.scorers, **ids)
+steps = ppo.train(free, built.sft, built.data.prompts("gold", "proxy"), built.scorers, **ids)
 demo.last("PPO, no penalty", keep(steps))
 samples = demo.compare(config, kept, built.scorers, built.data)  # the same held-out prompts and noise for all
 
@@ -109,7 +111,7 @@ for name, drawn in samples.items():
 # Counted within each text, but over all texts together: two equal texts must look less diverse than two different ones.
 
 # %% tags=["exercise"]
-from rlhf_lesson.evaluate import distinct
+from rlhf_lesson.study.evaluate import distinct
 
 # %% [markdown]
 # **Predict, then run.** Which of gold, judge and diversity turns round, and at which KL?

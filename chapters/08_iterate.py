@@ -12,7 +12,7 @@
 
 # %% tags=["setup"]
 import rlhf_lesson as rl
-from rlhf_lesson.checks import check, hint, solution, yours
+from rlhf_lesson.course.checks import check, hint, solution, yours
 
 rl.setup("08_iterate")
 
@@ -21,14 +21,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlhf_lesson import demo, evaluate, iterate, plots, raters, selection, train_ppo, train_reward
 from rlhf_lesson.bradley_terry import win_probability
-from rlhf_lesson.course import chain
-from rlhf_lesson.plots import Picture
+from rlhf_lesson.data import raters, selection
+from rlhf_lesson.study import demo, evaluate, iterate
+from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.train import ppo, reward_model
+from rlhf_lesson.view import plots
+from rlhf_lesson.view.plots import Picture
+from rlhf_lesson.view.results import measured
 from rlhf_lesson.widgets.dashboard import dashboard
-from rlhf_lesson.widgets.measured import measured
 
-built = chain()  # SFT policy, proxy and gold: trained once on a machine
+built = trained_chain()  # SFT policy, proxy and gold: trained once on a machine
 data, tokenizer, sft = built.data, built.data.tokenizer, built.sft
 pad_id, gold = tokenizer.pad_token_id, built.scorers["gold"]
 ids = {"pad_id": pad_id, "end_id": tokenizer.eos_token_id}
@@ -53,8 +56,8 @@ play = iterate.Config(
     labels=rl.scale(quick=64, full=128),
     held_out=rl.scale(quick=128, full=512),
     batch=32,
-    reward=train_reward.Config(epochs=1, learning_rate=2e-4),
-    ppo=train_ppo.Config(iterations=rl.scale(quick=12, full=40), batch=32, temperature=0.7, kl_coef=0.05),
+    reward=reward_model.Config(epochs=1, learning_rate=2e-4),
+    ppo=ppo.Config(iterations=rl.scale(quick=12, full=40), batch=32, temperature=0.7, kl_coef=0.05),
 )
 
 
@@ -66,7 +69,7 @@ def noted(steps, curve):
 
 
 first_path = []
-steps = train_ppo.train(play.ppo, sft, prompts, built.scorers, **ids)
+steps = ppo.train(play.ppo, sft, prompts, built.scorers, **ids)
 policy = demo.last("PPO, first round", noted(steps, first_path)).policy
 
 # %% [markdown]
@@ -124,7 +127,7 @@ Picture(figure, "Leads of proxy and gold in pairs of samples: crosses are pairs 
 # and the left side falls as $T$ grows, so it can be solved by halving an interval.
 
 # %% tags=["exercise"]
-from rlhf_lesson.raters import noise_temperature
+from rlhf_lesson.data.raters import noise_temperature
 
 # %% [markdown]
 # **Predict, then run.** How often does a single choice agree with the crowd: over all pairs, in the sixth of them that the
@@ -165,7 +168,7 @@ Picture(figure, "Agreement of single raters with the crowd rises with the distan
 
 # %%
 sentences = [rated.response for rated in data.rated("eval")]
-scores = train_reward.score(gold, sentences, pad_id=pad_id)
+scores = reward_model.score(gold, sentences, pad_id=pad_id)
 i, j = np.random.default_rng(0).integers(len(scores), size=(2, 10_000))
 temperature = noise_temperature((scores[i] - scores[j])[i != j], float(agrees.mean()))
 print(f"T = {in_points:.2f} rating points, or {temperature:.2f} of gold's units")
@@ -178,7 +181,7 @@ print(f"T = {in_points:.2f} rating points, or {temperature:.2f} of gold's units"
 # Draw from it, pair by pair. A rounded probability would be a rater who never errs.
 
 # %% tags=["exercise"]
-from rlhf_lesson.raters import label
+from rlhf_lesson.data.raters import label
 
 # %%
 label = yours("label")
@@ -204,7 +207,7 @@ print(f"on film sentences a rater is right in {agrees.mean():.1%}, on this polic
 # $$H(\bar p), \qquad H(p) = -p \log p - (1 - p) \log (1 - p).$$
 
 # %% tags=["exercise"]
-from rlhf_lesson.selection import choice_entropy
+from rlhf_lesson.data.selection import choice_entropy
 
 # %% [markdown]
 # **Dispute.** But a pair of equally good texts is a coin toss for everyone, for ever, and doubt is greatest just there.
@@ -215,13 +218,13 @@ from rlhf_lesson.selection import choice_entropy
 # This difference is the expected information gain about the member (BALD).
 
 # %% tags=["exercise"]
-from rlhf_lesson.selection import information_gain
+from rlhf_lesson.data.selection import information_gain
 
 # %% [markdown]
 # And then the pairs with the most of it:
 
 # %% tags=["exercise"]
-from rlhf_lesson.selection import most
+from rlhf_lesson.data.selection import most
 
 # %% [markdown]
 # Where do the members come from? Several reward models would be best and cost several trainings. The proxy was trained with
@@ -282,7 +285,7 @@ def ask(rows, key):
     both = jnp.asarray(truth[rows])
     first = label(both[:, 0], both[:, 1], key, temperature=temperature)
     ordered = (pool.rows[i] if left else pool.rows[i][::-1] for i, left in zip(rows, np.asarray(first), strict=True))
-    return [train_reward.Comparison(pair) for pair in ordered]
+    return [reward_model.Comparison(pair) for pair in ordered]
 
 
 human = data.comparisons(data.choices(demo.Config().pairs, "proxy", seed=data.seed))
@@ -293,7 +296,7 @@ replay = rl.scale(quick=128, full=512)
 def teach(name, new):
     """The proxy's trunk, trained on old and new comparisons, and normalised as the proxy was."""
     old = shuffled[: replay + play.repeats * (play.labels - len(new))]
-    steps = train_reward.train(play.reward, built.scorers["proxy"].trunk, old + play.repeats * new, pad_id=pad_id)
+    steps = reward_model.train(play.reward, built.scorers["proxy"].trunk, old + play.repeats * new, pad_id=pad_id)
     model = demo.last(f"reward, {name}", steps).model
     return iterate.normalised_on(model, sft, prompts, jax.random.key(13), tokenizer, play)
 
@@ -307,7 +310,7 @@ proxies = {"old proxy": built.scorers["proxy"], **{name: teach(name, new) for na
 own = fresh["first policy"]
 texts = [row for pair in own.rows for row in pair]
 accuracy = {
-    name: iterate.agreement_with_gold(train_reward.score(m, texts, pad_id=pad_id).reshape(-1, 2), own.scores["gold"])
+    name: iterate.agreement_with_gold(reward_model.score(m, texts, pad_id=pad_id).reshape(-1, 2), own.scores["gold"])
     for name, m in proxies.items()
 }
 for name, share in accuracy.items():
@@ -336,7 +339,7 @@ print(f"one standard error is {np.sqrt(0.2 * 0.8 / len(own.rows)):.1%}; all judg
 # %%
 second_path = []
 scorers = {"proxy": proxies["dispute"], "gold": gold}
-steps = train_ppo.train(play.ppo, sft, prompts, scorers, **ids)
+steps = ppo.train(play.ppo, sft, prompts, scorers, **ids)
 live = dashboard(noted(steps, second_path), title="PPO, second round")
 live
 

@@ -13,7 +13,7 @@
 
 # %% tags=["setup"]
 import rlhf_lesson as rl
-from rlhf_lesson.checks import check, hint, solution, yours
+from rlhf_lesson.course.checks import check, hint, solution, yours
 
 rl.setup("09_beyond_ppo")
 
@@ -23,17 +23,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from rlhf_lesson import demo, evaluate, plots, raters, train_dpo, train_grpo
 from rlhf_lesson.bradley_terry import win_probability
-from rlhf_lesson.course import chain
-from rlhf_lesson.diagnose import check_first_margin
+from rlhf_lesson.data import raters
 from rlhf_lesson.kl import exact_kl, tilted_policy
-from rlhf_lesson.plots import Picture
-from rlhf_lesson.rollout import Prompts
+from rlhf_lesson.study import demo, evaluate
+from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.train import dpo, grpo
+from rlhf_lesson.train.diagnose import check_first_margin
+from rlhf_lesson.train.rollout import Prompts
+from rlhf_lesson.view import plots
+from rlhf_lesson.view.plots import Picture
+from rlhf_lesson.view.results import measured
 from rlhf_lesson.widgets.frontier import frontier
-from rlhf_lesson.widgets.measured import measured
 
-built = chain()  # SFT policy, proxy and gold: trained once on a machine
+built = trained_chain()  # SFT policy, proxy and gold: trained once on a machine
 sft, tokenizer = built.sft, built.data.tokenizer
 ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
 prompts, held_out = built.data.prompts("gold", "proxy"), demo.held_out_prompts(built.data, 64)
@@ -139,7 +142,7 @@ key, noise = jax.random.split(jax.random.key(9))
 twice = draw(sft, evaluate.repeat_prompts(asked, 2), key)
 scores = jnp.asarray(twice.scores["proxy"]).reshape(-1, 2)
 wins = np.asarray(raters.label(scores[:, 0], scores[:, 1], noise, temperature=1.0))
-choices = train_dpo.sampled_choices(asked, twice.tokens, twice.mask, wins)
+choices = dpo.sampled_choices(asked, twice.tokens, twice.mask, wins)
 train_pairs, unseen = choices[:-64], choices[-64:]
 print(len(train_pairs), "pairs to learn from;", tokenizer.decode(train_pairs[0].prompt[1:]), "...")
 print("  chosen:  ", tokenizer.decode(train_pairs[0].chosen))
@@ -150,7 +153,7 @@ print("  rejected:", tokenizer.decode(train_pairs[0].rejected))
 # will it rise?
 
 # %%
-settings = train_dpo.Config(epochs=2, learning_rate=3e-4, kl_coef=0.1, temperature=sampling["temperature"])
+settings = dpo.Config(epochs=2, learning_rate=3e-4, kl_coef=0.1, temperature=sampling["temperature"])
 look = jax.random.key(2)  # the same noise for every policy that is measured
 
 
@@ -165,7 +168,7 @@ paths, curve, trained = {"DPO": [start]}, [], {}
 
 
 def dpo_steps():
-    for state, row in train_dpo.train(settings, sft, train_pairs, pad_id=ids["pad_id"], dpo_loss=dpo_loss):
+    for state, row in dpo.train(settings, sft, train_pairs, pad_id=ids["pad_id"], dpo_loss=dpo_loss):
         curve.append(row)
         if row["step"] % max(1, row["steps"] // 4) == 0 or row["step"] == row["steps"]:
             paths["DPO"].append(point(state.policy))
@@ -177,7 +180,7 @@ print(f"first loss {curve[0]['loss']:.4f}, log 2 is {np.log(2):.4f}")
 
 # %%
 how = {"pad_id": ids["pad_id"], "temperature": sampling["temperature"]}
-moved = train_dpo.all_logprobs(trained["DPO"], train_pairs, **how) - train_dpo.all_logprobs(sft, train_pairs, **how)
+moved = dpo.all_logprobs(trained["DPO"], train_pairs, **how) - dpo.all_logprobs(sft, train_pairs, **how)
 for name, change in zip(("chosen", "rejected"), moved.T, strict=True):
     print(f"{name:<8} responses: {change.mean():+.2f} nats on average, likelier than before: {(change > 0).mean():.0%}")
 
@@ -212,7 +215,7 @@ Picture(
 # The implicit reward can be used like any reward model: on pairs that it has not seen, does it prefer what was chosen?
 
 # %%
-margins = train_dpo.implicit_margins(trained["DPO"], sft, unseen, kl_coef=settings.kl_coef, **how)
+margins = dpo.implicit_margins(trained["DPO"], sft, unseen, kl_coef=settings.kl_coef, **how)
 agree = float(np.mean(margins > 0))
 chance = np.asarray(win_probability(scores[:, 0], scores[:, 1]))
 best = float(np.mean(np.maximum(chance, 1 - chance)))
@@ -227,9 +230,9 @@ print(f"the proxy itself, which drew the labels, can be right on {best:.0%}: the
 # must be 0 and the loss $\log 2$. Three ways to get it wrong, none of which raises an error by itself:
 
 # %%
-right_one = train_dpo.all_logprobs(sft, unseen, **how)
-half_way = train_dpo.all_logprobs(trained["DPO"], unseen, **how)
-hot = train_dpo.all_logprobs(sft, unseen, **{**how, "temperature": 1.0})
+right_one = dpo.all_logprobs(sft, unseen, **how)
+half_way = dpo.all_logprobs(trained["DPO"], unseen, **how)
+hot = dpo.all_logprobs(sft, unseen, **{**how, "temperature": 1.0})
 lengths = np.array([[len(c.chosen), len(c.rejected)] for c in unseen])
 cases = {
     "as it should be": (right_one, right_one),
@@ -365,7 +368,7 @@ Picture(
 
 # %% [markdown]
 # With a negative advantage, the longer answer gets off more lightly: *wrong answers grow*. With a positive one short answers are
-# favoured. `train_grpo` takes the mean over all tokens of the mini-batch, which has no such preference.
+# favoured. `grpo` takes the mean over all tokens of the mini-batch, which has no such preference.
 #
 # ### Pitfall: where the KL stands
 #
@@ -380,7 +383,7 @@ Picture(
 
 # %%
 group = 4
-steps_of = train_grpo.Config(
+steps_of = grpo.Config(
     iterations=rl.scale(quick=16, full=48),
     prompts=batch // group,
     group=group,
@@ -390,15 +393,15 @@ steps_of = train_grpo.Config(
     **sampling,
 )
 equations = {
-    "RLOO": train_grpo.RLOO._replace(advantages=leave_one_out),
-    "GRPO": train_grpo.GRPO._replace(advantages=group_advantages),
+    "RLOO": grpo.RLOO._replace(advantages=leave_one_out),
+    "GRPO": grpo.GRPO._replace(advantages=group_advantages),
 }
 silent = {}
 
 
 # %%
 def measured_steps(name):
-    runs = train_grpo.train(steps_of, sft, prompts, built.scorers, equations=equations[name], **ids)
+    runs = grpo.train(steps_of, sft, prompts, built.scorers, equations=equations[name], **ids)
     for state, row, rollout in runs:
         silent.setdefault(name, []).append(row["silent_groups"])
         if row["step"] % (row["steps"] // 4) == 0:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from rlhf_lesson.batches import WIDTHS
+from rlhf_lesson.data.batches import WIDTHS
 
 
 # exercise: masked_mean

@@ -7,7 +7,6 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-
 from rlhf_lesson.checks import check
 from rlhf_lesson.specs import EXERCISES
 

@@ -4,7 +4,7 @@ Importing the package loads nothing heavy: import the module you need, for examp
 begins with `import rlhf_lesson as rl` and `rl.setup()`.
 """
 
-from rlhf_lesson.setup import scale, setup
+from rlhf_lesson.course.setup import scale, setup
 
 __all__ = ["scale", "setup"]
 __version__ = "0.1.0"

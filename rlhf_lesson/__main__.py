@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from rlhf_lesson import demo, pretrain, train_ppo, train_reward, train_sft
-from rlhf_lesson.pretrained import BASE
+from rlhf_lesson.models.pretrained import BASE
+from rlhf_lesson.study import demo, pretrain
+from rlhf_lesson.train import ppo, reward_model, sft
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class SFT(Stage):
 
     every: int = 20
     base: Path = BASE  # folder of the language model to start from, such as the one that `pretrain` made
-    config: Annotated[train_sft.Config, tyro.conf.arg(name="")] = field(default_factory=train_sft.Config)
+    config: Annotated[sft.Config, tyro.conf.arg(name="")] = field(default_factory=sft.Config)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Reward(Stage):
     base: Path = BASE  # folder of the language model to start from
     gold: bool = False  # all ratings of the gold split instead of pairs
     pairs: int = 8000  # human choices
-    config: Annotated[train_reward.Config, tyro.conf.arg(name="")] = field(default_factory=train_reward.Config)
+    config: Annotated[reward_model.Config, tyro.conf.arg(name="")] = field(default_factory=reward_model.Config)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class PPO(Stage):
     policy: Path = Path("demo/models/sft")
     proxy: Path = Path("demo/models/proxy")  # the reward that is optimised
     gold: Path = Path("demo/models/gold")  # only watched
-    config: Annotated[train_ppo.Config, tyro.conf.arg(name="")] = field(default_factory=train_ppo.Config)
+    config: Annotated[ppo.Config, tyro.conf.arg(name="")] = field(default_factory=ppo.Config)
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,18 @@ from dataclasses import asdict
 
 import jax
 
-from rlhf_lesson import demo as chain
-from rlhf_lesson import evaluate, feedback, train_ppo, train_reward, train_sft
-from rlhf_lesson import pretrain as base_model
-from rlhf_lesson.checkpoint import save_model
-from rlhf_lesson.judge import vader_score
-from rlhf_lesson.model import GPT2, ScalarModel
-from rlhf_lesson.pretrained import load_base
-from rlhf_lesson.runs import run
+from rlhf_lesson.data import feedback
+from rlhf_lesson.models.checkpoint import save_model
+from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.models.pretrained import load_base
+from rlhf_lesson.models.vader import vader_score
+from rlhf_lesson.study import demo as chain
+from rlhf_lesson.study import evaluate
+from rlhf_lesson.study import pretrain as base_model
+from rlhf_lesson.train import ppo as ppo_loop
+from rlhf_lesson.train import reward_model
+from rlhf_lesson.train import sft as sft_loop
+from rlhf_lesson.train.runs import run
 
 
 def demo(command) -> None:
@@ -32,7 +36,7 @@ def data(command) -> dict:
 
 def course(command) -> dict:
     """Trains the chapters' models if they are not there yet."""
-    from rlhf_lesson import course as models
+    from rlhf_lesson.study import chain as models
 
     models.chain()
     return {"folder": str(models.folder(chain.Config()))}
@@ -40,8 +44,8 @@ def course(command) -> dict:
 
 def grade(command) -> None:
     """Marks a class; the exit code says how it went (see Grade)."""
+    from rlhf_lesson.course.specs import EXERCISES
     from rlhf_lesson.grading.run import course_key, grade
-    from rlhf_lesson.specs import EXERCISES
 
     options = dict(jobs=command.jobs, only=command.only, regrade=command.regrade, seconds=command.seconds)
     options |= dict(chapters=command.chapters, unsafe=command.unsafe)
@@ -58,7 +62,7 @@ def gradescope(command) -> dict:
 
 
 def page(command) -> dict:
-    from rlhf_lesson.page import write
+    from rlhf_lesson.widgets.page import write
 
     return write(command.out)
 
@@ -109,10 +113,10 @@ def sft(command) -> dict:
     base, tokenizer = _policy(command.base)
     data, pad_id = chain.Data(tokenizer, 0), tokenizer.pad_token_id
     examples = data.sft("gold", "proxy")
-    steps = lambda state: train_sft.train(command.config, base, examples, pad_id=pad_id, state=state)  # noqa: E731
+    steps = lambda state: sft_loop.train(command.config, base, examples, pad_id=pad_id, state=state)  # noqa: E731
     model = _drive(command, "sft", steps).model
     return _finish(
-        command, model, tokenizer, {"val_loss": train_sft.validation_loss(model, data.sft("eval"), pad_id=pad_id)}
+        command, model, tokenizer, {"val_loss": sft_loop.validation_loss(model, data.sft("eval"), pad_id=pad_id)}
     )
 
 
@@ -120,13 +124,13 @@ def reward(command) -> dict:
     base, tokenizer = _policy(command.base)
     data, pad_id = chain.Data(tokenizer, 0), tokenizer.pad_token_id
     if command.gold:
-        examples, objective = data.rated("gold"), train_reward.rating_objective
+        examples, objective = data.rated("gold"), reward_model.rating_objective
     else:
         pairs = data.choices(command.pairs, "proxy", seed=command.config.seed)
-        examples, objective = data.comparisons(pairs), train_reward.bradley_terry_objective
+        examples, objective = data.comparisons(pairs), reward_model.bradley_terry_objective
     how = dict(pad_id=pad_id, objective=objective)
     model = _drive(
-        command, "reward", lambda state: train_reward.train(command.config, base, examples, state=state, **how)
+        command, "reward", lambda state: reward_model.train(command.config, base, examples, state=state, **how)
     ).model
     held_out = data.choices(4000, "eval", seed=1000)
     results = {
@@ -142,7 +146,7 @@ def ppo(command) -> dict:
     data = chain.Data(tokenizer, 0)
     ids = dict(pad_id=tokenizer.pad_token_id, end_id=tokenizer.eos_token_id)
     prompts = data.prompts("gold", "proxy")
-    steps = lambda state: train_ppo.train(  # noqa: E731
+    steps = lambda state: ppo_loop.train(  # noqa: E731
         command.config, policy, prompts, scorers, critic=scorers["proxy"], state=state, **ids
     )
     tuned = _drive(command, "ppo", steps).policy
@@ -174,7 +178,7 @@ def bestofn(command) -> dict:
         evaluate.repeat_prompts(prompts, command.pool),
         jax.random.key(command.seed),
         tokenizer,
-        response=train_ppo.Config().response,
+        response=ppo_loop.Config().response,
         text_scorers={"judge": vader_score},
     )
     return {"bestofn": evaluate.best_of_n_curve(pool, command.pool, chain.powers_of_two(command.pool))}

@@ -1,6 +1,6 @@
 """How gold reward bends as a policy is optimised against a proxy: the two published curves, their fits and their peaks.
 
-Leaves out making the points (see `evaluate.best_of_n_curve` and `train_ppo`) and drawing them.
+Leaves out making the points (see `evaluate.best_of_n_curve` and `ppo`) and drawing them.
 """
 
 from collections.abc import Callable, Mapping

@@ -11,17 +11,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from rlhf_lesson import feedback, pretrain, train_ppo, train_reward, train_sft
 from rlhf_lesson.__main__ import main
-from rlhf_lesson.checkpoint import load_model
-from rlhf_lesson.runs import read_metrics
+from rlhf_lesson.data import feedback
+from rlhf_lesson.models.checkpoint import load_model
+from rlhf_lesson.study import pretrain
+from rlhf_lesson.train import ppo, reward_model, sft
+from rlhf_lesson.train.runs import read_metrics
 
 SETS = (feedback.MOVIES, feedback.AMAZON, feedback.NYT, feedback.TWEETS)
 LOOPS = {  # command -> the loop that it runs, and where the command finds it
     "pretrain": (pretrain, "train"),
-    "sft": (train_sft, "train"),
-    "reward": (train_reward, "train"),
-    "ppo": (train_ppo, "train"),
+    "sft": (sft, "train"),
+    "reward": (reward_model, "train"),
+    "ppo": (ppo, "train"),
 }
 
 

@@ -5,11 +5,10 @@ import re
 import shutil
 import subprocess
 import tomllib
-from pathlib import Path
 
 import pytest
+from project import ROOT
 
-ROOT = Path(__file__).parent.parent
 OWNED = ("jupyterlab", "jax", "flax", "optax", "ipywidgets", "matplotlib", "transformers")
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 

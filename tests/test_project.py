@@ -1,15 +1,12 @@
 """The project's files agree with each other, and say nothing of any one machine."""
 
-import importlib.util
 import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parent.parent
+from project import ROOT, script
 
 
 def tracked_texts():
@@ -22,10 +19,7 @@ def tracked_texts():
 
 
 def test_the_conda_file_is_what_pyproject_says():
-    spec = importlib.util.spec_from_file_location("sync_env", ROOT / "tools" / "sync_env.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert (ROOT / "environment.yml").read_text() == module.environment(), "run `make env`"
+    assert (ROOT / "environment.yml").read_text() == script("tools/sync_env.py").environment(), "run `make env`"
 
 
 def test_an_installation_has_every_package_and_the_results_that_chapters_show():
@@ -39,10 +33,7 @@ def test_an_installation_has_every_package_and_the_results_that_chapters_show():
 
 @pytest.mark.parametrize("name", ["README.md", "docs/instructors.md"])
 def test_the_numbers_of_readme_and_docs_are_those_of_the_results_files(name):
-    spec = importlib.util.spec_from_file_location("sync_readme", ROOT / "tools" / "sync_readme.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert (ROOT / name).read_text() == module.synced(name), "run `python tools/sync_readme.py`"
+    assert (ROOT / name).read_text() == script("tools/sync_readme.py").synced(name), "run `python tools/sync_readme.py`"
 
 
 def test_no_registry_host_and_no_machine_path_stands_in_the_tree():
@@ -54,7 +45,7 @@ def test_no_registry_host_and_no_machine_path_stands_in_the_tree():
 
 
 def test_importing_the_package_loads_neither_torch_nor_transformers():
-    code = "import sys, rlhf_lesson, rlhf_lesson.train_ppo; print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    code = "import sys, rlhf_lesson, rlhf_lesson.train.ppo; print([m for m in ('torch', 'transformers') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -2,10 +2,10 @@
 
 from flax import nnx
 
-from rlhf_lesson import demo
-from rlhf_lesson.model import GPT2, ModelConfig, ScalarModel
-from rlhf_lesson.pretrained import BASE
-from rlhf_lesson.tokenizer import load_tokenizer
+from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, ScalarModel
+from rlhf_lesson.models.pretrained import BASE
+from rlhf_lesson.models.tokenizer import load_tokenizer
+from rlhf_lesson.study import demo
 
 
 def chain() -> demo.Chain:

@@ -20,7 +20,7 @@ import jupytext
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from rlhf_lesson.specs import EXERCISES
+from rlhf_lesson.course.specs import EXERCISES
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -140,7 +140,7 @@ def import_block(needed: Iterable[Name]) -> str:
 def heading(name: str) -> str:
     """The comment above an exercise; the grader finds the cell by its first line."""
     if name not in EXERCISES:
-        raise ValueError(f"{name} is an exercise and has no spec: write it in rlhf_lesson/specs/")
+        raise ValueError(f"{name} is an exercise and has no spec: write it in rlhf_lesson/course/specs/")
     e = EXERCISES[name]
     return f"# exercise: {name}\n# {e.minutes} minutes, difficulty {e.difficulty} of 3, {e.points} points"
 

@@ -6,8 +6,8 @@ Leaves out right answers: tests/test_specs.py tries those, and finds this table 
 import re
 from pathlib import Path
 
-from rlhf_lesson.exercise import Exercise, examine
-from rlhf_lesson.specs import EXERCISES
+from rlhf_lesson.course.exercise import Exercise, examine
+from rlhf_lesson.course.specs import EXERCISES
 
 DOC = Path(__file__).resolve().parent.parent / "docs" / "wrong_answers.md"
 ABOUT = """# Wrong answers, and what `check` says of them

@@ -10,10 +10,10 @@ import sys
 import zipfile
 from pathlib import Path
 
-from rlhf_lesson.checkpoint import write_atomically
+from rlhf_lesson.course.specs import EXERCISES
+from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.grading import intake, outputs, run
 from rlhf_lesson.grading.library import ROOT
-from rlhf_lesson.specs import EXERCISES
 
 SETUP = """#!/usr/bin/env bash
 # Runs once, when Gradescope builds the container.

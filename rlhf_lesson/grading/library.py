@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from rlhf_lesson.exercise import Exercise
+from rlhf_lesson.course.exercise import Exercise
+from rlhf_lesson.wings import EQUATIONS, FOR_ANSWERS, wing
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUND = "arrays logprobs kl rewards advantages losses bradley_terry agreement".split()
-NEVER = {"specs", "exercise", "checks", "grading", "widgets", "__main__", "commands", "demo"}
 STUB = 'def {name}(*args, **kwargs):\n    raise NotImplementedError("{name} is what this exercise asks for, or a later one")\n'
 
 
@@ -38,7 +37,7 @@ def modules(start: set[str]) -> set[str]:
     found, queue = set(), list(start)
     while queue:
         module = queue.pop()
-        if module in found or module.split(".")[1] in NEVER or source(module) is None:
+        if module in found or wing(module) not in FOR_ANSWERS or source(module) is None:
             continue
         found.add(module)
         for node in ast.walk(source(module)[1]):
@@ -75,6 +74,6 @@ def for_exercise(exercises: Mapping[str, Exercise], name: str) -> dict:
     order = list(exercises)
     earlier = {n: home(exercises[n]) for n in order[: order.index(name)]}
     asked = set(order[order.index(name) :])
-    start = {f"rlhf_lesson.{m}" for m in GROUND} | {home(e) for e in exercises.values() if home(e)}
+    start = {f"rlhf_lesson.{m}" for m in EQUATIONS} | {home(e) for e in exercises.values() if home(e)}
     library = {module: without(module, asked) for module in sorted(modules(start))}
     return {"library": library, "earlier": {n: m for n, m in earlier.items() if m}}

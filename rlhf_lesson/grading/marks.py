@@ -1,6 +1,6 @@
 """Points and the closed list of failures: from the outcomes of hidden cases to one exercise's mark.
 
-Leaves out running anything (judge.py) and what a student reads (outputs.py).
+Leaves out running anything (marking.py) and what a student reads (outputs.py).
 
 Points: an exercise's points are shared equally by its properties; a property counts if every hidden case of it holds.
 One whose expected answer never changes ("an empty mask gives 0") counts only beside one whose answer does, or a
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rlhf_lesson.exercise import Exercise, Failure, compare
+from rlhf_lesson.course.exercise import Exercise, Failure, compare
 
 HIDDEN = 2  # fresh cases a property
 FAILURES = (

@@ -19,12 +19,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from rlhf_lesson.checkpoint import write_atomically
-from rlhf_lesson.exercise import Exercise
+from rlhf_lesson.course.exercise import Exercise
+from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.grading import intake, outputs
-from rlhf_lesson.grading.cells import GraderError, Zygote
-from rlhf_lesson.grading.judge import SUITE, Judge, fingerprint, ready, seed
+from rlhf_lesson.grading.marking import SUITE, Judge, fingerprint, ready, seed
 from rlhf_lesson.grading.marks import SENTENCES, Mark
+from rlhf_lesson.grading.workers import GraderError, Zygote
 
 ALL_GRADED, OPEN_MARKS, NO_SANDBOX, INTERRUPTED = 0, 3, 4, 130  # exit codes; 1 is bad input, 2 a wrong option
 

@@ -3,5 +3,5 @@
 Leaves out equations of its own: each widget's numbers equal a library function's, and a test says so.
 
 A widget NAME is static/NAME.js, which default-exports {render({model, el}), maths}, and a subclass of `look.Widget` in NAME.py
-whose `state()` is plain JSON. That is all that page.py needs to show it without a kernel.
+whose `state()` is plain JSON. That is all that widgets/page.py needs to show it without a kernel.
 """

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import traitlets
 
-from rlhf_lesson import kl, plots
+from rlhf_lesson import kl
+from rlhf_lesson.view import plots
 from rlhf_lesson.widgets.look import Widget, css, esm
 
 

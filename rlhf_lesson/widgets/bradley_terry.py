@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import traitlets
 
-from rlhf_lesson import bradley_terry, losses, plots
+from rlhf_lesson import bradley_terry, losses
+from rlhf_lesson.view import plots
 from rlhf_lesson.widgets.look import Widget, css, esm
 
 

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import traitlets
 
-from rlhf_lesson import losses, plots
+from rlhf_lesson import losses
+from rlhf_lesson.view import plots
 from rlhf_lesson.widgets.look import Widget, css, esm
 
 

@@ -1,6 +1,6 @@
 """A training loop in the background, with curves, samples of the policy, time left, pause and stop; as text without widgets.
 
-Leaves out the loop: anything that yields (state, metrics, ...) will do. Leaves out files too: runs.py logs and checkpoints.
+Leaves out the loop: anything that yields (state, metrics, ...) will do. Leaves out files too: train/runs.py logs and checkpoints.
 """
 
 import threading
@@ -13,7 +13,7 @@ import traitlets
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
-from rlhf_lesson import plots
+from rlhf_lesson.view import plots
 from rlhf_lesson.widgets import look
 
 PANELS: Mapping[
@@ -157,8 +157,8 @@ def sampler(prompt: str, tokenizer, key, *, response: int = 24, temperature: flo
       temperature: of sampling.
       count: answers.
     """
-    from rlhf_lesson.generate import generate
-    from rlhf_lesson.tokenizer import decode, encode
+    from rlhf_lesson.models.generate import generate
+    from rlhf_lesson.models.tokenizer import decode, encode
 
     ids = [tokenizer.bos_token_id, *encode(tokenizer, [prompt])[0]]
     tokens = np.tile(np.asarray(ids, np.int32), (count, 1))
@@ -348,7 +348,7 @@ class AsText(Background):
 def dashboard(steps: Iterable[tuple], **options) -> "Dashboard | AsText":
     """Runs a loop behind a live dashboard; both kinds have `start()`, `pause()`, `stop()`, `result()` and `rows`.
 
-        live = dashboard(train_ppo.train(config, policy, prompts, scorers, **ids), sample=sampler("the film", tokenizer, key))
+        live = dashboard(ppo.train(config, policy, prompts, scorers, **ids), sample=sampler("the film", tokenizer, key))
         live            # shows it: press start, or call live.start()
         policy = live.result().policy   # in a later cell: waits for the end
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import traitlets
 from matplotlib.figure import Figure
 
-from rlhf_lesson import plots
+from rlhf_lesson.view import plots
+from rlhf_lesson.view.results import measured
 from rlhf_lesson.widgets import look
-from rlhf_lesson.widgets.measured import measured
 
 LOOKS = {  # (colour of the look, dash, marker): one scorer is shown at a time, so its colours are free for methods
     "PPO": ("policy", "", "D"),

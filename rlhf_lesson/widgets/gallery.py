@@ -1,6 +1,6 @@
 """The hacking gallery of chapter 07: curves and samples of broken runs, a diagnosis to pick, and the library's own answer.
 
-Leaves out the mistakes (gallery.py of the package plants them) and the runs (benchmarks/gallery.py made them).
+Leaves out the mistakes (study/gallery.py of the package plants them) and the runs (benchmarks/gallery.py made them).
 """
 
 import math
@@ -11,9 +11,9 @@ from pathlib import Path
 import traitlets
 from matplotlib.figure import Figure
 
-from rlhf_lesson import plots
+from rlhf_lesson.view import plots
+from rlhf_lesson.view.results import measured
 from rlhf_lesson.widgets import look
-from rlhf_lesson.widgets.measured import measured
 
 HEALTHY = "healthy"
 PANELS: Mapping[str, tuple[str, ...]] = {
@@ -116,4 +116,4 @@ def gallery(file: Path | str | None = None, *, seed: int = 0) -> Gallery:
       file: another results file of the same form.
       seed: of the order of the runs.
     """
-    return Gallery(measured("gallery", file, made_by="gallery.py"), seed=seed)
+    return Gallery(measured("gallery", file, made_by="study/gallery.py"), seed=seed)

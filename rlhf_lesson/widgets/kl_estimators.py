@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import traitlets
 
-from rlhf_lesson import kl, plots
+from rlhf_lesson import kl
+from rlhf_lesson.view import plots
 from rlhf_lesson.widgets.look import Widget, css, esm
 
 REF_LOGITS = [1.6, 1.2, 0.8, 0.4, 0.0, -0.6, -1.4, -2.6]  # from a common token to a rare one

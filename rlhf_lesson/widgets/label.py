@@ -1,6 +1,6 @@
 """The labelling app: two snippets side by side, a key for each decision, and every label on disk before the next pair appears.
 
-Leaves out the file and its statistics (labels.py); without widgets `label()` gives the same session for `decide("A")` by hand.
+Leaves out the file and its statistics (data/labels.py); without widgets `label()` gives the same session for `decide("A")` by hand.
 """
 
 import math
@@ -13,8 +13,9 @@ from pathlib import Path
 import traitlets
 from matplotlib.figure import Figure
 
-from rlhf_lesson import feedback, label_agreement, labels, plots
-from rlhf_lesson.labels import Labelling, Question
+from rlhf_lesson.data import feedback, label_agreement, labels
+from rlhf_lesson.data.labels import Labelling, Question
+from rlhf_lesson.view import plots
 from rlhf_lesson.widgets import look
 
 ASK = "Which of the two speaks better of its film?"

@@ -12,7 +12,7 @@ import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
-from rlhf_lesson import plots
+from rlhf_lesson.view import plots
 
 try:
     import anywidget

@@ -9,11 +9,11 @@ import numpy as np
 import traitlets
 from jaxtyping import Array, Bool, Float, Int
 
-from rlhf_lesson import plots
-from rlhf_lesson.generate import keep_top_k, keep_top_p
-from rlhf_lesson.model import GPT2
-from rlhf_lesson.pretrained import load_base
-from rlhf_lesson.tokenizer import encode
+from rlhf_lesson.models.generate import keep_top_k, keep_top_p
+from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.models.pretrained import load_base
+from rlhf_lesson.models.tokenizer import encode
+from rlhf_lesson.view import plots
 from rlhf_lesson.widgets.look import Widget, css, esm, plain
 
 WIDTH = 64  # tokens of the text that the model reads: one width, so one compilation

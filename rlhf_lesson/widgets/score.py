@@ -1,6 +1,6 @@
 """The score explorer: type a text, see what proxy, gold and judge make of it, and which words they react to.
 
-Leaves out what training did to the scorers; the course's models come from `course.chain()`.
+Leaves out what training did to the scorers; the course's models come from `trained_chain()`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import traitlets
 
-from rlhf_lesson import course, feedback, plots
-from rlhf_lesson.judge import vader_score
-from rlhf_lesson.model import ScalarModel
-from rlhf_lesson.prompts import whole
-from rlhf_lesson.train_reward import score
+from rlhf_lesson.data import feedback
+from rlhf_lesson.data.snippets import whole
+from rlhf_lesson.models.gpt2 import ScalarModel
+from rlhf_lesson.models.vader import vader_score
+from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.train.reward_model import score
+from rlhf_lesson.view import plots
 from rlhf_lesson.widgets.look import Widget, css, esm
 
 Scorer = Callable[[Sequence[str]], np.ndarray]
@@ -51,7 +53,7 @@ def judge_scorer(texts: Sequence[str]) -> np.ndarray:
 
 def course_scorers() -> dict[str, Scorer]:
     """Proxy, gold and judge of the course."""
-    chain = course.chain()
+    chain = trained_chain()
     models = {name: reward_scorer(model, chain.data.tokenizer) for name, model in chain.scorers.items()}
     return {"proxy": models["proxy"], "gold": models["gold"], "judge": judge_scorer}
 

@@ -1,6 +1,6 @@
 """The KL-against-reward simulator: a pool of real responses re-weighted in closed form, best-of-n, measured PPO, and PPO live.
 
-Leaves out the equations (pool.py has them for Python, static/simulator.js their twin for the browser) and making the pool.
+Leaves out the equations (study/pool.py has them for Python, static/simulator.js their twin for the browser) and making the pool.
 """
 
 import json
@@ -14,13 +14,16 @@ import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
-from rlhf_lesson import course, demo, evaluate, plots, pool, train_ppo
-from rlhf_lesson.judge import vader_score
-from rlhf_lesson.model import GPT2, ScalarModel
-from rlhf_lesson.pool import Point, Proxy
-from rlhf_lesson.pretrained import load_base
-from rlhf_lesson.rollout import Prompts
-from rlhf_lesson.tokenizer import decode
+from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.models.pretrained import load_base
+from rlhf_lesson.models.tokenizer import decode
+from rlhf_lesson.models.vader import vader_score
+from rlhf_lesson.study import demo, evaluate, pool
+from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.study.pool import Point, Proxy
+from rlhf_lesson.train import ppo as ppo_loop
+from rlhf_lesson.train.rollout import Prompts
+from rlhf_lesson.view import plots
 from rlhf_lesson.widgets import look
 from rlhf_lesson.widgets.dashboard import Background
 
@@ -41,8 +44,8 @@ def few_prompts(data: demo.Data, count: int = PROMPTS) -> Prompts:
     return Prompts(*(x[sorted(rows)[:count]] for x in prompts))
 
 
-def settings(**changes) -> train_ppo.Config:
-    """PPO as in the demo, with the pool's way of sampling; `changes` are fields of `train_ppo.Config`."""
+def settings(**changes) -> ppo_loop.Config:
+    """PPO as in the demo, with the pool's way of sampling; `changes` are fields of `ppo.Config`."""
     return replace(demo.Config().ppo, **SAMPLING, **changes)
 
 
@@ -70,8 +73,8 @@ def trained_proxy(chain: demo.Chain, wanted: Proxy) -> Iterator[tuple[ScalarMode
 
 
 def ppo_path(
-    ppo: train_ppo.Config, chain: demo.Chain, proxy: ScalarModel, *, every: int
-) -> Iterator[tuple[train_ppo.State, dict]]:
+    ppo: ppo_loop.Config, chain: demo.Chain, proxy: ScalarModel, *, every: int
+) -> Iterator[tuple[ppo_loop.State, dict]]:
     """PPO against a proxy; every few iterations, and at both ends, the row holds the `measure` of the policy.
 
     The seeds of the measurements differ from run to run and from step to step, so that no luck is shared.
@@ -84,7 +87,7 @@ def ppo_path(
     """
     tokenizer, scorers = chain.data.tokenizer, {"proxy": proxy, "gold": chain.scorers["gold"]}
     ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
-    for state, metrics, _ in train_ppo.train(ppo, chain.sft, chain.data.prompts("gold", "proxy"), scorers, **ids):
+    for state, metrics, _ in ppo_loop.train(ppo, chain.sft, chain.data.prompts("gold", "proxy"), scorers, **ids):
         step = metrics["step"]
         row = {"step": step, "steps": ppo.iterations}
         if step == 1 or step % every == 0 or step == ppo.iterations:
@@ -151,7 +154,7 @@ class Simulator(look.Widget):
     progress = traitlets.Dict().tag(sync=True)  # of the live run: {"status", "doing", "step", "steps", "left", "error"}
     can_train = traitlets.Bool(True).tag(sync=True)  # False where there is no Python
 
-    def __init__(self, *, iterations: int = 40, chain: Callable[[], demo.Chain] = course.chain, **traits):
+    def __init__(self, *, iterations: int = 40, chain: Callable[[], demo.Chain] = trained_chain, **traits):
         self.iterations, self.loop, self._chain, self._pool = iterations, None, chain, pool.load()
         runs = [run._asdict() for run in load_runs()]
         super().__init__(packed=self._pool.content, runs=runs, progress={"status": "ready"}, **traits)

@@ -54,7 +54,7 @@ ATTACKS: dict[str, tuple[str, set[str]]] = {
     ),
     "patches pytest": (top("import sys, types\nsys.modules['pytest'] = types.ModuleType('pytest')"), VALUE),
     "patches the comparison": (
-        top("try:\n    import rlhf_lesson.exercise as e\n    e.compare = lambda *a, **k: None\nexcept ImportError:\n    pass"),
+        top("try:\n    import rlhf_lesson.course.exercise as e\n    e.compare = lambda *a, **k: None\nexcept ImportError:\n    pass"),
         VALUE,
     ),
     "patches the frames": (
@@ -102,7 +102,7 @@ ATTACKS: dict[str, tuple[str, set[str]]] = {
     # reading what is not theirs
     "imports the solution": (body("from rlhf_lesson.arrays import masked_mean as f\nreturn f(values, mask)"), {"missing"}),
     "imports the specs": (
-        body("from rlhf_lesson.specs import EXERCISES\nreturn EXERCISES['masked_mean'].reference(values, mask)"),
+        body("from rlhf_lesson.course.specs import EXERCISES\nreturn EXERCISES['masked_mean'].reference(values, mask)"),
         RAISED,
     ),
     "reads the package's file": (
@@ -113,7 +113,7 @@ ATTACKS: dict[str, tuple[str, set[str]]] = {
         RAISED,
     ),
     "reads the worker's folder": (
-        body("import sys\nimport os\nreturn open(os.path.dirname(sys.modules['frames'].__file__) + '/judge.py').read()"),
+        body("import sys\nimport os\nreturn open(os.path.dirname(sys.modules['frames'].__file__) + '/marking.py').read()"),
         RAISED,
     ),
     "reads the judge's memory": (body("return open('/proc/JUDGE/mem', 'rb').read(10)"), RAISED),

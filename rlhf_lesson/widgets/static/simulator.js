@@ -1,4 +1,4 @@
-// The KL-against-reward simulator: a pool of real responses, re-weighted in the browser; `maths` equals pool.py.
+// The KL-against-reward simulator: a pool of real responses, re-weighted in the browser; `maths` equals study/pool.py.
 // Leaves out PPO: measured runs come with the widget, live ones from Python as they train.
 
 const maths = {
@@ -8,7 +8,7 @@ const maths = {
     if (exponent === 31) return fraction ? NaN : sign * Infinity;
     return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : (2 ** -14 * fraction) / 1024);
   },
-  // The file of pool.py: { prompts, size, proxies, judge, scores: name -> one Float64Array a prompt, texts: one list a prompt }.
+  // The file of study/pool.py: { prompts, size, proxies, judge, scores: name -> one Float64Array a prompt, texts: one list a prompt }.
   async unpack(packed) {
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
     const bytes = new Uint8Array(await new Response(stream).arrayBuffer()), end = bytes.indexOf(10), decoder = new TextDecoder();

@@ -1,0 +1,76 @@
+"""Answers at once, in a notebook: `check(gae)` says whether a learner's function is right and, if not, which slip it looks like.
+
+Leaves out marks: it runs in the learner's own process and trusts it. What passed here is what the chapter's runs then use.
+"""
+
+import inspect
+import re
+from collections.abc import Callable
+from functools import partial
+
+import jax
+
+from rlhf_lesson.course import progress
+from rlhf_lesson.course.exercise import Exercise, Verdict, examine
+from rlhf_lesson.course.specs import EXERCISES
+
+_passed: dict[str, Callable] = {}
+
+
+def find(name: str) -> Exercise:
+    """The exercise of this name; ValueError names the nearest ones."""
+    if name not in EXERCISES:
+        raise ValueError(f"there is no exercise {name!r}: take one of {', '.join(sorted(EXERCISES))}")
+    return EXERCISES[name]
+
+
+def check(what: str | Callable, *, seed: int = 0) -> Verdict | Callable[[Callable], Verdict]:
+    """Checks a learner's function: `check(gae)`, or `check("gae")(any_function)`.
+
+    A right answer is used by `yours` from then on; a function that was changed and is wrong now no longer is.
+    """
+    if isinstance(what, str):
+        return partial(_check, find(what), seed=seed)
+    return _check(find(what.__name__), what, seed=seed)
+
+
+def _check(exercise: Exercise, function: Callable, *, seed: int = 0) -> Verdict:
+    if function is exercise.reference:  # `gae = yours("gae")` gave it the learner's name
+        again = "This is the library's own function: run the cell with yours, then check again."
+        return Verdict(exercise.name, "not attempted", again)
+    before = jax.config.read("jax_disable_most_optimizations")
+    # every tiny program runs once: compiling is what takes time
+    jax.config.update("jax_disable_most_optimizations", True)
+    try:
+        verdict = examine(exercise, function, seed=seed, patience=1.0)
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
+    _passed.pop(exercise.name, None)
+    if verdict.passed:
+        _passed[exercise.name] = function
+    progress.record(exercise.name, verdict.state)
+    return verdict
+
+
+def yours(name: str) -> Callable:
+    """The learner's function if its check passed in this session, else the library's; says which."""
+    mine = name in _passed
+    print(f"{name}: {'your function' if mine else 'the library (yours has not passed its check)'}")
+    return _passed[name] if mine else find(name).reference
+
+
+def hint(name: str, step: int = 1) -> str:
+    """One of three hints, from a nudge to nearly the answer."""
+    if step not in (1, 2, 3):
+        raise ValueError("hints have three steps: hint(name, 1), then 2, then 3, and then solution(name)")
+    return find(name).hints[step - 1]
+
+
+def solution(name: str) -> str:
+    """The library function's code, without its docstring, below the helpers of its own."""
+    whole = [inspect.unwrap(find(name).reference)]
+    for each in whole:  # grows as it goes
+        called = [each.__globals__.get(n) for n in each.__code__.co_names if n.startswith("_")]
+        whole += [f for f in called if inspect.isfunction(f) and f not in whole]
+    source = "\n\n".join(map(inspect.getsource, reversed(whole)))
+    return re.sub(r'\n    """.*?"""\n', "\n", source, flags=re.S)

@@ -1,0 +1,166 @@
+"""Dialogues and instructions as text: where the prompt ends and the response begins, in every format that the field uses.
+
+Leaves out tool calls and pictures. Without a tokenizer the turns are those of Anthropic's hh-rlhf ("Human:",
+"Assistant:"); with one, its own chat template writes them.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from rlhf_lesson.data.feedback import Pair
+from rlhf_lesson.data.formats import BadRow, checked_pair, field
+
+INSTRUCTION, RESPONSE = "### Instruction:\n", "\n\n### Response:\n"
+SPEAKERS = {"user": "Human", "assistant": "Assistant", "system": "System"}
+REPLY = "\n\nAssistant:"
+
+
+class Demonstration(NamedTuple):
+    """A prompt, template included, and the response to learn from."""
+
+    prompt: str
+    response: str
+
+
+def parse_instruction(row: Mapping) -> Demonstration:
+    """{"instruction", "response"}, put into the template of instruction data.
+
+    The prompt is the line "### Instruction:", the instruction, a blank line and the line "### Response:", its newline
+    included; the response follows as it is. So prompt + response is what the model reads, and only the response is learnt.
+
+    Raises:
+      BadRow: a field is missing, or is blank.
+
+    Source: the template of Alpaca (Taori et al. 2023), without its opening sentence.
+    """
+    return Demonstration(INSTRUCTION + field(row, "instruction") + RESPONSE, field(row, "response"))
+
+
+def instruction_row(demonstration: Demonstration) -> dict:
+    """The way back: what `formats.write` needs to write instruction data."""
+    instruction = demonstration.prompt.removeprefix(INSTRUCTION).removesuffix(RESPONSE)
+    return {"instruction": instruction, "response": demonstration.response}
+
+
+def render(messages: Sequence[Mapping], *, reply: bool = False, tokenizer=None) -> str:
+    """Messages {"role", "content"} as one text, a turn after another as in hh-rlhf.
+
+    Each turn is a blank line, its speaker ("Human", "Assistant" or "System" for the roles user, assistant and system), a
+    colon, a space and the content as it is: "\\n\\nHuman: Hi\\n\\nAssistant: Hello."
+
+    Args:
+      messages: in their order.
+      reply: end with "\\n\\nAssistant:", for a model to fill in; no space after it, since the reply brings its own.
+      tokenizer: if it is given, its own chat template writes the text instead.
+
+    Source: Bai et al. 2022, arXiv:2204.05862 (the data set).
+    """
+    if tokenizer is not None:
+        return tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=reply)
+    return "".join(f"\n\n{SPEAKERS[m['role']]}: {m['content']}" for m in messages) + REPLY * reply
+
+
+def messages_of(text: str) -> list[dict]:
+    """The way back from `render` without a tokenizer: a text of turns as messages {"role", "content"}.
+
+    A turn begins at each "\\n\\nHuman:", "\\n\\nAssistant:" or "\\n\\nSystem:", and one space after the colon is not part
+    of its content; blank lines and colons elsewhere are. The roles are user, assistant and system.
+
+    Raises:
+      ValueError: the text does not begin with a turn.
+    """
+    before, *turns = re.split(r"\n\n(Human|Assistant|System):", text)
+    if before or not turns:
+        raise ValueError(f"no dialogue of '\\n\\nHuman:' and '\\n\\nAssistant:' turns: {text[:60]!r}")
+    roles = {speaker: role for role, speaker in SPEAKERS.items()}
+    return [
+        {"role": roles[speaker], "content": content.removeprefix(" ")}
+        for speaker, content in zip(turns[::2], turns[1::2], strict=True)
+    ]
+
+
+def _messages(row: Mapping, key: str) -> list[dict]:
+    messages = field(row, key, list)
+    for message in messages:
+        if not isinstance(message, Mapping):
+            raise BadRow(f"{key!r} holds a {type(message).__name__}, not messages with a role and a content")
+        field(message, "content")
+        if field(message, "role") not in SPEAKERS:
+            raise BadRow(f"unknown role {message['role']!r} in {key!r}: {', '.join(SPEAKERS)} are known")
+    return messages
+
+
+def _cut(before: Sequence[Mapping], after: Sequence[Mapping], tokenizer) -> Demonstration:
+    """The text that a model is given, and the text that it should go on with."""
+    try:
+        prompt = render(before, reply=True, tokenizer=tokenizer)
+        whole = render([*before, *after], tokenizer=tokenizer)
+    except Exception as error:  # each template has its own rules, and jinja its own exceptions
+        raise BadRow(f"the chat template refuses these messages: {error}") from error
+    if not whole.startswith(prompt):
+        raise BadRow("the chat template writes a finished reply unlike an opened one, so no prompt can be cut off")
+    return Demonstration(prompt, whole[len(prompt) :])
+
+
+def parse_chat(row: Mapping, *, tokenizer=None) -> Demonstration:
+    """{"messages": [{"role", "content"}, ...]}: the last message, the assistant's, is the response."""
+    messages = _messages(row, "messages")
+    if len(messages) < 2 or messages[-1]["role"] != "assistant":
+        raise BadRow("'messages' must hold at least two, the last by the assistant")
+    return _cut(messages[:-1], messages[-1:], tokenizer)
+
+
+def chat_row(demonstration: Demonstration) -> dict:
+    """The way back from `parse_chat` without a tokenizer."""
+    return {"messages": messages_of(demonstration.prompt + demonstration.response)}
+
+
+def _alike(a: Sequence, b: Sequence) -> int:
+    """How many characters, or messages, two sequences share at their beginning."""
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def parse_implicit(row: Mapping) -> Pair:
+    """{"chosen", "rejected"} that begin alike, as in hh-rlhf: the prompt is what they share.
+
+    Where they share an assistant's turn, the prompt ends with the last such "\\n\\nAssistant:"; elsewhere it ends with the
+    last shared space. Responses keep their leading space, so that prompt + response is the text as it was.
+
+    Source: Bai et al. 2022, arXiv:2204.05862 (the data set).
+    """
+    chosen, rejected = field(row, "chosen"), field(row, "rejected")
+    if chosen == rejected:
+        raise BadRow("'chosen' and 'rejected' are identical")
+    shared = chosen[: _alike(chosen, rejected)]
+    turn = shared.rfind(REPLY)
+    end = turn + len(REPLY) if turn >= 0 else len(shared) if shared in (chosen, rejected) else shared.rfind(" ") + 1
+    return checked_pair(shared[:end], chosen[end:], rejected[end:])
+
+
+def implicit_row(pair: Pair) -> dict:
+    """The way back: both texts in full, the prompt in each."""
+    return {"chosen": pair.prompt + pair.chosen, "rejected": pair.prompt + pair.rejected}
+
+
+def parse_conversation(row: Mapping, *, tokenizer=None) -> Pair:
+    """{"prompt", "chosen", "rejected"} as lists of messages; without "prompt" it is the messages that both share."""
+    chosen, rejected = _messages(row, "chosen"), _messages(row, "rejected")
+    if "prompt" in row:
+        prompt = _messages(row, "prompt")
+    else:
+        shared = _alike(chosen, rejected)
+        prompt, chosen, rejected = chosen[:shared], chosen[shared:], rejected[shared:]
+    if not (prompt and chosen and rejected):
+        raise BadRow("a prompt and two different replies are wanted, each of at least one message")
+    a, b = _cut(prompt, chosen, tokenizer), _cut(prompt, rejected, tokenizer)
+    return checked_pair(a.prompt, a.response, b.response)
+
+
+def conversation_row(pair: Pair) -> dict:
+    """The way back from `parse_conversation` without a tokenizer: the prompt must be a dialogue that awaits a reply."""
+    if not pair.prompt.endswith(REPLY):
+        raise ValueError(f"the prompt does not end with {REPLY!r}: write this pair with `formats.write` alone")
+    prompt = messages_of(pair.prompt.removesuffix(REPLY))
+    chosen, rejected = (messages_of(REPLY + response) for response in (pair.chosen, pair.rejected))
+    return {"prompt": prompt, "chosen": chosen, "rejected": rejected}

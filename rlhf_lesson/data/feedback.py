@@ -1,0 +1,215 @@
+"""Real people's ratings of real sentences: fetched once by pip, hash-checked, offline afterwards, and pairs drawn from them.
+
+Leaves out every other data set: data/formats.py reads yours. The data: Hutto & Gilbert, ICWSM 2014, as shipped in the source
+distribution of vaderSentiment 3.3.2 (MIT); none of it stands in this repository.
+
+Who is a rater? Each sentence has a list of ratings without names. In MOVIES the k-th rating stays one person for each
+run of 15 sentences (a PAGE): how much harsher than the crowd column k is on the first half of a page predicts the second
+half (correlation 0.69; 0.0 for any other column). Across pages, and in the other three sets, the order tells nothing.
+"""
+
+import ast
+import hashlib
+import io
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from html import unescape
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rlhf_lesson.disk import cache_folder
+
+MOVIES, AMAZON, NYT, TWEETS = "movieReviewSnippets", "amazonReviewSnippets", "nytEditorialSnippets", "tweets"
+REQUIREMENT = "vaderSentiment==3.3.2"
+SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
+INNER = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
+FILES = [f"{name}_{kind}.txt" for name in (MOVIES, AMAZON, NYT, TWEETS) for kind in ("GroundTruth", "anonDataRatings")]
+PAGE = 15  # movie sentences that one group of raters read in one go
+
+
+class Sentence(NamedTuple):
+    """A sentence and what every rater said of it, from -4 (very negative) to 4 (very positive)."""
+
+    id: str
+    text: str
+    ratings: tuple[float, ...]
+    source: str
+
+    @property
+    def mean(self) -> float:
+        """What the crowd thinks: the mean of all ratings."""
+        return sum(self.ratings) / len(self.ratings)
+
+    @property
+    def page(self) -> str:
+        """Sentences on one page were rated by the same people in the same order; alone on its page where that is unknown."""
+        return f"page {(int(self.id.rpartition('/')[2]) - 1) // PAGE}" if self.source == MOVIES else self.id
+
+
+class Pair(NamedTuple):
+    """One rater's choice between two texts; `tie` where that rater saw no difference (then the order means nothing)."""
+
+    prompt: str
+    chosen: str
+    rejected: str
+    tie: bool = False
+
+
+class Ranking(NamedTuple):
+    """One rater's order of several texts: `ranking[k]` is the index in `responses` of the k-th best."""
+
+    prompt: str
+    responses: tuple[str, ...]
+    ranking: tuple[int, ...]
+
+
+def unpack(archive: bytes) -> dict[str, bytes]:
+    """The eight rating files of the source distribution, by name; ValueError unless its hash is right."""
+    if hashlib.sha256(archive).hexdigest() != SHA256:
+        raise ValueError(f"the archive of {REQUIREMENT} has another hash than expected: delete it and fetch again")
+    with tarfile.open(fileobj=io.BytesIO(archive)) as outer:
+        inner = outer.extractfile(INNER).read()
+    with tarfile.open(fileobj=io.BytesIO(inner)) as tar:
+        return {name: tar.extractfile(f"hutto_ICWSM_2014/{name}").read() for name in FILES}
+
+
+def pip_download(requirement: str, sha256: str, *, kind: str, what: str, command: str) -> bytes:
+    """The archive of a package by pip, which knows the way to the user's index; nothing is installed or run.
+
+    Args:
+      requirement: `name==version`.
+      sha256: hash that the archive must have.
+      kind: "binary" for the wheel, "source" for the source distribution.
+      what: what the user misses when it fails, for the error.
+      command: what to run again when online, for the error.
+
+    Raises:
+      ValueError: pip could not fetch it; says which command to run.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        wanted = Path(temporary) / "requirements.txt"
+        wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n")
+        only = "--no-binary" if kind == "source" else "--only-binary"
+        options = ["--no-deps", only, ":all:", "--require-hashes", "-d", temporary, "-r", str(wanted)]
+        download = [sys.executable, "-m", "pip", "download", *options]
+        done = subprocess.run(download, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ValueError(
+                f"{what} are not in {cache_folder()} and pip could not fetch them: run `python -m rlhf_lesson {command}`"
+                f" when online (without pip, run `uv pip install pip` first). pip said: {done.stderr.strip()[-300:]}"
+            )
+        wanted.unlink()
+        return next(Path(temporary).iterdir()).read_bytes()
+
+
+def fetch(cache: Path | None = None) -> Path:
+    """Folder of the rating files; downloads them with pip the first time only; ValueError says what to run if it can't."""
+    folder = Path(cache or cache_folder()) / "hutto_2014"
+    if all((folder / name).is_file() for name in FILES):
+        return folder
+    archive = pip_download(REQUIREMENT, SHA256, kind="source", what="the human ratings", command="data fetch")
+    contents = unpack(archive)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        (folder / f"{name}.{os.getpid()}").write_bytes(content)
+        os.replace(folder / f"{name}.{os.getpid()}", folder / name)
+    return folder
+
+
+def load(name: str, cache: Path | None = None) -> list[Sentence]:
+    """All sentences of one of the four sets, with every single rating (some texts were escaped twice).
+
+    The published means are not used: those of 196 tweets are not the mean of the published ratings.
+    """
+    if f"{name}_GroundTruth.txt" not in FILES:
+        raise ValueError(f"no data set {name!r}: take MOVIES, AMAZON, NYT or TWEETS of this module")
+    folder = fetch(cache)
+    truth, rated = (
+        [line.split("\t") for line in (folder / f"{name}_{kind}.txt").read_text("utf-8-sig").splitlines()]
+        for kind in ("GroundTruth", "anonDataRatings")
+    )
+    ratings = {i: tuple(map(float, ast.literal_eval(given))) for i, _, _, given in rated}
+    return [Sentence(f"{name}/{i}", unescape(unescape(text)).strip(), ratings[i], name) for i, _, text in truth]
+
+
+TIDY = [  # one spelling of each thing, so that the small vocabulary is spent on words
+    (r"[\u2018\u2019`\u00b4]", "'"),
+    (r"''|[\u201c\u201d]", '"'),
+    (r"\s*[\u2013\u2014]\s*|\s*-{2,}(?![->])\s*|(?<=\S) {3,}(?=\S)", " - "),  # the movie set lost its dashes
+    (r"\u2026|\.\s?\.\s?\.+", "..."),
+    (r"https?://\S+|www\.\S+", "a link"),
+    (r"@\w+", "@you"),
+    (r"\s+", " "),
+    (r"(?<=\w) (?=(?:n't|'(?:s|re|ve|ll|d|m))\b)", ""),  # it 's -> it's
+    (r'(?<![^\s(])" ([^"]+) "', r'"\1"'),
+    (r"(?<!\w)' (.+?) '(?!\w)", r"'\1'"),
+    (r"(?<=[(\[$]) (?=\w)", ""),
+    (r" (?=[,;:!?.](?:\s|$)|[)\]]+[,;:!?.]*(?:\s|$))", ""),  # leaves :) and ... alone
+]
+
+
+def normalise(text: str) -> str:
+    """Lower case, plain quotes and dashes, ordinary spacing: how every text reaches the model."""
+    for pattern, replacement in TIDY:
+        text = re.sub(pattern, replacement, text)
+    return text.strip().lower()
+
+
+def split(sentence_id: str) -> str:
+    """Where a sentence belongs, "gold", "proxy" (45 % each) or "eval" (10 %): fixed for ever by a hash of its id."""
+    place = int.from_bytes(hashlib.sha256(sentence_id.encode()).digest()[:4], "big") / 2**32
+    return "gold" if place < 0.45 else "proxy" if place < 0.9 else "eval"
+
+
+def _rated(sentences: Sequence[Sentence], count: int, k: int, *, seed: int, one_person: bool, keep_ties: bool = False):
+    """`count` times: k random texts and one rating of each, from the same column."""
+    rng = np.random.default_rng(seed)
+    pages: dict[str, list[Sentence]] = {}
+    for sentence in sentences:
+        pages.setdefault(sentence.page if one_person else "", []).append(sentence)
+    groups = [group for group in pages.values() if len(group) >= k]
+    for _ in range(1000 * count if groups else 0):
+        group = groups[rng.integers(len(groups))]
+        drawn = [group[i] for i in rng.choice(len(group), k, replace=False)]
+        column = rng.random()  # on one page: one person
+        ratings = [s.ratings[int(column * len(s.ratings))] for s in drawn]
+        if len({s.text for s in drawn}) == k and (keep_ties or len(set(ratings)) == k):
+            yield [s.text for s in drawn], ratings
+    raise ValueError(f"hardly any {k} of these sentences differ in text and rating: pass more sentences or a smaller k")
+
+
+def pairs(
+    sentences: Sequence[Sentence], count: int, *, seed: int, keep_ties: bool = False, one_person: bool = False
+) -> list[Pair]:
+    """Random pairs of sentences, each decided by ONE randomly drawn rating of either.
+
+    Of random movie pairs about 14.5 % tie (the same number twice); of the rest 89.7 % agree with the crowd's mean. The
+    two ratings come, as a rule, from two strangers. With `one_person` both come from one reader: such sentences stood
+    on one page and are alike, so 32 % tie and only 84 % of the rest agree (77 % if two readers of a page are mixed).
+
+    Args:
+      sentences: at least two that differ; fewer raise ValueError.
+      keep_ties: return ties too, marked, instead of drawing again.
+      one_person: only pairs that one person rated (MOVIES only).
+    """
+    drawn = islice(_rated(sentences, count, 2, seed=seed, one_person=one_person, keep_ties=keep_ties), count)
+    return [Pair("", b, a) if second > first else Pair("", a, b, first == second) for (a, b), (first, second) in drawn]
+
+
+def rankings(
+    sentences: Sequence[Sentence], count: int, k: int, *, seed: int, one_person: bool = False
+) -> list[Ranking]:
+    """Sets of k random sentences, each put in order by one rating of every sentence; drawn again where any two tie.
+
+    There are only 9 different ratings: k from 2 to 5 is quick, and a larger k picks sentences that are easy to order.
+    """
+    drawn = islice(_rated(sentences, count, k, seed=seed, one_person=one_person), count)
+    return [Ranking("", tuple(texts), tuple(sorted(range(k), key=lambda i: -ratings[i]))) for texts, ratings in drawn]

@@ -1,0 +1,200 @@
+"""Pairs, rankings, ratings and votes as found in the field: one reader, one writer, one small function a format.
+
+Every bad row is told with file and line; none is dropped or trained on in silence. Leaves out dialogues and templates
+(data/chats.py reads them). A format of your own is a function from a row (a dict) to a record with a `prompt`.
+
+    pairs, _ = read("pairs.jsonl.gz", parse_pair)
+    ratings, problems = read("scores.jsonl", partial(parse_rating, scale=(-4, 4)), skip_bad=True)
+    pairs, _ = read(hub("Anthropic/hh-rlhf"), parse_implicit)  # from data/chats.py
+"""
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from rlhf_lesson.data.feedback import Pair, Ranking
+
+
+class Rating(NamedTuple):
+    """One person's number for one response."""
+
+    prompt: str
+    response: str
+    rating: float
+    annotator: str
+
+
+class Vote(NamedTuple):
+    """One person's choice between two responses: "A", "B" or "tie"."""
+
+    prompt: str
+    response_a: str
+    response_b: str
+    vote: str
+    annotator: str
+
+    @property
+    def pair(self) -> Pair:
+        """The same as chosen and rejected; a tie keeps its order and its mark."""
+        a, b = self.response_a, self.response_b
+        return Pair(self.prompt, b, a) if self.vote == "B" else Pair(self.prompt, a, b, self.vote == "tie")
+
+
+class Problem(NamedTuple):
+    """What is wrong, and where: "file:line"."""
+
+    where: str
+    what: str
+
+
+class BadRow(ValueError):
+    """A row that must not be trained on; its text says why."""
+
+
+def _decoded(raw: bytes):
+    try:
+        return json.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        return BadRow(f"not UTF-8 at byte {error.start} of the line: save the file as UTF-8")
+    except json.JSONDecodeError as error:
+        return BadRow(f"bad JSON ({error.msg} at character {error.pos + 1}): one object a line is wanted")
+
+
+def local(path: Path | str) -> Iterator[tuple[str, object]]:
+    """("file:line", row or BadRow) of a .jsonl or .jsonl.gz file, or of all such files of a folder; blank lines pass."""
+    path, number = Path(path), 0
+    if path.is_dir():
+        for file in sorted([*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")]):
+            yield from local(file)
+        return
+    if not path.is_file():
+        raise ValueError(f"no file or folder {path}: give a .jsonl or .jsonl.gz file, or `hub(name)`")
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            for number, raw in enumerate(file, 1):
+                if raw.strip():
+                    yield f"{path}:{number}", _decoded(raw)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        yield f"{path}:{number + 1}", BadRow(f"broken gzip file ({error}): the rest is lost, get the file again")
+
+
+def hub(name: str, split: str = "train") -> Iterator[tuple[str, object]]:
+    """The rows of a Hugging Face data set by name, or of a local folder of one; needs the optional `datasets`."""
+    try:
+        from datasets import load_dataset
+    except ImportError as error:
+        raise ValueError("data sets by name need the optional packages: pip install 'rlhf-lesson[hub]'") from error
+    for number, row in enumerate(load_dataset(name, split=split), 1):
+        yield f"{name}/{split}:{number}", row
+
+
+def read(
+    source: Path | str | Iterable[tuple[str, object]],
+    parse: Callable[[Mapping], tuple],
+    *,
+    skip_bad: bool = False,
+    max_prompt: int | None = None,
+    count_tokens: Callable[[str], int] | None = None,
+) -> tuple[list, list[Problem]]:
+    """Every good row of a source as a record, and what is wrong with the others.
+
+    Args:
+      source: a file or a folder, or pairs of (where, row) as `hub` gives them.
+      parse: one of the `parse_...` functions below, or yours; raises BadRow.
+      skip_bad: return the good rows and the list of problems, instead of raising.
+      max_prompt: the longest prompt that the model's context has room for, in tokens.
+      count_tokens: tokens of a text, for instance `lambda text: len(tokenizer.encode(text))`.
+
+    Raises:
+      ValueError: there are bad rows (the first ten are told with file and line, and all are counted) or no rows.
+    """
+    if (max_prompt is None) != (count_tokens is None):
+        raise ValueError("max_prompt and count_tokens go together: give both or neither")
+    rows, problems, first_seen = [], [], {}
+    for where, row in local(source) if isinstance(source, str | Path) else source:
+        try:
+            if isinstance(row, BadRow):
+                raise row
+            if not isinstance(row, Mapping):
+                raise BadRow(f"the row is a {type(row).__name__}, not an object with named fields")
+            record = parse(row)
+            if "id" in row and first_seen.setdefault(str(row["id"]), where) != where:
+                raise BadRow(f"id {row['id']!r} already stands at {first_seen[str(row['id'])]}")
+            if count_tokens and (length := count_tokens(record.prompt)) > max_prompt:
+                raise BadRow(f"the prompt has {length} tokens, more than {max_prompt}: shorten it")
+            rows.append(record)
+        except BadRow as problem:
+            problems.append(Problem(where, str(problem)))
+    if problems and not skip_bad:
+        shown = "".join(f"\n  {where}: {what}" for where, what in problems[:10])
+        more = f"\n  ... and {len(problems) - 10} more" if len(problems) > 10 else ""
+        total = f"{len(problems)} bad rows of {len(rows) + len(problems)}"
+        raise ValueError(f"{total}: mend them, or leave them out with skip_bad=True{shown}{more}")
+    if not rows and not problems:
+        raise ValueError(f"no rows in {source}: the file or folder is empty")
+    return rows, problems
+
+
+def write(path: Path | str, records: Iterable, as_row: Callable = lambda record: record._asdict()) -> None:
+    """Records as JSON lines (gzipped where the name ends in .gz); `parse_...` reads them back."""
+    with (gzip.open if Path(path).suffix == ".gz" else open)(path, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(as_row(record), ensure_ascii=False) + "\n" for record in records)
+
+
+def field(row: Mapping, key: str, *kinds: type):
+    """A row's value after its type was checked (text, if none is named); only a prompt may be blank text."""
+    if key not in row:
+        raise BadRow(f"no {key!r}: the row has {', '.join(map(repr, row)) or 'nothing'}")
+    value = row[key]
+    if type(value) not in (kinds or (str,)):
+        wanted = " or ".join(kind.__name__ for kind in kinds or (str,))
+        raise BadRow(f"{key!r} is {type(value).__name__}, not {wanted}: {value!r:.60}")
+    if isinstance(value, str) and key != "prompt" and not value.strip():
+        raise BadRow(f"empty {key!r}")
+    return value
+
+
+def checked_pair(prompt: str, chosen: str, rejected: str, tie: bool = False) -> Pair:
+    """A pair whose two responses are there and differ; BadRow otherwise."""
+    if not chosen.strip() or not rejected.strip():
+        raise BadRow(f"empty {'rejected' if chosen.strip() else 'chosen'!r} after the prompt")
+    if chosen.strip() == rejected.strip():
+        raise BadRow(f"'chosen' and 'rejected' are identical: {chosen.strip()!r:.60}")
+    return Pair(prompt, chosen, rejected, tie)
+
+
+def parse_pair(row: Mapping) -> Pair:
+    """{"prompt", "chosen", "rejected"}, "tie": true where the judge saw no difference; data/chats.py reads other pairs."""
+    return checked_pair(*(field(row, key) for key in ("prompt", "chosen", "rejected")), tie=row.get("tie") is True)
+
+
+def parse_ranking(row: Mapping) -> Ranking:
+    """{"prompt", "responses": [...], "ranking": [1, 0, 2]}: ranking[k] is the index of the k-th best response."""
+    prompt, responses, ranking = field(row, "prompt"), field(row, "responses", list), field(row, "ranking", list)
+    for k, response in enumerate(responses):
+        field({f"responses[{k}]": response}, f"responses[{k}]")
+    if len({text.strip() for text in responses}) < max(2, len(responses)):
+        raise BadRow("fewer than two responses, or two of them identical")
+    if not all(type(i) is int for i in ranking) or sorted(ranking) != list(range(len(responses))):
+        raise BadRow(f"'ranking' {ranking} is no permutation of 0 to {len(responses) - 1}")
+    return Ranking(prompt, tuple(responses), tuple(ranking))
+
+
+def parse_rating(row: Mapping, *, scale: tuple[float, float] = (1, 5)) -> Rating:
+    """{"prompt", "response", "rating", "annotator"}: a number on the scale, ends included."""
+    prompt, response, rating = field(row, "prompt"), field(row, "response"), field(row, "rating", int, float)
+    if not scale[0] <= rating <= scale[1]:  # NaN fails too
+        raise BadRow(f"rating {rating} is off the scale {scale[0]} to {scale[1]}")
+    return Rating(prompt, response, float(rating), str(field(row, "annotator", str, int)))
+
+
+def parse_vote(row: Mapping) -> Vote:
+    """{"prompt", "response_a", "response_b", "vote", "annotator"}: the vote is "A", "B" or "tie"."""
+    if field(row, "vote") not in ("A", "B", "tie"):
+        raise BadRow(f"unknown vote {row['vote']!r}: A, B or tie is wanted")
+    checked_pair(*(field(row, key) for key in ("prompt", "response_a", "response_b")))
+    annotator = str(field(row, "annotator", str, int))
+    return Vote(row["prompt"], row["response_a"], row["response_b"], row["vote"], annotator)

@@ -1,0 +1,216 @@
+"""Labels of one's own: questions from real snippets, and a file that loses none.
+
+Leaves out keys and buttons (widgets/label.py), agreement with other people (data/label_agreement.py), and the reward model that
+learns from the labels (train/reward_model.py).
+
+The file is only ever appended to, one line a decision, in the format of `formats.parse_vote`, with two more votes: "skip" makes
+no label, "undo" takes back the last decision on its question. Whoever reads the file plays the lines in order.
+"""
+
+import json
+import os
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rlhf_lesson.data import feedback, formats
+from rlhf_lesson.data.feedback import Pair, Sentence
+from rlhf_lesson.data.formats import Vote
+
+VOTES = ("A", "B", "tie")
+
+
+class Question(NamedTuple):
+    """Two texts, in the order in which they are shown."""
+
+    prompt: str
+    response_a: str
+    response_b: str
+
+    @property
+    def either_way(self) -> "Question":
+        """The same question with its texts in alphabetical order: two people may have seen it in two orders."""
+        return Question(self.prompt, *sorted(self[1:]))
+
+
+def path() -> Path:
+    """RLHF_LESSON_LABELS (a mounted drive, say), else `my_labels.jsonl` beside the notebook."""
+    return Path(os.environ.get("RLHF_LESSON_LABELS") or "my_labels.jsonl")
+
+
+def questions(
+    count: int = 50,
+    *,
+    seed: int = 0,
+    annotator: str = "me",
+    sentences: Sequence[Sentence] | None = None,
+    one_person: bool = False,
+) -> list[Question]:
+    """Random pairs of real film snippets; the first of them are the same however many are asked for.
+
+    Everyone with the same seed gets the same pairs, but each annotator has sides of their own, so that a habit of
+    choosing the left one does not look like agreement.
+
+    Args:
+      count: how many.
+      seed: of the pairs.
+      annotator: whose sides.
+      sentences: None takes the movie snippets that the proxy may learn from, never held-out ones.
+      one_person: both texts stood on one page of 15, which the same people read: closer, and harder.
+    """
+    if sentences is None:
+        sentences = [s for s in feedback.load(feedback.MOVIES) if feedback.split(s.id) == "proxy"]
+    drawn = feedback.pairs(sentences, 2 * count, seed=seed, keep_ties=True, one_person=one_person)
+    once = list({Question(*pair[:3]).either_way: None for pair in drawn})[:count]
+    turns = np.random.default_rng([seed, zlib.crc32(annotator.encode())]).random(len(once)) < 0.5
+    return [Question(q.prompt, *(q[:0:-1] if turn else q[1:])) for q, turn in zip(once, turns, strict=True)]
+
+
+# ---- the file ------------------------------------------------------------------------------------
+
+
+def append(file: Path | str, vote: Vote, **about) -> None:
+    """Adds one decision; when this returns it is on the disk, and a kill or a power cut loses nothing."""
+    file = Path(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({**vote._asdict(), **about}, ensure_ascii=False) + "\n"
+    with open(file, "ab+") as out:
+        _close_last_line(out)
+        out.write(line.encode())
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _close_last_line(out) -> None:
+    """Half a line, torn by a kill, was never confirmed to anyone: it goes. A whole one gets the end it lacks."""
+    out.seek(0)
+    torn = out.read().rpartition(b"\n")[2]
+    if torn and _whole(torn):
+        out.write(b"\n")
+    elif torn:
+        out.truncate(out.seek(-len(torn), os.SEEK_END))
+
+
+def _whole(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _decisions(file: Path) -> Iterator[Vote]:
+    """Every line in order, "skip" and "undo" too; half a line at the end is left out."""
+    content = file.read_bytes() if file.is_file() else b""
+    torn, last = content.rpartition(b"\n")[2], f":{content.count(10) + 1}"  # 10: a line's end
+    for where, row in formats.local(file) if content.strip() else ():
+        try:
+            if isinstance(row, formats.BadRow):
+                raise row
+            silent = row.get("vote") in ("skip", "undo")
+            vote = formats.parse_vote({**row, "vote": "tie"} if silent else row)
+            yield vote._replace(vote=row["vote"])
+        except formats.BadRow as problem:
+            if not (torn and where.endswith(last)):
+                raise ValueError(f"{where}: {problem}: mend this line or delete it") from problem
+
+
+def read(file: Path | str) -> list[Vote]:
+    """What stands after all undoing, skips included, in the order of decision; of two votes on a question the later.
+
+    Raises:
+      ValueError: a line is no vote; says which.
+    """
+    standing: dict[tuple, Vote] = {}
+    for vote in _decisions(Path(file)):
+        key = (vote.annotator, Question(*vote[:3]).either_way)
+        standing.pop(key, None)
+        if vote.vote != "undo":
+            standing[key] = vote
+    return list(standing.values())
+
+
+def labels(file: Path | str | None = None) -> list[Vote]:
+    """The labels of a file: what `read` gives, without the skips."""
+    return [vote for vote in read(path() if file is None else file) if vote.vote in VOTES]
+
+
+def export(file: Path | str, out: Path | str) -> int:
+    """Writes the labels as plain votes, which `formats.read(out, parse_vote)` reads; returns how many."""
+    found = labels(file)
+    formats.write(out, found)
+    return len(found)
+
+
+def import_votes(source: Path | str, file: Path | str) -> int:
+    """Appends the votes of another file, its last word on each question; returns how many."""
+    found = labels(source)
+    for vote in found:
+        append(file, vote, imported=str(Path(source).name))
+    return len(found)
+
+
+def my_choices(file: Path | str | None = None, *, keep_ties: bool = False) -> list[Pair]:
+    """The learner's own choices, for a reward model: `data.comparisons(my_choices())`; none before anything is labelled."""
+    return [vote.pair for vote in labels(file) if keep_ties or vote.vote != "tie"]
+
+
+class Labelling:
+    """One person at work on a list of questions; every decision is on disk when the call returns."""
+
+    def __init__(self, questions: Sequence[Question], file: Path | str | None = None, annotator: str = "me"):
+        self.questions, self.annotator = list(questions), annotator
+        self.file = path() if file is None else Path(file)
+        mine = [vote for vote in read(self.file) if vote.annotator == annotator]
+        asked = {question.either_way for question in self.questions}
+        self.decided = {q: v for v in mine if (q := Question(*v[:3]).either_way) in asked}
+
+    @property
+    def question(self) -> Question | None:
+        """The first question without a decision; None when all have one."""
+        return next((q for q in self.questions if q.either_way not in self.decided), None)
+
+    def decide(self, vote: str, *, seconds: float | None = None) -> None:
+        """Puts a decision on the current question: "A", "B", "tie" or "skip".
+
+        Raises:
+          ValueError: another word, or nothing is left to decide.
+        """
+        if vote not in (*VOTES, "skip"):
+            raise ValueError(f"unknown vote {vote!r}: A, B, tie or skip is wanted")
+        if self.question is None:
+            raise ValueError("every question has a decision: undo one, or ask for more questions")
+        self._write(self.question, vote, seconds)
+
+    def undo(self) -> Question | None:
+        """Takes back the last decision and returns its question, which is then the current one again."""
+        if not self.decided:
+            return None
+        last = next(reversed(self.decided))
+        self._write(Question(*self.decided[last][:3]), "undo", None)
+        return next(q for q in self.questions if q.either_way == last)
+
+    def _write(self, question: Question, vote: str, seconds: float | None) -> None:
+        record = Vote(*question, vote, self.annotator)
+        append(self.file, record, seconds=seconds, when=round(time.time(), 1))
+        self.decided.pop(question.either_way, None)
+        if vote != "undo":
+            self.decided[question.either_way] = record
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many decisions of each kind, and "total" questions."""
+        given = [vote.vote for vote in self.decided.values()]
+        return {vote: given.count(vote) for vote in (*VOTES, "skip")} | {"total": len(self.questions)}
+
+    def __repr__(self) -> str:
+        """The pair to decide, for a terminal."""
+        total = self.counts["total"]
+        head = f"{len(self.decided)} of {total} pairs decided, in {self.file}"
+        if self.question is None:
+            return head
+        _, a, b = self.question
+        return f'{head}\n\nA: {a}\n\nB: {b}\n\ndecide("A"), decide("B"), decide("tie"), decide("skip") or undo()'

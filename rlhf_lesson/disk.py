@@ -1,0 +1,24 @@
+"""The two things that many modules need of a disk: a file that is written whole or not at all, and the cache folder.
+
+Leaves out formats: models are written by models/checkpoint.py, runs by train/runs.py.
+"""
+
+import os
+from pathlib import Path
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes beside the file, flushes to disk, then renames: a kill leaves the old file or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def cache_folder() -> Path:
+    """RLHF_LESSON_CACHE, else the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("RLHF_LESSON_CACHE") or Path(base) / "rlhf_lesson")

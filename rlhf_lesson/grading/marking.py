@@ -1,0 +1,234 @@
+"""Marks one submission: sends inputs to a worker, holds plain answers against the reference, and counts points.
+
+Leaves out reading submissions (intake.py), the walls (sandbox.py) and files of results (run.py, outputs.py). Nothing here
+imports, parses or compares a student's object: what arrives is NumPy arrays, numbers and strings that frames.py built.
+"""
+
+import hashlib
+import hmac
+import itertools
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rlhf_lesson.course.exercise import ROUNDS, Case, Exercise, answered, drawn, show, show_input
+from rlhf_lesson.grading import frames, library
+from rlhf_lesson.grading.intake import Submission
+from rlhf_lesson.grading.marks import HIDDEN, SENTENCES, Mark, Outcome, held, judged, no_parts, said, scored
+from rlhf_lesson.grading.trusted import Trusted, form, plain
+from rlhf_lesson.grading.workers import Broken, GraderError, Worker, Zygote, self_test
+
+SUITE = 2  # version of the hidden cases: part of every seed
+DRAWS = 6  # of one hidden case
+SHARED = 1.5  # seconds for an answer in a worker that ran others before; who needs more gets a fresh one and the limit
+
+
+def seed(key: bytes, student: str, exercise: str) -> int:
+    """The hidden cases' seed: HMAC-SHA256 of the course's key over student, exercise and suite version."""
+    message = "\0".join((student, exercise, str(SUITE)))
+    return int.from_bytes(hmac.new(key, message.encode("utf-8", "replace"), hashlib.sha256).digest()[:16], "big")
+
+
+class Judge:
+    """The grader's side for one course key: exercises, seeds, expected answers. Safe to share between threads."""
+
+    def __init__(
+        self,
+        exercises: Mapping[str, Exercise],
+        key: bytes,
+        *,
+        seconds: float = 10.0,
+        asked: Sequence[str] | None = None,
+    ):
+        self.exercises, self.key, self.seconds = dict(exercises), key, seconds
+        self.asked = list(exercises if asked is None else asked)
+        self.trusted = Trusted()
+        self.lock = threading.RLock()
+        self._visible: dict[str, list[tuple[str, Case, Any]]] = {}
+        self._slips: dict[tuple[str, int, int], Any] = {}
+        self._library: dict[str, dict] = {}
+
+    # ---- what is asked, and what is right ----
+
+    def expected(self, exercise: Exercise, case: Case) -> Any:
+        return exercise.seen(plain(self.trusted(exercise, case)))
+
+    def visible(self, exercise: Exercise) -> list[tuple[str, Case, Any]]:
+        """The cases that `check` shows, each with its property and its right answer."""
+        with self.lock:
+            if exercise.name not in self._visible:
+                cases = [case for r in range(ROUNDS) for case in drawn(exercise, 0, r)]
+                self._visible[exercise.name] = [(text, case, self.expected(exercise, case)) for text, case in cases]
+            return self._visible[exercise.name]
+
+    def hidden(self, exercise: Exercise, student: str) -> list[tuple[str, Case, Any]]:
+        """This student's own cases. Of some draws the first whose form came before is taken: a new form must be compiled."""
+        rng, cases, forms = np.random.default_rng(seed(self.key, student, exercise.name)), [], set()
+        for text in [text for text in exercise.cases for _ in range(HIDDEN)]:
+            first = exercise.cases[text](rng)
+            draws = itertools.chain([first], (exercise.cases[text](rng) for _ in range(DRAWS - 1)))
+            case = next((case for case in draws if form(case) in forms), first)
+            forms.add(form(case))
+            cases.append((text, case))
+        return [(text, case, self.expected(exercise, case)) for text, case in cases]
+
+    def given(self, name: str) -> dict:
+        with self.lock:
+            if name not in self._library:
+                self._library[name] = library.for_exercise(self.exercises, name)
+            return self._library[name]
+
+    def slip(self, exercise: Exercise, outcomes: Sequence[Outcome]) -> int | None:
+        """The first slip that gives the wrong visible answer and the right ones before it."""
+        first = next((i for i, o in enumerate(outcomes) if o.kind), None)
+        if first is None or not outcomes[first].kind.startswith("wrong-"):
+            return None
+
+        def same(number: int, i: int) -> bool:
+            at = (exercise.name, number, i)
+            with self.lock:
+                if at not in self._slips:
+                    _, case, _ = self.visible(exercise)[i]
+                    try:
+                        # not compiled: that could make a slip come out right
+                        self._slips[at] = exercise.seen(plain(answered(exercise, exercise.slips[number].wrong, case)))
+                    except Exception:  # a slip need not survive every case
+                        self._slips[at] = frames.FrameError
+            answer = self._slips[at]
+            return answer is not frames.FrameError and held(exercise, outcomes[i].got, answer) is None
+
+        order = [first, *range(first)]
+        return next((n for n in range(len(exercise.slips)) if all(same(n, i) for i in order)), None)
+
+    # ---- asking ----
+
+    def load(self, worker: Worker, exercise: Exercise, submission: Submission, end: float) -> Outcome:
+        own = submission.own(exercise.name)
+        if own is None:
+            return Outcome("missing", SENTENCES["missing"])
+        request = {
+            "op": "load",
+            "name": exercise.name,
+            "own": own,
+            "cells": submission.cells,
+            "siblings": submission.modules,
+        }
+        worker.loaded += 1
+        answer, _ = worker.ask({**request, **self.given(exercise.name)}, seconds=end - time.monotonic())
+        return Outcome(None) if answer.get("loaded") is True else said(answer)
+
+    def ask(self, worker: Worker, exercise: Exercise, case: Case, right: Any, end: float, quick: bool) -> Outcome:
+        body: list[bytes] = []
+        args = frames.pack((tuple(case.args), dict(case.kwargs)), body)
+        request = {"op": "call", "name": exercise.name, "args": args, "quick": quick, "gradient": case.gradient}
+        answer, raw = worker.ask(request, body, seconds=end - time.monotonic())
+        if "answer" not in answer:
+            return said(answer)
+        return judged(exercise, frames.unpack(answer["answer"], raw), right)
+
+    def attempt(
+        self, worker: Worker, exercise: Exercise, submission: Submission, cases, *, quick: bool, seconds: float
+    ) -> list[Outcome]:
+        """Every case's outcome; once a worker is lost, the rest share its fate. `quick` runs answers compiled."""
+        end, outcomes = time.monotonic() + seconds, []
+        worker.begin()
+        try:
+            loaded = self.load(worker, exercise, submission, end)
+            if loaded.kind:
+                return [loaded] * len(cases)
+            for _, case, right in cases:
+                outcomes.append(self.ask(worker, exercise, case, right, end, quick))
+        except (Broken, frames.FrameError) as error:
+            worker.close()
+            outcomes += [Outcome(error.kind, str(error))] * (len(cases) - len(outcomes))
+        return outcomes
+
+    # ---- marking ----
+
+    def mark(self, zygote: Zygote, submission: Submission, names: Sequence[str] | None = None) -> list[Mark]:
+        """Marks a submission's exercises.
+
+        All go through one worker first, which is fast: what is right there is right. Whatever is not, is run again alone in
+        a fresh worker, so that no exercise can spoil another of the same student.
+        """
+        worker, marks = None, []
+        try:
+            for name in self.asked if names is None else names:
+                start, exercise = time.monotonic(), self.exercises[name]
+                try:
+                    if worker is None or not worker.alive:
+                        worker = None
+                        worker = zygote.fork() if submission.own(name) is not None else None
+                    mark = self.one(zygote, worker, exercise, submission)
+                except GraderError as error:
+                    mark = Mark(name, 0.0, exercise.points, "grader-error", str(error))
+                except Exception as error:  # a fault of ours, whatever it is: the mark stays open, the run goes on
+                    mark = Mark(name, 0.0, exercise.points, "grader-error", f"{type(error).__name__}: {error}")
+                mark.seconds = round(time.monotonic() - start, 3)
+                marks.append(mark)
+        finally:
+            if worker is not None:
+                worker.close()
+        return marks
+
+    def one(self, zygote: Zygote, worker: Worker | None, exercise: Exercise, submission: Submission) -> Mark:
+        if worker is None or submission.own(exercise.name) is None:
+            kind = "unreadable" if submission.unreadable else "missing"
+            return Mark(exercise.name, 0.0, exercise.points, kind, SENTENCES[kind], parts=no_parts(exercise, kind))
+        hidden, first = self.hidden(exercise, submission.student), worker.loaded == 0
+        seconds = self.seconds if first else min(SHARED, self.seconds)
+        outcomes = self.attempt(worker, exercise, submission, hidden, quick=exercise.traceable, seconds=seconds)
+        if not any(o.kind for o in outcomes):
+            return scored(exercise, hidden, outcomes)
+        if first and outcomes[-1].kind == "timeout":  # nobody was there to blame, and the wait was long enough
+            return scored(exercise, hidden, outcomes)
+        visible, alone = self.visible(exercise), zygote.fork()
+        try:
+            cases = [*visible, *hidden]
+            both = self.attempt(alone, exercise, submission, cases, quick=False, seconds=self.seconds)
+        finally:
+            alone.close()
+        shown, outcomes = both[: len(visible)], both[len(visible) :]
+        mark = scored(exercise, hidden, outcomes)
+        if mark.kind:
+            self.explain(mark, exercise, visible, shown)
+        return mark
+
+    def explain(self, mark: Mark, exercise: Exercise, visible, outcomes: list[Outcome]) -> None:
+        """What a student may read: the first visible case that fails, and the slip it looks like."""
+        wrong = next((i for i, o in enumerate(outcomes) if o.kind), None)
+        if wrong is None:
+            mark.message = "The cases that check() shows hold; fresh ones do not. " + mark.message
+            return
+        (text, case, right), outcome = visible[wrong], outcomes[wrong]
+        number = self.slip(exercise, outcomes)
+        slip = exercise.slips[number] if number is not None else None
+        sentence = outcome.sentence if outcome.kind == "raised" or outcome.kind.startswith("wrong-") else ""
+        sentence = sentence or " ".join(filter(None, (SENTENCES[outcome.kind], outcome.sentence)))
+        hint = f"It looks like this slip: {slip.name}. {slip.hint}" if slip else f"What must hold: {text}."
+        mark.slip = slip.name if slip else ""
+        mark.message = f"{sentence[:1].upper()}{sentence[1:].rstrip('.')}. {hint}"
+        got = show(outcome.got) if outcome.kind.startswith("wrong-") else "nothing"
+        mark.shown = {"input": show_input(case), "got": got, "expected": show(right)}
+
+
+def ready(zygote: Zygote, *, unsafe: bool = False) -> dict[str, bool]:
+    """The sandbox's self-test; GraderError if a wall is missing and `unsafe` was not said."""
+    held_back = self_test(zygote)
+    missing = sorted(name for name, stood in held_back.items() if not stood)
+    if missing and not unsafe:
+        raise GraderError(
+            f"this machine has no full sandbox (not held: {', '.join(missing)}), so hidden cases are refused: grade on Linux"
+            " 5.13 or newer on x86-64 or aarch64, or say --unsafe if every submission is your own"
+        )
+    return held_back
+
+
+def fingerprint(walls: dict[str, bool]) -> str:
+    """What a stored result depends on beside the submission: the package's text and the walls."""
+    texts = [p.read_bytes() for p in sorted(library.ROOT.rglob("*.py"))]
+    return hashlib.sha256(b"\0".join([*texts, json.dumps(walls, sort_keys=True).encode()])).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""One training loop a file, and what loops share: rollouts, batches, logs, checkpoints, self-checks."""

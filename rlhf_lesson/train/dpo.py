@@ -1,0 +1,245 @@
+"""DPO: the policy learns from pairs directly, as its own reward model; nothing is sampled and no critic is needed.
+
+Leaves out IPO, KTO and label smoothing: each is another `dpo_loss`, and that is an argument of `train`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+from rlhf_lesson import losses
+from rlhf_lesson.arrays import Scalar, masked_mean
+from rlhf_lesson.data.batches import pad, plan
+from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
+from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.train.diagnose import check_first_margin
+from rlhf_lesson.train.rollout import Prompts
+
+# ---- Config ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of DPO."""
+
+    epochs: int = 1  # passes over the pairs
+    batch_tokens: int = 2048  # padded tokens per step, both responses together
+    learning_rate: float = 1e-4  # linear to 0
+    clip_norm: float = 1.0  # largest gradient norm
+    kl_coef: float = 0.1  # beta, score units per nat
+    temperature: float = 1.0  # of every log-prob: the one that the policy will be sampled at
+    seed: int = 0  # order of the pairs
+
+
+class Choice(NamedTuple):
+    """A prompt and two responses as token ids; the end token is part of a response, the begin token of the prompt."""
+
+    prompt: Sequence[int]
+    chosen: Sequence[int]
+    rejected: Sequence[int]
+
+
+class Batch(NamedTuple):
+    """Pairs padded on the right to one shape; of the two rows of each, the chosen one is the first."""
+
+    tokens: Int[np.ndarray, "pairs 2 time"]
+    mask: Bool[np.ndarray, "pairs 2 time"]
+    learn: Bool[np.ndarray, "pairs 2 time"]  # True on response tokens
+    ref_logp: Float[np.ndarray, "pairs 2"]  # of the whole responses, nats
+    real: Bool[np.ndarray, " pairs"]  # False on pairs that only fill the shape
+
+
+class State(NamedTuple):
+    """All that a later step depends on, so a run resumed from it goes on bit for bit."""
+
+    policy: GPT2
+    opt_state: optax.OptState
+    step: Int[Array, ""]
+
+
+# ---- loss_fn -----------------------------------------------------------------------------------
+
+
+def response_logprobs(policy: GPT2, batch: Batch, temperature: Scalar) -> Float[Array, "pairs 2"]:
+    """log pi(response | prompt) of both responses: sums over their tokens, not means (checklist row 42)."""
+    pairs, two, time = batch.tokens.shape
+    tokens, mask, learn = (x.reshape(pairs * two, time) for x in (batch.tokens, batch.mask, batch.learn))
+    logits = policy(tokens, mask)[:, :-1]  # (2B, T-1, V)
+    logp = token_logprobs(logits, tokens[:, 1:], temperature=temperature)
+    return sequence_logprob(logp, learn[:, 1:]).reshape(pairs, two)
+
+
+def loss_fn(policy: GPT2, batch: Batch, config: Config, dpo_loss: Callable):
+    """Mean DPO loss over the real pairs, with the implicit rewards beta (log pi - log ref) as metrics."""
+    logp = response_logprobs(policy, batch, config.temperature)
+    loss = dpo_loss(logp[:, 0], logp[:, 1], batch.ref_logp[:, 0], batch.ref_logp[:, 1], kl_coef=config.kl_coef)
+    score = config.kl_coef * (logp - batch.ref_logp)  # (B, 2)
+    mean = partial(masked_mean, mask=batch.real)
+    stats = {
+        "chosen_reward": mean(score[:, 0]),  # usually falls too: only the difference is trained
+        "rejected_reward": mean(score[:, 1]),
+        "margin": mean(score[:, 0] - score[:, 1]),
+        "accuracy": mean(0.5 * (1.0 + jnp.sign(score[:, 0] - score[:, 1]))),  # a draw counts half
+        "first_margin_gap": jnp.max(jnp.where(batch.real, jnp.abs(score[:, 0] - score[:, 1]), 0.0)),
+    }
+    return mean(loss), stats
+
+
+# ---- train_step --------------------------------------------------------------------------------
+
+
+@lru_cache
+def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
+    """Adam with a short warm-up and a rate that falls linearly to 0, gradients clipped by their global norm."""
+    warmup = max(1, steps // 10)
+    rise = optax.linear_schedule(0.0, config.learning_rate, warmup)
+    fall = optax.linear_schedule(config.learning_rate, 0.0, max(1, steps - warmup))
+    schedule = optax.join_schedules([rise, fall], [warmup])
+    return optax.chain(optax.clip_by_global_norm(config.clip_norm), optax.adam(schedule, eps=1e-5))
+
+
+@partial(jax.jit, static_argnames=("config", "optimizer", "dpo_loss"), donate_argnames="state")
+def train_step(state: State, batch: Batch, *, config: Config, optimizer, dpo_loss) -> tuple[State, dict[str, Array]]:
+    """One step; without dropout, so that policy and reference are equal where their weights are."""
+    (loss, stats), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.policy, batch, config, dpo_loss)
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.policy)
+    return State(optax.apply_updates(state.policy, updates), opt_state, state.step + 1), {"loss": loss, **stats}
+
+
+# ---- train -------------------------------------------------------------------------------------
+
+
+def make_batch(
+    choices: Sequence[Choice], ref_logp: Float[np.ndarray, "choices 2"], rows: int, width: int, pad_id: int
+) -> Batch:
+    """Pairs padded on the right; missing pairs are all padding, so shapes never change."""
+    texts = [[*c.prompt, *response] for c in choices for response in (c.chosen, c.rejected)]
+    tokens, mask = (x.reshape(rows, 2, width) for x in pad(texts, 2 * rows, width, pad_id=pad_id))
+    prompt = np.zeros((rows, 1, 1), int)
+    prompt[: len(choices), 0, 0] = [len(c.prompt) for c in choices]
+    reference = np.zeros((rows, 2), np.float32)
+    reference[: len(choices)] = ref_logp
+    return Batch(tokens, mask, mask & (np.arange(width) >= prompt), reference, np.arange(rows) < len(choices))
+
+
+def lengths(choices: Sequence[Choice]) -> list[int]:
+    """Tokens of the longer of the two rows of each pair.
+
+    Raises:
+      ValueError: a pair without a prompt: the first response token would have nothing to be predicted from.
+    """
+    if not all(len(c.prompt) for c in choices):
+        raise ValueError("a choice has an empty prompt: start every prompt with the begin token")
+    return [len(c.prompt) + max(len(c.chosen), len(c.rejected)) for c in choices]
+
+
+@jax.jit
+def _response_logprobs(policy: GPT2, batch: Batch, temperature: Scalar) -> Float[Array, "pairs 2"]:
+    return response_logprobs(policy, batch, temperature)
+
+
+def all_logprobs(
+    policy: GPT2, choices: Sequence[Choice], *, pad_id: int, temperature: float = 1.0, batch_tokens: int = 2048
+) -> Float[np.ndarray, "choices 2"]:
+    """log pi of every chosen and rejected response, in order, nats; once for the reference before training."""
+    out = np.zeros((len(choices), 2), np.float32)
+    for rows, width, indices in plan(lengths(choices), batch_tokens=batch_tokens // 2, seed=0, epoch=0):
+        some = [choices[i] for i in indices]
+        batch = make_batch(some, np.zeros((len(some), 2), np.float32), rows, width, pad_id)
+        out[indices] = np.asarray(_response_logprobs(policy, batch, temperature))[: len(some)]
+    return out
+
+
+def train(
+    config: Config,
+    policy: GPT2,
+    choices: Sequence[Choice],
+    *,
+    pad_id: int,
+    state: State | None = None,
+    dpo_loss: Callable = losses.dpo_loss,
+) -> Iterator[tuple[State, dict[str, float]]]:
+    """Trains a copy of `policy` on pairs; yields the state and its metrics after every step.
+
+    Args:
+      config: settings.
+      policy: where to start, and the frozen reference, whose log-probs are taken once before the first step.
+      choices: tokenised pairs; prompts and responses may have any lengths.
+      pad_id: the padding token.
+      state: the last state of an earlier run with the same arguments, to go on from there.
+      dpo_loss: (chosen_logp, rejected_logp, ref_chosen_logp, ref_rejected_logp, kl_coef=beta) -> loss per pair.
+
+    Raises:
+      ValueError: an empty prompt, or a margin at step 0 that is not 0, with its likely cause.
+    """
+    sizes = lengths(choices)
+    schedule = [
+        batch
+        for epoch in range(config.epochs)
+        for batch in plan(sizes, batch_tokens=config.batch_tokens // 2, seed=config.seed, epoch=epoch)
+    ]
+    how = {"pad_id": pad_id, "temperature": config.temperature, "batch_tokens": config.batch_tokens}
+    ref_logp = all_logprobs(policy, choices, **how)
+    tx, fresh = optimizer(config, len(schedule)), state is None
+    if state is None:
+        copied = jax.tree.map(jnp.copy, policy)  # the step donates its state; the caller's policy must survive
+        state = State(copied, tx.init(copied), jnp.zeros((), jnp.int32))
+    for step in range(int(state.step), len(schedule)):
+        rows, width, indices = schedule[step]
+        batch = make_batch([choices[i] for i in indices], ref_logp[indices], rows, width, pad_id)
+        state, metrics = train_step(state, batch, config=config, optimizer=tx, dpo_loss=dpo_loss)
+        numbers = {name: float(value) for name, value in metrics.items()}
+        gap = numbers.pop("first_margin_gap")
+        if fresh and step == 0:
+            check_first_margin(gap / config.kl_coef)
+        yield state, {"step": step + 1, "steps": len(schedule), **numbers}
+
+
+# ---- what the stage measures -------------------------------------------------------------------
+
+
+def implicit_margins(
+    policy: GPT2, reference: GPT2, choices: Sequence[Choice], *, kl_coef: float, pad_id: int, temperature: float = 1.0
+) -> Float[np.ndarray, " choices"]:
+    """beta [log pi/ref (chosen) - log pi/ref (rejected)] of each pair, score units: above 0 where the policy agrees.
+
+    Its share above 0 on held-out pairs is DPO's counterpart of a reward model's accuracy.
+    """
+    how = {"pad_id": pad_id, "temperature": temperature}
+    score = kl_coef * (all_logprobs(policy, choices, **how) - all_logprobs(reference, choices, **how))
+    return score[:, 0] - score[:, 1]
+
+
+# ---- pairs from samples ------------------------------------------------------------------------
+
+
+def sampled_choices(
+    prompts: Prompts,
+    tokens: Int[np.ndarray, "samples time"],
+    mask: Bool[np.ndarray, "samples time"],
+    first: Bool[np.ndarray, " pairs"],
+) -> list[Choice]:
+    """Pairs of neighbouring samples, as `evaluate.sample` gives them for `repeat_prompts(prompts, 2)`.
+
+    Two equal responses teach nothing (their loss is log 2 for ever) and are left out.
+
+    Args:
+      prompts: one for each pair, left-padded.
+      tokens: prompt and response of each sample.
+      mask: True on real tokens.
+      first: True where the first of a pair was preferred.
+    """
+    rows = [row[keep].tolist() for row, keep in zip(np.asarray(tokens), np.asarray(mask), strict=True)]
+    out = []
+    for a, b, length, left in zip(rows[::2], rows[1::2], np.asarray(prompts.mask).sum(axis=1), first, strict=True):
+        chosen, rejected = (a, b) if left else (b, a)
+        if a != b:
+            out.append(Choice(a[:length], chosen[length:], rejected[length:]))
+    return out

@@ -1,0 +1,164 @@
+"""Supervised fine-tuning: next-token cross-entropy on the completion, the prompt masked out.
+
+Leaves out LoRA and packing. Pretraining is the same loop with empty prompts, so it has no loop of its own.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from rlhf_lesson import losses
+from rlhf_lesson.arrays import masked_mean
+from rlhf_lesson.data import batches
+from rlhf_lesson.data.batches import pad, plan
+from rlhf_lesson.models.gpt2 import GPT2
+
+# ---- Config ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of supervised fine-tuning."""
+
+    epochs: int = 1  # passes over the examples
+    batch_tokens: int = 2048  # padded tokens per step
+    learning_rate: float = 3e-4  # peak of the schedule
+    warmup: float = 0.05  # share of the steps with a rising rate; then a cosine to 0
+    weight_decay: float = 0.05  # AdamW, on matrices only
+    clip_norm: float = 1.0  # largest gradient norm
+    seed: int = 0  # order of the examples and dropout
+
+
+class Example(NamedTuple):
+    """Token ids of prompt + completion, and how many of them are prompt; the end token is part of the completion."""
+
+    tokens: Sequence[int]
+    prompt: int
+
+
+class Batch(NamedTuple):
+    tokens: Int[np.ndarray, "batch time"]
+    mask: Bool[np.ndarray, "batch time"]
+    learn: Bool[np.ndarray, "batch time"]  # True on tokens whose prediction is trained
+
+
+class State(NamedTuple):
+    """All that a later step depends on, so a run resumed from it goes on bit for bit."""
+
+    model: GPT2
+    opt_state: optax.OptState
+    step: Int[Array, ""]
+
+
+# ---- loss_fn -----------------------------------------------------------------------------------
+
+
+def loss_fn(model: GPT2, batch: Batch, key: PRNGKeyArray | None, cross_entropy_loss=losses.cross_entropy_loss):
+    """Mean cross-entropy over the tokens to learn (nats per token): token mean, not sequence mean."""
+    logits = model(batch.tokens, batch.mask, key)[:, :-1]  # (B, T-1, V)
+    per_token = cross_entropy_loss(logits, batch.tokens[:, 1:])
+    return masked_mean(per_token, batch.learn[:, 1:])
+
+
+# ---- train_step --------------------------------------------------------------------------------
+
+
+@lru_cache  # the same settings give the same object, so a second run does not compile again
+def optimizer(config, steps: int) -> optax.GradientTransformation:
+    """AdamW with warm-up and cosine decay, gradients clipped by their global norm."""
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, config.learning_rate, max(1, int(config.warmup * steps)), max(2, steps)
+    )
+    matrices = partial(jax.tree.map, lambda p: p.ndim > 1)
+    return optax.chain(
+        optax.clip_by_global_norm(config.clip_norm),
+        optax.adamw(schedule, b2=0.98, eps=1e-8, weight_decay=config.weight_decay, mask=matrices),
+    )
+
+
+@partial(jax.jit, static_argnames=("optimizer", "cross_entropy_loss"), donate_argnames="state")
+def train_step(state: State, batch: Batch, key: PRNGKeyArray, *, optimizer, cross_entropy_loss):
+    """One AdamW step; the dropout key is folded from the step, so it is fresh each time and resumes exactly."""
+    key = jax.random.fold_in(key, state.step)
+    loss, grads = jax.value_and_grad(loss_fn)(state.model, batch, key, cross_entropy_loss)
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.model)
+    return State(optax.apply_updates(state.model, updates), opt_state, state.step + 1), loss
+
+
+# ---- train -------------------------------------------------------------------------------------
+
+
+def make_batch(
+    examples: Sequence[Example], rows: int, width: int, pad_id: int, response_mask=batches.response_mask
+) -> Batch:
+    """Examples padded on the right; missing rows are all padding, so shapes never change."""
+    tokens, mask = pad([e.tokens for e in examples], rows, width, pad_id=pad_id)
+    prompt = np.zeros(rows, int)
+    prompt[: len(examples)] = [e.prompt for e in examples]
+    return Batch(tokens, mask, response_mask(mask, prompt))
+
+
+def train(
+    config: Config,
+    model: GPT2,
+    examples: Sequence[Example],
+    *,
+    pad_id: int,
+    state: State | None = None,
+    cross_entropy_loss=losses.cross_entropy_loss,
+    response_mask=batches.response_mask,
+) -> Iterator[tuple[State, dict[str, float]]]:
+    """Fine-tunes a copy of `model`; yields the state and its metrics after every step.
+
+    Args:
+      config: settings.
+      model: where to start; it is left as it was.
+      examples: tokenised prompt + completion, see `Example`.
+      pad_id: the padding token.
+      state: the last state of an earlier run with the same arguments, to go on from there.
+      cross_entropy_loss: (logits, targets) -> loss per token.
+      response_mask: (mask, tokens of each prompt) -> which tokens are learnt.
+    """
+    lengths = [len(e.tokens) for e in examples]
+    size, seed = config.batch_tokens, config.seed
+    schedule = [
+        batch for epoch in range(config.epochs) for batch in plan(lengths, batch_tokens=size, seed=seed, epoch=epoch)
+    ]
+    tx = optimizer(config, len(schedule))
+    if state is None:
+        model = jax.tree.map(jnp.copy, model)  # the step donates its state; the caller's model must survive
+        state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
+    key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
+    for step in range(int(state.step), len(schedule)):
+        rows, width, indices = schedule[step]
+        batch = make_batch([examples[i] for i in indices], rows, width, pad_id, response_mask)
+        state, loss = train_step(state, batch, key, optimizer=tx, cross_entropy_loss=cross_entropy_loss)
+        yield state, {"step": step + 1, "steps": len(schedule), "loss": float(loss)}
+
+
+# ---- what the stage measures -------------------------------------------------------------------
+
+
+@jax.jit
+def _sum_of_losses(model: GPT2, batch: Batch) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    per_token = losses.cross_entropy_loss(model(batch.tokens, batch.mask)[:, :-1], batch.tokens[:, 1:])
+    learn = batch.learn[:, 1:]
+    return jnp.sum(jnp.where(learn, per_token, 0.0)), jnp.sum(learn)
+
+
+def validation_loss(model: GPT2, examples: Sequence[Example], *, pad_id: int, batch_tokens: int = 2048) -> float:
+    """Cross-entropy over all tokens to learn of held-out examples, nats per token."""
+    lengths = [len(e.tokens) for e in examples]
+    total = count = 0.0
+    for rows, width, indices in plan(lengths, batch_tokens=batch_tokens, seed=0, epoch=0):
+        batch = make_batch([examples[i] for i in indices], rows, width, pad_id)
+        loss, tokens = _sum_of_losses(model, batch)
+        total, count = total + float(loss), count + int(tokens)
+    return total / count

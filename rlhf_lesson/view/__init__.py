@@ -1,0 +1,1 @@
+"""Plots, the report that opens from disk, and the committed results that both show."""

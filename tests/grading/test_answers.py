@@ -1,0 +1,111 @@
+"""Every exercise of the course through the judge: right answers of any author are full, each slip costs what it breaks.
+
+Leaves out single rules (test_grading.py) and attacks (test_grading_hostile.py). By default one slip of every third exercise is
+run; `EVERY_SLIP=1 pytest tests/test_grading_answers.py` takes all slips, which is half an hour.
+"""
+
+import inspect
+import os
+
+import numpy as np
+import pytest
+import right_answers
+import right_answers_05_09
+from project import script
+
+from rlhf_lesson.course.exercise import call, failure
+from rlhf_lesson.course.specs import CHAPTERS, EXERCISES
+from rlhf_lesson.grading import library
+from rlhf_lesson.grading.intake import Submission
+from rlhf_lesson.grading.marking import Judge, seed
+from rlhf_lesson.grading.marks import HIDDEN
+from rlhf_lesson.grading.workers import Zygote
+
+KEY = b"a key that nobody knows"
+MODULES = (right_answers, right_answers_05_09)
+every_chapter = pytest.mark.parametrize("chapter", range(len(CHAPTERS)))
+SLIPPED = list(EXERCISES.values())[:: 1 if "EVERY_SLIP" in os.environ else 3]
+
+
+@pytest.fixture(scope="module")
+def zygote():
+    with Zygote() as zygote:
+        yield zygote
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return Judge(EXERCISES, KEY)
+
+
+@pytest.fixture(scope="module")
+def build():
+    """The tool that writes the solutions."""
+    return script("tools/build.py")
+
+
+def full(judge, zygote, cells, names):
+    for mark in judge.mark(zygote, Submission("ann", cells), names):
+        assert (mark.points, mark.kind) == (mark.out_of, ""), f"{mark.exercise} {mark.kind} {mark.message} {mark.shown}"
+
+
+@every_chapter
+def test_the_solutions_handed_in_get_full_marks(chapter, judge, zygote, build):
+    names = [e.name for e in CHAPTERS[chapter].EXERCISES]
+    imports = [f"from {library.home(EXERCISES[name])} import {name}" for name in names]
+    full(judge, zygote, [build.exercise_cells(build.function(i), "solutions")[0] for i in imports], names)
+
+
+@every_chapter
+def test_right_answers_in_other_words_get_full_marks(chapter, judge, zygote):
+    names = [e.name for e in CHAPTERS[chapter].EXERCISES]
+    (module,) = [m for m in MODULES if names[0] in m.RIGHT_ANSWERS]
+    helpers, assigns, table = inspect.getsource(module).rpartition("\nRIGHT_ANSWERS = ")
+    for i in range(3):
+        marked = [f"# exercise: {name}{assigns}{table}\n{name} = RIGHT_ANSWERS['{name}'][{i}]" for name in names]
+        full(judge, zygote, [helpers, *marked], names)
+
+
+# ---- slips ---------------------------------------------------------------------------------------
+
+
+class Open(Judge):
+    """A judge whose workers may read the specs too, so that a submission can be one of their slips."""
+
+    def given(self, name):
+        files = [p for p in library.ROOT.rglob("*.py") if "grading" not in p.parts]
+        modules = [".".join(p.relative_to(library.ROOT.parent).with_suffix("").parts) for p in files]
+        texts = {
+            m.removesuffix(".__init__"): p.read_text(encoding="utf-8") for m, p in zip(modules, files, strict=True)
+        }
+        return {"library": texts, "earlier": {}}
+
+
+@pytest.fixture(scope="module")
+def open_judge():
+    return Open(EXERCISES, KEY)
+
+
+def properties_held(exercise, wrong, student):
+    """Which properties a wrong answer has, found without the judge: in this process, as `check` would."""
+    rng, held = np.random.default_rng(seed(KEY, student, exercise.name)), {}
+    for sentence, make in exercise.cases.items():
+        cases = [make(rng) for _ in range(HIDDEN)]
+        right = [call(exercise, exercise.reference, case) for case in cases]
+        held[sentence] = all(failure(exercise, wrong, c, r)[0] is None for c, r in zip(cases, right, strict=True))
+    return held
+
+
+@pytest.mark.parametrize("exercise", SLIPPED, ids=lambda e: e.name)
+def test_a_slip_costs_the_points_of_the_properties_it_breaks(exercise, open_judge, zygote):
+    slips = list(enumerate(exercise.slips))
+    for number, slip in slips if "EVERY_SLIP" in os.environ else slips[len(exercise.name) % len(slips) :][:1]:
+        name, chapter = exercise.name, f"rlhf_lesson.course.specs.chapter_{exercise.chapter:02}"
+        cell = f"# exercise: {name}\nimport {chapter} as chapter\nmine = [e for e in chapter.EXERCISES if e.name == '{name}']\n"
+        (mark,) = open_judge.mark(zygote, Submission("ann", [f"{cell}{name} = mine[0].slips[{number}].wrong"]), [name])
+        held = properties_held(exercise, slip.wrong, "ann")
+        found = {p["must_hold"]: not p["hidden"] for p in mark.parts}
+        assert found == held, f"{slip.name}: {mark.message} {mark.shown}"
+        share = sum(held.values()) / len(held)
+        assert mark.points in (0, pytest.approx(exercise.points * share, abs=0.01)), (slip.name, mark)
+        assert mark.points < mark.out_of and mark.kind and mark.message, (slip.name, mark)

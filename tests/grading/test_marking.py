@@ -1,0 +1,184 @@
+"""Marks: right answers of every style are full, each mistake costs its own property, and each student has other cases."""
+
+import inspect
+import re
+import time
+
+import numpy as np
+import pytest
+
+from rlhf_lesson.course.exercise import ROUNDS, asked, show_input
+from rlhf_lesson.course.specs import EXERCISES
+from rlhf_lesson.grading import library, outputs
+from rlhf_lesson.grading.intake import Submission
+from rlhf_lesson.grading.marking import Judge, ready, seed
+from rlhf_lesson.grading.workers import GraderError, Zygote
+
+PRELUDE = "import jax\nimport jax.numpy as jnp\nimport numpy as np\nfrom jaxtyping import Array, Bool, Float, Int\n"
+TWO = {name: EXERCISES[name] for name in ("masked_mean", "gae")}
+KEY = b"a key that nobody knows"
+REFERENCE = {name: f"# exercise: {name}\n" + inspect.getsource(e.reference) for name, e in TWO.items()}
+HEAD = "# exercise: masked_mean\ndef masked_mean(values, mask):\n    "
+LOOP = """# exercise: gae
+def gae(rewards, values, mask, *, discount=1.0, lam=0.95):
+    out, later, following = np.zeros(len(rewards)), 0.0, 0.0
+    for t in reversed(range(len(rewards))):
+        if mask[t]:
+            later = rewards[t] + discount * following - values[t] + discount * lam * later
+            out[t], following = later, values[t]
+    return out
+"""
+
+
+@pytest.fixture(scope="module")
+def zygote():
+    with Zygote() as zygote:
+        yield zygote
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return Judge(TWO, KEY)
+
+
+def marks(judge, zygote, *cells, student="ann"):
+    return judge.mark(zygote, Submission(student, [PRELUDE, *cells]))
+
+
+# ---- points --------------------------------------------------------------------------------------
+
+STYLES = {
+    "the library's": (REFERENCE["masked_mean"], REFERENCE["gae"]),
+    "NumPy and loops": (
+        HEAD + "m = np.asarray(mask)\n    return float(np.asarray(values)[m].mean()) if m.any() else 0.0",
+        LOOP,
+    ),
+    "printing, warning and checking": (
+        "%matplotlib inline\n# exercise: masked_mean\nimport warnings\n"
+        "def masked_mean(values, mask):\n    print('here', values)\n    warnings.warn('careful')\n"
+        "    return jnp.where(mask, values, 0).sum() / jnp.maximum(mask.sum(), 1)\nmasked_mean(1, 2)\n!ls\ncheck(masked_mean)",
+        LOOP.replace(
+            "    return out", "    import sys\n    print('x' * 10**5, file=sys.stderr)\n    return out.tolist() and out"
+        ),
+    ),
+    "helpers in other cells": (
+        HEAD + "return share(jnp.where(mask, values, 0.0), mask)",
+        "def share(v, m):\n    return v.sum() / jnp.maximum(m.sum(), 1)\ntrain(share)\nplt.plot([1])\nBIG = 10",
+        "# exercise: gae\ngae = jax.jit(lambda r, v, m, *, discount=1.0, lam=0.95: jnp.asarray(0.0))",
+        LOOP,
+    ),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_right_answer_of_any_style_gets_full_marks(style, judge, zygote):
+    for mark in marks(judge, zygote, *STYLES[style]):
+        assert (mark.points, mark.kind) == (mark.out_of, ""), mark
+
+
+MUTANTS = {
+    "an empty mask divides by 0": (
+        HEAD + "return jnp.where(mask, values, 0.0).sum() / mask.sum()",
+        ["an empty mask gives 0"],
+    ),
+    "padding is read": (
+        HEAD + "return (values * mask).sum() / jnp.maximum(mask.sum(), 1)",
+        ["padding is never read, not even NaN"],
+    ),
+    "another default": (LOOP.replace("lam=0.95", "lam=0.9"), ["the defaults are discount 1 and lambda 0.95"]),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_mistake_costs_the_points_of_the_properties_it_breaks(mutant, judge, zygote):
+    cell, broken = MUTANTS[mutant]
+    name = cell.split()[2]
+    mark = judge.mark(zygote, Submission("ann", [PRELUDE, cell]), [name])[0]
+    assert [p["must_hold"] for p in mark.parts if p["hidden"]] == broken
+    parts = len(TWO[name].cases)
+    assert mark.points == pytest.approx(mark.out_of * (parts - len(broken)) / parts, abs=0.01)
+    assert all(p["points"] == (0 if p["hidden"] else p["out_of"]) for p in mark.parts)
+
+
+def test_the_feedback_names_the_slip_and_shows_a_visible_case(judge, zygote):
+    mark = marks(judge, zygote, HEAD + "return jnp.mean(values)")[0]
+    assert mark.slip == "the mask is ignored" and "Padding counts too" in mark.message
+    assert set(mark.shown) == {"input", "got", "expected"}
+
+
+def test_a_constant_earns_nothing_though_one_property_expects_it(judge, zygote):
+    mark = marks(judge, zygote, HEAD + "return 0.0")[0]
+    assert mark.points == 0
+
+
+def test_the_visible_cases_are_those_that_check_shows(judge):
+    for exercise in TWO.values():
+        shown = [(text, show_input(case)) for r in range(ROUNDS) for text, case, _ in asked(exercise, 0, r)]
+        assert [(text, show_input(case)) for text, case, _ in judge.visible(exercise)] == shown
+
+
+def test_answers_for_the_visible_cases_alone_earn_nothing(judge, zygote):
+    known = [(case.args[0].tobytes(), float(right)) for _, case, right in judge.visible(TWO["masked_mean"])]
+    table = f"# exercise: masked_mean\nKNOWN = dict({known!r})\n"
+    cell = table + "def masked_mean(v, m):\n    return KNOWN.get(np.asarray(v).tobytes(), 123.0)"
+    mark = marks(judge, zygote, cell)[0]
+    assert mark.points == 0 and "fresh ones do not" in mark.message
+
+
+def test_an_earlier_mistake_is_not_punished_twice(judge, zygote):
+    wrong = HEAD + "return 7.0"
+    uses = LOOP.replace(
+        "    return out",
+        "    assert abs(float(masked_mean(jnp.arange(3.0), jnp.ones(3, bool))) - 1) < 1e-6\n    return out",
+    )
+    first, second = marks(judge, zygote, wrong, uses)
+    assert first.points == 0 and second.points == 8
+    assert (
+        marks(
+            judge, zygote, wrong, uses.replace("    out,", "    from rlhf_lesson.arrays import masked_mean\n    out,")
+        )[1].points
+        == 8
+    )
+
+
+def test_what_is_still_asked_for_is_cut_out_of_the_library():
+    texts = library.for_exercise(TWO, "gae")["library"]
+    assert "def masked_mean(values" in texts["rlhf_lesson.arrays"].replace("\n    ", "")
+    assert "is what this exercise asks for" in texts["rlhf_lesson.advantages"]
+    assert not re.search(r"delta.*lam", texts["rlhf_lesson.advantages"])
+    assert "is what this exercise asks for" in library.for_exercise(TWO, "masked_mean")["library"]["rlhf_lesson.arrays"]
+
+
+def test_each_student_has_other_hidden_cases_and_always_the_same(judge):
+    assert seed(KEY, "ann", "gae") == seed(KEY, "ann", "gae")
+    assert len({seed(k, s, e) for k in (KEY, b"other") for s in ("ann", "bob") for e in TWO}) == 8
+    (_, one, _), (_, other, _) = (judge.hidden(TWO["gae"], s)[0] for s in ("ann", "bob"))
+    assert not np.array_equal(one.args[0], other.args[0])
+
+
+def test_a_large_input_does_not_wait_in_the_pipe(zygote):
+    worker = zygote.fork()
+    start = time.monotonic()
+    answer, _ = worker.ask({"op": "call", "args": ["plain", None], "gradient": None}, [bytes(2**25)], seconds=10)
+    worker.close()
+    assert answer["failure"] == "crashed"  # the bytes belong to no argument
+    assert time.monotonic() - start < 3
+
+
+def test_without_walls_hidden_cases_are_refused():
+    with Zygote(walls=False) as zygote:
+        with pytest.raises(GraderError, match="no full sandbox"):
+            ready(zygote)
+        assert ready(zygote, unsafe=True)["landlock"] is False
+
+
+@pytest.mark.parametrize("text", ["=1", " +1", "@x", "-1", "\t=1", "plain"])
+def test_a_cell_is_never_a_formula(text):
+    assert outputs.inert(text)[0] not in "=+-@" and not outputs.inert(text).lstrip().startswith(("=", "+", "-", "@"))
+
+
+def test_clean_takes_out_what_a_terminal_or_a_reader_would_obey():
+    dirty = "a\x1b[31mb\x1b]0;title\x07c\u202ed\ud800e\x00f\n\u2028g\x9b2Jh" + "x" * 5000
+    text = outputs.clean(dirty)
+    assert text.startswith("abc") and len(text) <= outputs.LONGEST and text.isprintable()
+    text.encode("utf-8")

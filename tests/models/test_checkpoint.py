@@ -1,0 +1,93 @@
+"""Models on disk: Hugging Face's layout, exact round trips, and clear refusals."""
+
+import json
+import os
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from rlhf_lesson.models.checkpoint import load_model, load_state, named_weights, save_model, save_state
+from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.train.diagnose import same_tree
+
+TOKENS = jnp.array([[5, 9, 11, 7, 20, 33]])
+REAL = jnp.ones((1, 6), bool)
+
+
+@pytest.mark.parametrize("make, kind", [(tiny.model, GPT2), (tiny.scorer, ScalarModel)])
+def test_a_saved_model_comes_back_bit_for_bit(tmp_path, make, kind):
+    model = make()
+    save_model(model, tmp_path)
+    again = load_model(tmp_path)
+    assert isinstance(again, kind) and same_tree(model, again)
+
+
+def test_half_precision_halves_the_file_and_reads_as_float32(tmp_path):
+    save_model(tiny.model(), tmp_path / "full")
+    save_model(tiny.model(), tmp_path / "half", half=True)
+    sizes = [(tmp_path / n / "model.safetensors").stat().st_size for n in ("full", "half")]
+    assert sizes[1] < 0.6 * sizes[0]
+    assert all(x.dtype == jnp.float32 for x in jax.tree.leaves(load_model(tmp_path / "half")))
+
+
+def test_the_names_are_hugging_faces():
+    names = named_weights(tiny.scorer())
+    assert {"transformer.wte.weight", "transformer.h.1.attn.c_attn.bias", "head.weight"} <= set(names)
+    assert names["transformer.h.0.attn.c_attn.weight"].shape == (32, 96)
+
+
+def test_transformers_reads_our_folder_and_we_read_theirs(tmp_path):
+    torch = pytest.importorskip("torch")
+    from transformers import GPT2Config, GPT2LMHeadModel, GPT2Model
+
+    model = tiny.model()
+    save_model(model, tmp_path / "ours")
+    theirs = GPT2LMHeadModel.from_pretrained(tmp_path / "ours").eval()
+    with torch.no_grad():
+        logits = theirs(torch.tensor(np.asarray(TOKENS))).logits.numpy()
+    np.testing.assert_allclose(model(TOKENS, REAL), logits, atol=1e-4)
+    config = GPT2Config(vocab_size=48, n_positions=24, n_embd=32, n_layer=2, n_head=2)
+    for kind in (GPT2LMHeadModel, GPT2Model):  # names with and without the "transformer." prefix
+        torch.manual_seed(0)
+        made = kind(config).eval()
+        made.save_pretrained(tmp_path / kind.__name__)
+        with torch.no_grad():
+            states = made(torch.tensor(np.asarray(TOKENS)), output_hidden_states=True).hidden_states[-1].numpy()
+        np.testing.assert_allclose(load_model(tmp_path / kind.__name__).hidden(TOKENS, REAL), states, atol=1e-4)
+
+
+def test_a_wrong_shape_is_named(tmp_path):
+    save_model(tiny.model(), tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "vocab_size": 50}))
+    with pytest.raises(ValueError, match=r"transformer\.wte\.weight should have shape \(50, 32\), found \(48, 32\)"):
+        load_model(tmp_path)
+
+
+def test_a_folder_without_a_model_says_so(tmp_path):
+    with pytest.raises(ValueError, match="has no config"):
+        load_model(tmp_path)
+
+
+def test_a_write_that_is_cut_off_leaves_the_old_file(tmp_path, monkeypatch):
+    save_model(tiny.model(0), tmp_path)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(tiny.model(5), tmp_path)
+    assert same_tree(load_model(tmp_path), tiny.model(0))
+
+
+def test_a_state_comes_back_with_its_note_and_a_foreign_one_is_refused(tmp_path):
+    state = {"a": jnp.arange(3.0), "step": jnp.asarray(7)}
+    save_state(state, tmp_path / "s.safetensors", about={"step": 7})
+    again, about = load_state(jax.tree.map(jnp.zeros_like, state), tmp_path / "s.safetensors")
+    assert about == {"step": 7} and same_tree(state, again)
+    with pytest.raises(ValueError, match="another model"):
+        load_state({"a": jnp.zeros(4), "step": jnp.asarray(0)}, tmp_path / "s.safetensors")
