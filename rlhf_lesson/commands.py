@@ -38,7 +38,7 @@ def course(command) -> dict:
     """Trains the chapters' models if they are not there yet."""
     from rlhf_lesson.study import chain as models
 
-    models.chain()
+    models.trained_chain()
     return {"folder": str(models.folder(chain.Config()))}
 
 
