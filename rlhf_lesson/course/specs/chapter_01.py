@@ -12,8 +12,8 @@ import numpy as np
 from rlhf_lesson import logprobs
 from rlhf_lesson.course.exercise import Case, Exercise, NotAnAnswer, Slip, describe
 from rlhf_lesson.course.specs.chapter_00 import ragged
+from rlhf_lesson.measures import looks_ahead
 from rlhf_lesson.models.generate import keep_top_k, keep_top_p, sample_token
-from rlhf_lesson.train.diagnose import looks_ahead
 
 # ---- log-probabilities of tokens -----------------------------------------------------------------
 

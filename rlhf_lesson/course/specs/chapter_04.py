@@ -13,8 +13,8 @@ import numpy as np
 from rlhf_lesson import losses
 from rlhf_lesson.course.exercise import Case, Exercise, Slip
 from rlhf_lesson.course.specs.chapter_03 import a_ranking, two_scores
+from rlhf_lesson.measures import calibration, pairwise_accuracy
 from rlhf_lesson.rewards import cautious_score, length_bias, normalise_score
-from rlhf_lesson.train.reward_model import calibration, pairwise_accuracy
 
 # ---- losses --------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from rlhf_lesson import overoptimisation as over
 from rlhf_lesson.course.exercise import Case, Exercise, Slip
-from rlhf_lesson.study.evaluate import distinct
+from rlhf_lesson.measures import distinct
 
 # ---- diversity -----------------------------------------------------------------------------------
 
