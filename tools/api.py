@@ -1,4 +1,4 @@
-"""Writes docs/api.md, the equations and their neighbours at the package's root, from signatures and docstrings: `python tools/api.py`.
+"""Writes docs/api.md, the equations at the package's root, from their signatures and docstrings: `python tools/api.py`.
 
 The modules are read as text, nothing is imported, so the page does not depend on any installed version of JAX.
 """
@@ -18,9 +18,9 @@ ABOUT = """# The equation library
 
 Made by `python tools/api.py` from the docstrings; a test rebuilds it.
 
-These modules stand one step from the package's root: `from rlhf_lesson.advantages import gae`. Every function takes arrays and returns
-arrays, is small enough to be read, and is what a student writes in the course. Losses are minimised and none is reduced: the caller
-chooses mask and mean. How the rest of the package uses them is in [architecture.md](architecture.md).
+These modules stand at the package's root: `from rlhf_lesson.advantages import gae`. Every function takes arrays and
+returns arrays, is small enough to be read, and is what a student writes in the course. Losses are minimised and none is
+reduced: the caller chooses mask and mean. How the rest of the package uses them is in [architecture.md](architecture.md).
 
 """
 

@@ -16,11 +16,11 @@ ABOUT = """# The PPO-RLHF correctness checklist
 
 Made by `python tools/checklist.py` from tools/checklist.toml and the names of the tests; a test rebuilds it.
 
-Almost none of these mistakes raises an error: the run goes on, the loss falls, and the numbers are wrong. Every row says what must
-hold, the usual mistake, what it looks like in a run, and what sees it here: a self-check that stops the run (`check_rollout`,
-`check_first_update`, `check_tokens` and others of [train/diagnose.py](../rlhf_lesson/train/diagnose.py)), `diagnose` on a finished run, or an
-invariant that a test states. "Planted in" names the tests that make the mistake on purpose and show that it is seen. Docstrings
-and tests cite rows by number, so a number never changes; a new row gets the next one.
+Almost none of these mistakes raises an error: the run goes on, the loss falls, and the numbers are wrong. Every row says
+what must hold, the usual mistake, what it looks like in a run, and what sees it here: a self-check that stops the run
+(`check_rollout`, `check_first_update` and others of [train/diagnose.py](../rlhf_lesson/train/diagnose.py)), `diagnose` on
+a finished run, or an invariant that a test states. "Planted in" names the tests that make the mistake on purpose and show
+that it is seen. Docstrings and tests cite rows by number, so a number never changes; a new row gets the next one.
 
 """
 
