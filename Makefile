@@ -23,6 +23,7 @@ test-slow: $(VENV)/test.stamp  ## the chapters' real runs, unsolved and solved, 
 lint: $(VENV)/test.stamp  ## style and formatting, a few seconds
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/deno fmt --check
 
 lab: $(VENV)/notebooks.stamp  ## JupyterLab; before it, once, the models that chapters start from, about three minutes
 	$(BIN)/python -m rlhf_lesson course
