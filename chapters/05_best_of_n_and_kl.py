@@ -23,12 +23,10 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from rlhf_lesson.data.batches import pad
 from rlhf_lesson.data.prompts import repeat_prompts
 from rlhf_lesson.measures import pairwise_accuracy
-from rlhf_lesson.models.generate import keep_top_k
+from rlhf_lesson.models.generate import keep_top_k, next_logits
 from rlhf_lesson.models.pretrained import load_base
-from rlhf_lesson.models.tokenizer import encode
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.study.demo import ppo_path
 from rlhf_lesson.train.descend import descend
@@ -65,16 +63,9 @@ from rlhf_lesson.kl import exact_kl
 
 
 # %%
-@jax.jit
-def predict(model, tokens, mask):
-    return jax.nn.log_softmax(model(tokens, mask).astype(jnp.float32))
-
-
 def what_follows(model, text):
     """Log-probabilities of the next token, (V,)."""
-    row = [tokenizer.bos_token_id, *encode(tokenizer, [text])[0]]
-    tokens, mask = pad([row], 1, 16, pad_id=tokenizer.pad_token_id)
-    return predict(model, tokens, mask)[0, len(row) - 1]
+    return jax.nn.log_softmax(next_logits(model, tokenizer, [text])[0])
 
 
 exact_kl = yours("exact_kl")
@@ -95,8 +86,8 @@ print(f"whole from cut: {exact_kl(sft, cut)}")
 # ## 2. KL from samples
 #
 # The sum over a vocabulary is affordable for one token. Over whole responses it is not: there are more texts than
-# atoms. So the KL is estimated from samples *of the policy*. With $d = \log \pi(y) - \log \pi_{\text{ref}}(y)$, three
-# estimators are in use:
+# atoms in the universe. So the KL is estimated from samples *of the policy*. With
+# $d = \log \pi(y) - \log \pi_{\text{ref}}(y)$, three estimators are in use:
 #
 # $$k_1 = d, \qquad k_2 = \tfrac{1}{2} d^2, \qquad k_3 = e^{-d} - 1 + d.$$
 
@@ -396,8 +387,8 @@ for name, scores in score.items():
 print({name: f"{value:.1%}" for name, value in wins.items()}, f"expected by proxy: n / (n + 1) = {n / (n + 1):.1%}")
 
 # %% [markdown]
-# By proxy the win rate is a law of large numbers and says nothing about quality: it would be the same with a random
-# number as the score. Gold's win rate is the finding.
+# By proxy the win rate follows from counting alone and says nothing about quality: a random number as the score would
+# win as often. Gold's win rate is the finding.
 #
 # ### How far has it moved?
 #
@@ -411,7 +402,7 @@ from rlhf_lesson.kl import best_of_n_kl_bound
 # %% [markdown]
 # Much of the literature takes this for an equation. It is one where every outcome is rare and no scores tie. To see
 # when it isn't, compute the policy itself. An outcome with score $s$ is handed out if all $n$ draws score at most $s$
-# and not all below; with ties it shares its luck:
+# and not all below; tied outcomes share that chance:
 #
 # $$\pi_n(v) = \frac{\pi_{\text{ref}}(v)}{F(s) - F(s^-)} \Big[ F(s)^n - F(s^-)^n \Big], \qquad F(s) = P(\text{score} \le s),
 # \quad F(s^-) = P(\text{score} \lt s).$$
