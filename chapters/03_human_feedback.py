@@ -40,8 +40,8 @@ print(f"{len(movies):,} sentences from film reviews, {heard:,} ratings by people
 # %% [markdown]
 # ## 1. A rater and a rating
 #
-# The data of this course are real. Hutto and Gilbert asked people how negative or positive a sentence is, one number a
-# person, and published every single number. Most data sets give you one label a text and hide how it came about.
+# The data of this course are real. Hutto and Gilbert asked people how negative or positive a sentence is, one number per
+# person, and published every single number. Most data sets give you one label per text and hide how it came about.
 #
 # **Predict, then run.** Below are the most loved sentence, the most hated one, and the one that people disagree on
 # most, among those that many have read. What do you think is the matter with the third?
@@ -206,7 +206,7 @@ for where, draw in {
 #
 # ## 4. In a file
 #
-# Pairs, rankings, ratings and votes travel as JSON lines, one object a line. Reading them is where data quality begins:
+# Pairs, rankings, ratings and votes travel as JSON lines, one object per line. Reading them is where data quality begins:
 # a row that is no pair has to be *reported*, with file and line, not dropped in silence.
 
 # %%
@@ -427,7 +427,7 @@ for name, group in (("lowest tenth", lowest), ("a random tenth", anyone)):
 # | what goes wrong | what helps |
 # | --- | --- |
 # | someone does not read | a few questions with a known answer, in between; time per question; `with_others` on *new* items |
-# | a hard question | several raters a question, or the answer "tie"; a margin |
+# | a hard question | several raters per question, or the answer "tie"; a margin |
 # | each means something else by "better" | written guidelines, a round of practice, talking about the disputed ones |
 # | habits (always left, always the longer one) | sides at random for each rater; check the share of "left" and of "longer" |
 # | raters who are all alike | choose them for whom the model is to serve; report who they were |
@@ -486,7 +486,8 @@ score = np.asarray(strengths(jnp.asarray(won(fit), jnp.float32)))
 
 # %% [markdown]
 # **Predict, then run.** Left: is the strength, which knows only who beat whom, a straight line in what *other* people's
-# points say? Right: when the model gives a sentence a chance of nine in ten, how often does it win among the other people?
+# points say? Right: when the model gives a sentence a chance of nine in ten, how often does it win among the other
+# people?
 
 # %%
 pair = np.triu_indices(ITEMS, 1)
@@ -558,7 +559,7 @@ def ask(judgements, votes, seed):
 
 
 def recovery(judgements, votes, seeds):
-    """Correlation of the strengths with the test people's mean, one a seed."""
+    """Correlation of the strengths with the test people's mean, one per seed."""
     wins, truths = zip(*(ask(judgements, votes, seed) for seed in range(seeds)))
     guesses = np.asarray(strengths_of_many(jnp.asarray(np.stack(wins))))
     return np.array([together(guess, truth) for guess, truth in zip(guesses, truths)])
@@ -693,7 +694,7 @@ print(f"best plan at {budgets[1]} judgements:          {names[max(names, key=lam
 # In words, half a page: you are to write the guidelines for raters who compare two answers of a *film recommender*.
 # (1) When is an answer better? Put your criteria in an order, and say what wins if two of them clash. (2) Name one case
 # that has to be a tie and one that has to be skipped. (3) Which habit of raters do you fear most, and which number of
-# this chapter would show it to you? (4) You can afford one thousand judgements: how many pairs, how many people a pair,
+# this chapter would show it to you? (4) You can afford one thousand judgements: how many pairs, how many people per pair,
 # and how many for the test set? Give your guidelines to someone else, let both of you label ten pairs, and change the
 # sentence that caused most quarrels.
 #

@@ -27,7 +27,6 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from rlhf_lesson.data import feedback, labels, raters
 from rlhf_lesson.data.snippets import whole
@@ -37,6 +36,7 @@ from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.study.chain import reward_accuracy, trained_chain
 from rlhf_lesson.train import reward_model
+from rlhf_lesson.train.descend import descend
 from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
@@ -207,21 +207,14 @@ def bag(texts, width=64):
 
 
 # %%
-@partial(jax.jit, static_argnames=("objective", "steps"))
-def fit(ids, loud, *, objective, steps=150, decay=3e-4):
+@partial(jax.jit, static_argnames="objective")
+def fit(ids, loud, *, objective, decay=3e-4):
     """Word weights that minimise the mean of `objective(scores)` over rows of texts, by Adam with weight decay."""
-    adam = optax.adam(0.05)
 
-    def loss_fn(theta):
+    def loss(theta):
         return jnp.mean(objective(jnp.sum(theta[ids] * loud, axis=-1))) + decay * jnp.sum(theta**2)
 
-    def step(carry, _):
-        theta, state = carry
-        updates, state = adam.update(jax.grad(loss_fn)(theta), state)
-        return (optax.apply_updates(theta, updates), state), None
-
-    theta = jnp.zeros(len(vocabulary) + 1)
-    return jax.lax.scan(step, (theta, adam.init(theta)), None, length=steps)[0][0]
+    return descend(loss, jnp.zeros(len(vocabulary) + 1), learning_rate=0.05, steps=150)
 
 
 # %%
