@@ -1,6 +1,7 @@
-"""DOC."""
+"""The discounted return of every token of one response: what follows it, each later reward multiplied by one more discount.
 
-from functools import partial
+Padding is NaN in one case, and the plain sum is asked for where no discount is named.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -10,25 +11,40 @@ from rlhf_lesson.advantages import discounted_returns
 from rlhf_lesson.course.exercise import Case, Exercise, Slip
 
 
-def one_response(rng, *, time: int = 7, real: int | None = None, padding: float | None = None, **coefficients) -> Case:
-    """Rewards of one response of 3 tokens or more, and its mask."""
-    mask = np.arange(time) < (int(rng.integers(3, time)) if real is None else real)
+def one_response(
+    rng: np.random.Generator, *, time: int = 7, padding: float | None = None, discount: float | None = None
+) -> Case:
+    """Rewards of one response of 3 tokens or more, and its mask; without `discount` the default is asked for."""
+    mask = np.arange(time) < int(rng.integers(3, time))
     rewards = rng.normal(0.5, 1.0, time)
-    return Case(
-        ((rewards if padding is None else np.where(mask, rewards, padding)).astype(np.float32), mask), coefficients
-    )
+    if padding is not None:
+        rewards = np.where(mask, rewards, padding)
+    return Case((rewards.astype(np.float32), mask), {} if discount is None else {"discount": discount})
 
 
-def returns(rewards, mask, *, discount=1.0, masked=True, forwards=False, own=True, next_only=False):
-    """Discounted returns by a plain loop, with a switch for each slip; right at the defaults."""
-    rewards = jnp.where(mask, rewards, 0.0) if masked else rewards
-    time, later = len(rewards), 0.0
-    out = [later] * time
-    for t in range(time) if forwards else reversed(range(time)):
-        now = rewards[t] + discount * later
-        out[t] = now if own else now - rewards[t]
-        later = rewards[t] if next_only else now
-    return jnp.stack(out)
+# ---- slips ---------------------------------------------------------------------------------------
+
+
+def returns(rewards, discount):
+    """The right answer by a plain loop, for rewards that are 0 on padding."""
+    later = 0.0
+    backwards = []
+    for reward in rewards[::-1]:
+        later = reward + discount * later
+        backwards.append(later)
+    return jnp.stack(backwards[::-1])
+
+
+def from_masked(answer, default=1.0):
+    """An answer that sets padding to 0, as it should, and goes on with `answer(rewards, discount)`."""
+
+    def whole(rewards, mask, *, discount=default):
+        return answer(jnp.where(mask, rewards, 0.0), discount)
+
+    return whole
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def returns_by_loop(rewards, mask, *, discount=1.0):
@@ -53,6 +69,8 @@ def returns_by_doubling(rewards, mask, *, discount=1.0):
     return jax.lax.associative_scan(join, (jnp.full(rewards.shape, discount), rewards), reverse=True)[1]
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="discounted_returns",
     minutes=15,
@@ -70,53 +88,57 @@ EXERCISE = Exercise(
         Slip(
             "the discount is ignored",
             "Every step into the future costs a factor.",
-            lambda r, m, *, discount=1.0: returns(r, m),
+            from_masked(lambda rewards, discount: returns(rewards, 1.0)),
         ),
         Slip(
             "summed from the front",
             "A return looks ahead: go from the last token to the first.",
-            partial(returns, forwards=True),
+            from_masked(lambda rewards, discount: returns(rewards[::-1], discount)[::-1]),
         ),
-        Slip("its own reward is missing", "G_t begins with r_t itself, undiscounted.", partial(returns, own=False)),
+        Slip(
+            "its own reward is missing",
+            "G_t begins with r_t itself, undiscounted.",
+            from_masked(lambda rewards, discount: returns(rewards, discount) - rewards),
+        ),
         Slip(
             "only the next reward",
             "discount stands before G_{t+1}, the whole return of the next token, not before its reward.",
-            partial(returns, next_only=True),
+            from_masked(lambda rewards, discount: rewards + discount * jnp.append(rewards[1:], 0.0)),
         ),
         Slip(
             "discounted from the start of the response",
             "Distance counts from token t on, not from token 0.",
-            lambda r, m, *, discount=1.0: returns(r * discount ** jnp.arange(len(r)), m),
+            from_masked(lambda rewards, discount: returns(rewards * discount ** jnp.arange(rewards.size), 1.0)),
         ),
         Slip(
             "discounted once too often",
             "r_t itself has no factor: r_t + discount * G_{t+1}.",
-            lambda r, m, *, discount=1.0: discount * returns(r, m, discount=discount),
+            from_masked(lambda rewards, discount: discount * returns(rewards, discount)),
         ),
         Slip(
             "the own reward is discounted, not what follows",
             "This is discount * r_t + G_{t+1}: the factor belongs before G_{t+1}.",
-            lambda r, m, *, discount=1.0: discount * returns(r, m),
+            from_masked(lambda rewards, discount: discount * returns(rewards, 1.0)),
         ),
         Slip(
             "one number for all tokens",
             "One return a token is asked for, not only the first one's.",
-            lambda r, m, *, discount=1.0: returns(r, m, discount=discount)[0],
+            from_masked(lambda rewards, discount: returns(rewards, discount)[0]),
         ),
         Slip(
             "padding leaks in",
             "Set rewards to 0 where the mask is False, before the loop.",
-            partial(returns, masked=False),
+            lambda rewards, mask, *, discount=1.0: returns(rewards, discount),
         ),
         Slip(
             "multiplied by the mask",
             "NaN times 0 is NaN: choose with jnp.where.",
-            lambda r, m, *, discount=1.0: returns(r * m.astype(r.dtype), m, discount=discount, masked=False),
+            lambda rewards, mask, *, discount=1.0: returns(rewards * mask.astype(rewards.dtype), discount),
         ),
         Slip(
             "another default",
             "The default discount is 1.0.",
-            lambda r, m, *, discount=0.99: returns(r, m, discount=discount),
+            from_masked(returns, default=0.99),
         ),
     ),
     hints=(

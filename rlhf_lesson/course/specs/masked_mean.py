@@ -1,4 +1,7 @@
-"""DOC."""
+"""The mean of the real tokens of a whole batch, as one number.
+
+Padding may be NaN, so the mask must choose and not multiply; and an empty mask must not divide by 0.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -7,13 +10,40 @@ import numpy as np
 from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.course.exercise import Case, Exercise, Slip
 from rlhf_lesson.course.specs.draws import ragged
+from rlhf_lesson.course.specs.mistakes import changed
 
 
-def batch_of_values(rng, *, padding: float | None = None) -> Case:
+def batch_of_values(rng: np.random.Generator, *, padding: float | None = None) -> Case:
     """Values with mean 2 or so; `padding` stands where the mask is False."""
-    rows, time = int(rng.choice([3, 4])), int(rng.choice([5, 7]))
-    values, mask = rng.normal(2.0, 1.0, (rows, time)), ragged(rng, rows, time)
-    return Case(((values if padding is None else np.where(mask, values, padding)).astype(np.float32), mask))
+    rows = int(rng.choice([3, 4]))
+    time = int(rng.choice([5, 7]))
+    values = rng.normal(2.0, 1.0, (rows, time))
+    mask = ragged(rng, rows, time)
+    if padding is not None:
+        values = np.where(mask, values, padding)
+    return Case((values.astype(np.float32), mask))
+
+
+def one_row(rng: np.random.Generator) -> Case:
+    """The first row of such a batch."""
+    values, mask = batch_of_values(rng).args
+    return Case((values[0], mask[0]))
+
+
+# ---- slips ---------------------------------------------------------------------------------------
+
+
+def masked_sum(values, mask, axis=None):
+    """The sum over the real tokens, as it should be."""
+    return jnp.sum(jnp.where(mask, values, 0.0), axis)
+
+
+def row_means(values, mask):
+    """The mean of each row's real tokens."""
+    return masked_sum(values, mask, -1) / jnp.maximum(jnp.sum(mask, -1), 1)
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def masked_mean_by_where(values, mask):
@@ -35,6 +65,8 @@ def masked_mean_by_scan(values, mask):
     return jnp.where(count > 0, total / jnp.maximum(count, 1), 0.0)
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="masked_mean",
     minutes=5,
@@ -43,46 +75,48 @@ EXERCISE = Exercise(
     reference=masked_mean,
     cases={
         "the mean is over the real tokens": batch_of_values,
-        "one row alone is averaged the same way": lambda rng: Case(tuple(x[0] for x in batch_of_values(rng).args)),
+        "one row alone is averaged the same way": one_row,
         "padding is never read, not even NaN": lambda rng: batch_of_values(rng, padding=np.nan),
         "an empty mask gives 0": lambda rng: Case((np.ones((2, 3), np.float32), np.zeros((2, 3), bool))),
     },
     slips=(
-        Slip("the mask is ignored", "Padding counts too: this is the plain mean.", lambda v, m: jnp.mean(v)),
+        Slip(
+            "the mask is ignored", "Padding counts too: this is the plain mean.", lambda values, mask: jnp.mean(values)
+        ),
         Slip(
             "a sum in place of a mean",
             "Divide by the number of real tokens.",
-            lambda v, m: jnp.sum(jnp.where(m, v, 0.0)),
+            masked_sum,
         ),
         Slip(
             "divided by all positions",
             "The sum is masked, the count is not: divide by sum(mask).",
-            lambda v, m: jnp.mean(jnp.where(m, v, 0.0)),
+            lambda values, mask: masked_sum(values, mask) / mask.size,
         ),
         Slip(
             "a mean of row means",
             "Rows with few tokens weigh too much: one sum over all, one count over all.",
-            lambda v, m: jnp.mean(jnp.sum(jnp.where(m, v, 0.0), -1) / jnp.maximum(jnp.sum(m, -1), 1)),
+            changed(row_means, jnp.mean),
         ),
         Slip(
             "one mean a row",
             "One number for the whole array is asked for: sum over every axis.",
-            lambda v, m: jnp.sum(jnp.where(m, v, 0.0), -1) / jnp.maximum(jnp.sum(m, -1), 1),
+            row_means,
         ),
         Slip(
             "the mask is inverted",
             "True marks the tokens that count.",
-            lambda v, m: jnp.sum(jnp.where(m, 0.0, v)) / jnp.maximum(jnp.sum(~m), 1),
+            lambda values, mask: masked_sum(values, ~mask) / jnp.maximum(jnp.sum(~mask), 1),
         ),
         Slip(
             "multiplied by the mask",
             "NaN times 0 is NaN: choose with jnp.where instead of multiplying.",
-            lambda v, m: jnp.sum(v * m.astype(v.dtype)) / jnp.maximum(jnp.sum(m), 1),
+            lambda values, mask: jnp.sum(values * mask.astype(values.dtype)) / jnp.maximum(jnp.sum(mask), 1),
         ),
         Slip(
             "an empty mask divides by 0",
             "Divide by at least 1: jnp.maximum(count, 1).",
-            lambda v, m: jnp.sum(jnp.where(m, v, 0.0)) / jnp.sum(m),
+            lambda values, mask: masked_sum(values, mask) / jnp.sum(mask),
         ),
     ),
     hints=(

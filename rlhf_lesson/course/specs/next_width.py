@@ -1,6 +1,10 @@
-"""DOC."""
+"""The narrowest of the given widths that a row of tokens fits into, so that few shapes are compiled.
+
+It is plain Python: the widths stand in any order, and a row that fills a width exactly fits.
+"""
 
 import bisect
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -9,14 +13,23 @@ from rlhf_lesson.course.exercise import Case, Exercise, Slip
 from rlhf_lesson.data.batches import WIDTHS, next_width
 
 
-def a_length(rng, *, part: float, shuffled: bool = False, default: bool = False) -> Case:
+def a_length(rng: np.random.Generator, *, part: float, shuffled: bool = False) -> Case:
     """A length that lies `part` of the way from one width down to the next narrower one; never a power of two."""
     while True:
-        widths = WIDTHS if default else sorted(rng.choice(np.arange(10, 90), 5, replace=False).tolist())
-        i = int(rng.integers(1, 4))
-        length = widths[i + 1] - round(part * (widths[i + 1] - widths[i]))
-        if default or (length & (length - 1) and all(b - a > 3 for a, b in pairwise(widths))):
-            return Case((length,) if default else (length, rng.permutation(widths).tolist() if shuffled else widths))
+        widths = sorted(rng.choice(np.arange(10, 90), 5, replace=False).tolist())
+        length = between_widths(rng, widths, part)
+        power_of_two = length & (length - 1) == 0
+        if not power_of_two and all(wide - narrow > 3 for narrow, wide in pairwise(widths)):
+            return Case((length, rng.permutation(widths).tolist() if shuffled else widths))
+
+
+def between_widths(rng: np.random.Generator, widths: Sequence[int], part: float) -> int:
+    """A length that lies `part` of the way from some width down to the next narrower one."""
+    i = int(rng.integers(1, 4))
+    return widths[i + 1] - round(part * (widths[i + 1] - widths[i]))
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def next_width_by_loop(length, widths=(16, 24, 32, 48, 96)):
@@ -38,6 +51,8 @@ def next_width_by_numpy(length, widths=(16, 24, 32, 48, 96)):
     return widths[widths >= length].min()
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="next_width",
     minutes=5,
@@ -51,7 +66,7 @@ EXERCISE = Exercise(
         "a row that fills a width exactly needs no wider one": lambda rng: a_length(rng, part=0.0),
         "the widths stand in any order": lambda rng: a_length(rng, part=0.5, shuffled=True),
         "the shortest row goes to the narrowest": lambda rng: Case((int(rng.integers(1, 9)), [48, 12, 24])),
-        "the default widths are the library's": lambda rng: a_length(rng, part=0.5, default=True),
+        "the default widths are the library's": lambda rng: Case((between_widths(rng, WIDTHS, part=0.5),)),
     },
     slips=(
         Slip("the length itself", "Every length would compile a program of its own.", lambda n, widths=WIDTHS: n),
