@@ -1,23 +1,74 @@
-"""DOC."""
+"""The loss of a pair: minus the log of the probability that the chosen response wins, by a margin if there is one.
 
-from functools import partial
+A lead of several hundred must not overflow, and one case compares the slope of the loss with respect to the chosen score.
+"""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlhf_lesson import losses
 from rlhf_lesson.course.exercise import Case, Exercise, Slip
 from rlhf_lesson.course.specs.draws import two_scores
+from rlhf_lesson.course.specs.mistakes import changed, ignoring
+from rlhf_lesson.losses import bradley_terry_loss
 
 
-def with_margins(rng) -> Case:
-    chosen, rejected = two_scores(rng).args
+def scores(rng: np.random.Generator, *, far: float = 1.0) -> Case:
+    """Scores of chosen and rejected responses, with standard deviation `far`; the margin is left to its default."""
+    return Case(two_scores(rng, far=far))
+
+
+def equal_scores(rng: np.random.Generator) -> Case:
+    """Pairs whose two scores are the same."""
+    chosen, _ = two_scores(rng)
+    return Case((chosen, chosen))
+
+
+def one_margin(rng: np.random.Generator) -> Case:
+    """One margin for all pairs."""
+    pairs = two_scores(rng)
+    return Case(pairs, {"margin": float(rng.uniform(0.4, 0.9))})
+
+
+def margin_per_pair(rng: np.random.Generator) -> Case:
+    """A margin for each pair."""
+    chosen, rejected = two_scores(rng)
     return Case((chosen, rejected), {"margin": rng.uniform(0.2, 1.5, chosen.shape).astype(np.float32)})
 
 
-def surprise(chosen, rejected, *, margin=0.0, log=jax.nn.log_sigmoid):
-    return -log(chosen - rejected - margin)
+def slope_of_chosen(rng: np.random.Generator) -> Case:
+    """The gradient with respect to the chosen scores."""
+    return Case(two_scores(rng), gradient=0)
+
+
+# ---- slips ---------------------------------------------------------------------------------------
+
+
+def of_lead(loss):
+    """An answer that takes rejected score and margin from the chosen score, as it should, and returns `loss(lead)`."""
+    return lambda chosen, rejected, *, margin=0.0: loss(chosen - rejected - margin)
+
+
+right = of_lead(lambda lead: -jax.nn.log_sigmoid(lead))
+
+
+def swapped(chosen, rejected, *, margin=0.0):
+    return right(rejected, chosen, margin=margin)
+
+
+def margin_added(chosen, rejected, *, margin=0.0):
+    return right(chosen, rejected, margin=-margin)
+
+
+def margin_outside(chosen, rejected, *, margin=0.0):
+    return right(chosen, rejected) + margin
+
+
+def of_the_sum(chosen, rejected, *, margin=0.0):
+    return right(chosen, -rejected, margin=margin)
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def bradley_terry_by_softplus(chosen, rejected, *, margin=0.0):
@@ -32,79 +83,79 @@ def bradley_terry_by_stack(chosen, rejected, *, margin=0.0):
     return -jax.nn.log_softmax(jnp.stack([chosen, rejected + margin]), axis=0)[0]
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="bradley_terry_loss",
     minutes=10,
     difficulty=1,
     points=5,
-    reference=losses.bradley_terry_loss,
+    reference=bradley_terry_loss,
     cases={
-        "plain numbers, with a margin": lambda rng: two_scores(rng)._replace(
-            kwargs={"margin": float(rng.uniform(0.4, 0.9))}
-        ),
-        "a margin for each pair": with_margins,
-        "the default margin is 0": two_scores,
-        "equal scores cost log 2": lambda rng: Case((two_scores(rng).args[0],) * 2),
-        "a score that is far off never overflows": lambda rng: two_scores(rng, far=300.0),
-        "the slope pulls the chosen score up": lambda rng: two_scores(rng)._replace(gradient=0),
+        "plain numbers, with a margin": one_margin,
+        "a margin for each pair": margin_per_pair,
+        "the default margin is 0": scores,
+        "equal scores cost log 2": equal_scores,
+        "a score that is far off never overflows": lambda rng: scores(rng, far=300.0),
+        "the slope pulls the chosen score up": slope_of_chosen,
     },
     slips=(
         Slip(
             "chosen and rejected are swapped",
             "The chosen one should score higher.",
-            lambda c, r, *, margin=0.0: surprise(r, c, margin=margin),
+            swapped,
         ),
         Slip(
             "the sign is wrong",
             "A loss is minimised: minus the log.",
-            lambda c, r, *, margin=0.0: -surprise(c, r, margin=margin),
+            changed(right, jnp.negative),
         ),
         Slip(
             "the log is missing",
             "This is the chance of being wrong, not its surprise.",
-            partial(surprise, log=lambda x: jax.nn.sigmoid(x) - 1.0),
+            of_lead(lambda lead: 1.0 - jax.nn.sigmoid(lead)),
         ),
-        Slip("the sigmoid is missing", "Only the difference, without log sigmoid.", partial(surprise, log=lambda x: x)),
-        Slip("the margin is ignored", "Take it from the difference.", lambda c, r, *, margin=0.0: surprise(c, r)),
+        Slip("the sigmoid is missing", "Only the difference, without log sigmoid.", of_lead(jnp.negative)),
+        Slip("the margin is ignored", "Take it from the difference.", ignoring(right, "margin")),
         Slip(
             "the margin is added",
             "A margin asks for a larger lead: it makes the loss larger, so take it away.",
-            lambda c, r, *, margin=0.0: surprise(c, r, margin=-margin),
+            margin_added,
         ),
         Slip(
             "the margin is added to the loss",
             "It belongs inside the sigmoid.",
-            lambda c, r, *, margin=0.0: surprise(c, r) + margin,
+            margin_outside,
         ),
         Slip(
             "a hinge",
             "max(0, margin - lead) gives sure pairs no slope at all.",
-            partial(surprise, log=lambda x: jnp.minimum(x, 0.0)),
+            of_lead(lambda lead: -jnp.minimum(lead, 0.0)),
         ),
         Slip(
             "the sum of the scores",
             "Only their difference matters.",
-            lambda c, r, *, margin=0.0: surprise(c, -r, margin=margin),
+            of_the_sum,
         ),
         Slip(
             "a squared error",
             "Nobody gave a number: there is only a choice.",
-            partial(surprise, log=lambda x: -((1.0 - jax.nn.sigmoid(x)) ** 2)),
+            of_lead(lambda lead: (1.0 - jax.nn.sigmoid(lead)) ** 2),
         ),
         Slip(
             "bits in place of nats",
             "Use the natural logarithm.",
-            lambda c, r, *, margin=0.0: surprise(c, r, margin=margin) / jnp.log(2.0),
+            changed(right, lambda loss: loss / jnp.log(2.0)),
         ),
         Slip(
             "reduced to one number",
             "One loss a pair: the caller takes the mean.",
-            lambda c, r, *, margin=0.0: jnp.mean(surprise(c, r, margin=margin)),
+            changed(right, jnp.mean),
         ),
         Slip(
             "the log of a sigmoid that rounded to 0",
             "jax.nn.log_sigmoid stays finite where log(sigmoid(x)) is -infinity.",
-            partial(surprise, log=lambda x: jnp.log(1.0 / (1.0 + jnp.exp(-x)))),
+            of_lead(lambda lead: -jnp.log(1.0 / (1.0 + jnp.exp(-lead)))),
         ),
     ),
     hints=(

@@ -1,6 +1,7 @@
-"""DOC."""
+"""The log-strengths of several items from a table of wins, by iterating until they stand still.
 
-from functools import partial
+Maximum likelihood with a prior has one answer, so any method may find it; the tolerance leaves room for where each one stops.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -10,26 +11,84 @@ from rlhf_lesson.bradley_terry import bradley_terry_strengths
 from rlhf_lesson.course.exercise import Case, Exercise, Slip
 
 
-def a_tournament(rng, *, loser: bool = False, more: int = 9, **coefficients) -> Case:
-    """How often each of some items beat each other; `loser` leaves the last one without a win."""
+def tournament(rng: np.random.Generator, *, loser: bool = False, more: int = 9, prior: float | None = None) -> Case:
+    """How often each of some items beat each other.
+
+    Args:
+      rng: source of randomness.
+      loser: whether the last item has no win.
+      more: an upper bound, itself left out, of the wins of one item over another.
+      prior: None asks for the default.
+    """
     items = int(rng.choice([4, 5]))
     wins = rng.integers(1, more, (items, items)).astype(np.float32)
     wins[0] += 2.0
     np.fill_diagonal(wins, 0.0)
     if loser:
         wins[-1] = 0.0
-    return Case((wins,), coefficients)
+    return Case((wins,), {} if prior is None else {"prior": prior})
 
 
-def strengths(wins, *, steps=500, prior=0.1, draws=True, end=lambda p: jnp.log(p) - jnp.mean(jnp.log(p)), games=None):
-    """The iteration with a switch for each slip; right at the defaults."""
-    games, won = (wins + wins.T if games is None else games(wins)), jnp.sum(wins, 1)
+# ---- slips ---------------------------------------------------------------------------------------
+
+
+def iterated(wins, games, *, prior, steps=500, games_of_prior=2.0):
+    """The strengths p after some steps; right for `games = wins + wins.T`."""
+    won = jnp.sum(wins, 1)
 
     def step(_, p):
         met = jnp.sum(games / (p[:, None] + p[None]), 1)
-        return (won + prior) / (met + (2.0 if draws else 1.0) * prior / (p + 1.0))
+        return (won + prior) / (met + games_of_prior * prior / (p + 1.0))
 
-    return end(jax.lax.fori_loop(0, steps, step, jnp.ones(len(wins))))
+    return jax.lax.fori_loop(0, steps, step, jnp.ones(len(wins)))
+
+
+def centred(p):
+    """log p with mean 0, as it should be."""
+    return jnp.log(p) - jnp.mean(jnp.log(p))
+
+
+def with_end(end):
+    """An answer that finds the right strengths and returns `end(p)`."""
+    return lambda wins, *, steps=500, prior=0.1: end(iterated(wins, wins + wins.T, prior=prior, steps=steps))
+
+
+strengths = with_end(centred)
+
+
+def losses_for_wins(wins, *, steps=500, prior=0.1):
+    return strengths(wins.T, steps=steps, prior=prior)
+
+
+def odds_of_winning(wins, *, steps=500, prior=0.1):
+    """Wins over losses, whoever the opponents were."""
+    return centred((wins.sum(1) + prior) / (wins.sum(0) + prior))
+
+
+def with_games(games):
+    """An answer that takes `games(wins)` for how often each two have met."""
+    return lambda wins, *, steps=500, prior=0.1: centred(iterated(wins, games(wins), prior=prior, steps=steps))
+
+
+def prior_without_losses(wins, *, steps=500, prior=0.1):
+    """The wins against the prior's opponent are counted as games, the losses are not."""
+    return centred(iterated(wins, wins + wins.T, prior=prior, steps=steps, games_of_prior=1.0))
+
+
+def prior_in_every_pair(wins, *, steps=500, prior=0.1):
+    """Each item wins `prior` games more against each other item."""
+    return strengths(wins + prior * (1.0 - jnp.eye(len(wins))), steps=steps, prior=0.0)
+
+
+def prior_ignored(wins, *, steps=500, prior=0.1):
+    return strengths(wins, steps=steps, prior=0.0)
+
+
+def another_default(wins, *, steps=500, prior=1.0):
+    return strengths(wins, steps=steps, prior=prior)
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def strengths_by_newton(wins, *, steps=500, prior=0.1):
@@ -72,6 +131,8 @@ def strengths_by_a_game_more(wins, *, steps=500, prior=0.1):
     return s - s.mean()
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="bradley_terry_strengths",
     minutes=25,
@@ -80,57 +141,52 @@ EXERCISE = Exercise(
     reference=bradley_terry_strengths,
     atol=1e-4,
     cases={
-        "plain numbers": lambda rng: a_tournament(rng, prior=float(rng.uniform(0.3, 0.8))),
-        "a small prior by default": lambda rng: a_tournament(rng, more=4),
-        "without a prior it is plain maximum likelihood": lambda rng: a_tournament(rng, prior=0.0),
-        "who never won has a low strength, but a finite one": lambda rng: a_tournament(rng, loser=True, prior=0.5),
+        "plain numbers": lambda rng: tournament(rng, prior=float(rng.uniform(0.3, 0.8))),
+        "a small prior by default": lambda rng: tournament(rng, more=4),
+        "without a prior it is plain maximum likelihood": lambda rng: tournament(rng, prior=0.0),
+        "who never won has a low strength, but a finite one": lambda rng: tournament(rng, loser=True, prior=0.5),
     },
     slips=(
         Slip(
             "losses in place of wins",
             "Row i holds what i has won: sum over axis 1.",
-            lambda wins, **k: strengths(wins.T, **k),
+            losses_for_wins,
         ),
-        Slip("the log is missing", "log-strengths are asked for.", partial(strengths, end=lambda p: p)),
-        Slip("not centred", "Take the mean away: only differences mean anything.", partial(strengths, end=jnp.log)),
-        Slip("the first item is 0", "The mean is 0.", partial(strengths, end=lambda p: jnp.log(p / p[0]))),
-        Slip("shares in place of log-strengths", "Not p / sum(p).", partial(strengths, end=lambda p: p / jnp.sum(p))),
+        Slip("the log is missing", "log-strengths are asked for.", with_end(lambda p: p)),
+        Slip("not centred", "Take the mean away: only differences mean anything.", with_end(jnp.log)),
+        Slip("the first item is 0", "The mean is 0.", with_end(lambda p: jnp.log(p / p[0]))),
+        Slip("shares in place of log-strengths", "Not p / sum(p).", with_end(lambda p: p / jnp.sum(p))),
         Slip(
             "the odds of winning",
             "Who met strong opponents deserves more: iterate.",
-            lambda wins, *, prior=0.1, **k: (
-                jnp.log((wins.sum(1) + prior) / (wins.sum(0) + prior))
-                - jnp.mean(jnp.log((wins.sum(1) + prior) / (wins.sum(0) + prior)))
-            ),
+            odds_of_winning,
         ),
         Slip(
             "one step only",
             "The right side depends on p: repeat it.",
-            lambda wins, *, steps=1, **k: strengths(wins, steps=1, **k),
+            lambda wins, *, steps=500, prior=0.1: strengths(wins, steps=1, prior=prior),
         ),
-        Slip("only the wins are games", "n_ij = w_ij + w_ji.", partial(strengths, games=lambda w: w)),
-        Slip(
-            "each game counts twice", "n_ij = w_ij + w_ji, once.", partial(strengths, games=lambda w: 2.0 * (w + w.T))
-        ),
+        Slip("only the wins are games", "n_ij = w_ij + w_ji.", with_games(lambda wins: wins)),
+        Slip("each game counts twice", "n_ij = w_ij + w_ji, once.", with_games(lambda wins: 2.0 * (wins + wins.T))),
         Slip(
             "the prior is ignored",
             "prior imaginary wins and as many losses against strength 0.",
-            lambda wins, *, prior=0.1, **k: strengths(wins, prior=0.0, **k),
+            prior_ignored,
         ),
         Slip(
             "the prior's losses are forgotten",
             "2 prior / (p_i + 1): a win and a loss are two games.",
-            partial(strengths, draws=False),
+            prior_without_losses,
         ),
         Slip(
             "the prior is added to every pair",
             "The prior's opponent has strength 0: it is none of the items.",
-            lambda wins, *, prior=0.1, **k: strengths(wins + prior * (1.0 - jnp.eye(len(wins))), prior=0.0, **k),
+            prior_in_every_pair,
         ),
         Slip(
             "another default",
             "prior is 0.1 unless told otherwise.",
-            lambda wins, *, prior=1.0, **k: strengths(wins, prior=prior, **k),
+            another_default,
         ),
     ),
     hints=(

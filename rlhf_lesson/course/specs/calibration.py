@@ -1,7 +1,9 @@
-"""DOC."""
+"""How often the higher-scored response was the chosen one, in bins of equal count from the least sure pairs to the surest.
+
+The count of pairs is rarely a multiple of the bins, and there may be fewer pairs than bins.
+"""
 
 import math
-from functools import partial
 from itertools import pairwise
 
 import jax
@@ -10,30 +12,97 @@ import numpy as np
 
 from rlhf_lesson.course.exercise import Exercise, Slip
 from rlhf_lesson.course.specs.draws import pairs_of_scores
+from rlhf_lesson.course.specs.mistakes import ignoring
 from rlhf_lesson.train.reward_model import calibration
 
-
-def calibrated(
-    chosen,
-    rejected,
-    *,
-    bins=10,
-    said=lambda lead: 1 / (1 + np.exp(-np.abs(lead))),
-    won=lambda lead: lead > 0,
-    order=np.argsort,
-    cut=lambda order, said, bins: np.array_split(order, bins),
-    row=lambda said, won: {"predicted": float(said.mean()), "observed": float(won.mean()), "count": len(said)},
-    kept=len,
-):
-    """The rows of a calibration curve with a switch for each slip; right at the defaults."""
-    lead = np.asarray(chosen, float) - np.asarray(rejected, float)
-    parts = cut(order(said(lead)), said(lead), bins)
-    return [row(said(lead)[i], won(lead)[i]) for i in parts if kept(i)]
+# ---- slips ---------------------------------------------------------------------------------------
 
 
-def equal_widths(order, said, bins):
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def bins_of_equal_count(probability, bins):
+    """The indices of each bin, as they should be."""
+    return np.array_split(np.argsort(probability), bins)
+
+
+def means(probability, won):
+    """A bin's row, as it should be."""
+    return {"predicted": float(probability.mean()), "observed": float(won.mean()), "count": len(won)}
+
+
+def curve(probability, won, *, bins, cut=bins_of_equal_count, row=means):
+    """The rows of the bins that are not empty; right at the defaults."""
+    return [row(probability[i], won[i]) for i in cut(probability, bins) if len(i)]
+
+
+def from_lead(probability, won):
+    """An answer whose pairs have `probability(lead)` and `won(lead)`; all else in it is right."""
+
+    def whole(chosen, rejected, *, bins=10):
+        lead = np.asarray(chosen, float) - np.asarray(rejected, float)
+        return curve(probability(lead), won(lead), bins=bins)
+
+    return whole
+
+
+def sureness(lead):
+    """The probability of the higher-scored response, as it should be."""
+    return sigmoid(np.abs(lead))
+
+
+def with_bins(cut):
+    """An answer whose bins are `cut(probability, bins)`; all else in it is right."""
+
+    def whole(chosen, rejected, *, bins=10):
+        lead = np.asarray(chosen, float) - np.asarray(rejected, float)
+        return curve(sureness(lead), lead > 0, bins=bins, cut=cut)
+
+    return whole
+
+
+def with_rows(row):
+    """An answer whose rows are `row(probability, won)`; all else in it is right."""
+
+    def whole(chosen, rejected, *, bins=10):
+        lead = np.asarray(chosen, float) - np.asarray(rejected, float)
+        return curve(sureness(lead), lead > 0, bins=bins, row=row)
+
+    return whole
+
+
+def bins_of_equal_width(probability, bins):
     edges = np.linspace(0.5, 1.0, bins + 1)
-    return [np.flatnonzero((said >= low) & (said < high)) for low, high in pairwise(edges)]
+    return [np.flatnonzero((probability >= low) & (probability < high)) for low, high in pairwise(edges)]
+
+
+def bins_without_the_rest(probability, bins):
+    """The last pairs are lost if their number is not a multiple of the bins."""
+    size = len(probability) // bins
+    return np.argsort(probability)[: size * bins].reshape(bins, -1)
+
+
+def sums(probability, won):
+    return {"predicted": float(probability.sum()), "observed": float(won.sum()), "count": len(won)}
+
+
+def middle(probability, won):
+    """The middle between a bin's smallest and largest probability."""
+    return {**means(probability, won), "predicted": float(probability.min() + probability.max()) / 2}
+
+
+def with_empty_bins(chosen, rejected, *, bins=10):
+    """A row of NaN for each empty bin; array_split leaves them at the end."""
+    rows = right(chosen, rejected, bins=bins)
+    empty = {"predicted": float("nan"), "observed": float("nan"), "count": 0}
+    return rows + [empty] * (bins - len(rows))
+
+
+right = from_lead(sureness, lambda lead: lead > 0)
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def calibration_by_sorting(chosen, rejected, *, bins=10):
@@ -73,6 +142,8 @@ def calibration_in_jax(chosen, rejected, *, bins=10):
     return [dict(predicted=said[i].mean(), observed=jnp.mean(lead[i] > 0), count=i.size) for i in parts]
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="calibration",
     minutes=20,
@@ -90,81 +161,63 @@ EXERCISE = Exercise(
         Slip(
             "the chance of the chosen one",
             "Of the higher-scored one, whichever it is: the absolute lead. Else what is observed is known beforehand.",
-            partial(calibrated, said=lambda lead: 1 / (1 + np.exp(-lead))),
+            from_lead(sigmoid, lambda lead: lead > 0),
         ),
-        Slip("the lead in place of its probability", "sigmoid(|lead|).", partial(calibrated, said=np.abs)),
+        Slip("the lead in place of its probability", "sigmoid(|lead|).", from_lead(np.abs, lambda lead: lead > 0)),
         Slip(
             "chosen and rejected are swapped",
             "Observed is how often the higher-scored one was chosen.",
-            partial(calibrated, won=lambda lead: lead < 0),
+            from_lead(sureness, lambda lead: lead < 0),
         ),
         Slip(
             "always the chosen one",
             "The chosen one was chosen: was it the higher-scored one?",
-            partial(calibrated, won=lambda lead: np.ones(len(lead))),
+            from_lead(sureness, np.ones_like),
         ),
         Slip(
             "not sorted",
             "Sort by what is predicted, then cut.",
-            partial(calibrated, order=lambda said: np.arange(len(said))),
+            with_bins(lambda probability, bins: np.array_split(np.arange(len(probability)), bins)),
         ),
-        Slip("the surest first", "From the least sure up.", partial(calibrated, order=lambda said: np.argsort(-said))),
+        Slip(
+            "the surest first",
+            "From the least sure up.",
+            with_bins(lambda probability, bins: np.array_split(np.argsort(-probability), bins)),
+        ),
         Slip(
             "bins of equal width",
             "Of equal count: np.array_split of the sorted pairs.",
-            partial(calibrated, cut=equal_widths),
+            with_bins(bins_of_equal_width),
         ),
         Slip(
             "the rest is lost",
             "len // bins loses the last pairs: np.array_split spreads them.",
-            partial(calibrated, cut=lambda order, said, bins: order[: len(order) // bins * bins].reshape(bins, -1)),
+            with_bins(bins_without_the_rest),
         ),
         Slip(
             "sums in place of means",
             "Shares of each bin.",
-            partial(
-                calibrated,
-                row=lambda said, won: {
-                    "predicted": float(said.sum()),
-                    "observed": float(won.sum()),
-                    "count": len(said),
-                },
-            ),
+            with_rows(sums),
         ),
         Slip(
             "the middle of the bin",
             "The mean of what was predicted for its pairs.",
-            partial(
-                calibrated,
-                row=lambda said, won: {
-                    "predicted": float(said.min() + said.max()) / 2,
-                    "observed": float(won.mean()),
-                    "count": len(said),
-                },
-            ),
+            with_rows(middle),
         ),
         Slip(
             "the number of bins is ignored",
             "np.array_split(order, bins).",
-            lambda c, r, *, bins=10: calibrated(c, r),
+            ignoring(right, "bins"),
         ),
         Slip(
             "one row for all",
             "One row a bin.",
-            lambda c, r, *, bins=10: calibrated(c, r, bins=1),
+            lambda chosen, rejected, *, bins=10: right(chosen, rejected, bins=1),
         ),
         Slip(
             "empty bins stay",
             "The mean of nothing is NaN: leave empty bins out.",
-            partial(
-                calibrated,
-                kept=lambda i: True,
-                row=lambda said, won: {
-                    "predicted": float(said.sum() / len(said)) if len(said) else float("nan"),
-                    "observed": float(won.sum() / len(won)) if len(said) else float("nan"),
-                    "count": len(said),
-                },
-            ),
+            with_empty_bins,
         ),
     ),
     hints=(

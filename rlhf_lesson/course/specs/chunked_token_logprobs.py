@@ -1,41 +1,89 @@
-"""DOC."""
+"""The log-probabilities of tokens from hidden states, a few rows at a time, so that all logits never exist at once.
 
-from functools import partial
+The last chunk need not be full, and the gradients must be those of the plain form.
+"""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlhf_lesson import logprobs
 from rlhf_lesson.course.exercise import Case, Exercise, Slip
+from rlhf_lesson.course.specs.mistakes import changed, ignoring
 from rlhf_lesson.course.specs.token_logprobs import chosen, logprobs_by_one_hot, logprobs_by_vmap
+from rlhf_lesson.logprobs import chunked_token_logprobs, token_logprobs
 
 
-def hidden_and_head(rng, *, tokens: int = 7, chunk: int = 3, gradient: int | None = None, **coefficients) -> Case:
+def hidden_and_head(
+    rng: np.random.Generator,
+    *,
+    tokens: int = 7,
+    chunk: int = 3,
+    temperature: float | None = None,
+    gradient: int | None = None,
+) -> Case:
+    """Hidden states of some tokens, the head, and the tokens; without `temperature` the default is asked for."""
     dim, vocab = 4, 6
-    hidden, head = rng.normal(size=(tokens, dim)), rng.normal(size=(vocab, dim))
+    hidden = rng.normal(size=(tokens, dim)).astype(np.float32)
+    head = rng.normal(size=(vocab, dim)).astype(np.float32)
     targets = rng.integers(0, vocab, tokens).astype(np.int32)
-    return Case(
-        (hidden.astype(np.float32), head.astype(np.float32), targets), {"chunk": chunk, **coefficients}, gradient
-    )
+    coefficients = {} if temperature is None else {"temperature": temperature}
+    return Case((hidden, head, targets), {"chunk": chunk, **coefficients}, gradient)
 
 
-def in_chunks(hidden, head, targets, *, chunk, temperature=1.0, keep_rest=True, held=0, last_only=False, across=False):
-    """Chunk by chunk in a plain loop, with a switch for each slip; right at the defaults."""
-    out = []
-    for i in range(0, len(targets), chunk):
-        rows = slice(i, i + chunk)
-        if len(targets[rows]) < chunk and not keep_rest:
-            break
-        states = jax.lax.stop_gradient(hidden[rows]) if held == 1 else hidden[rows]
-        logits = states @ (jax.lax.stop_gradient(head) if held == 2 else head).T
-        scaled = logits / temperature
-        if across:
-            scaled = scaled - jax.nn.logsumexp(scaled, axis=0, keepdims=True)
-            out.append(chosen(scaled, targets[rows]))
-        else:
-            out.append(logprobs.token_logprobs(logits, targets[rows], temperature=temperature))
-    return out[-1] if last_only else jnp.concatenate(out) if out else jnp.zeros(0)
+# ---- slips ---------------------------------------------------------------------------------------
+
+
+def pieces(hidden, head, targets, *, chunk, temperature=1.0):
+    """The right answer of each chunk."""
+    chunks = [slice(i, i + chunk) for i in range(0, len(targets), chunk)]
+    return [token_logprobs(hidden[rows] @ head.T, targets[rows], temperature=temperature) for rows in chunks]
+
+
+in_chunks = changed(pieces, jnp.concatenate)
+
+
+def without_the_rest(hidden, head, targets, *, chunk, temperature=1.0):
+    """Nothing comes back for the last chunk if it is not full."""
+    full = len(targets) // chunk * chunk
+    return in_chunks(hidden, head, targets, chunk=chunk, temperature=temperature)[:full]
+
+
+def with_padding(hidden, head, targets, *, chunk, temperature=1.0):
+    """0 for each row that was added; a whole chunk of them if the last one was full."""
+    right = in_chunks(hidden, head, targets, chunk=chunk, temperature=temperature)
+    return jnp.pad(right, (0, -len(targets) % chunk or chunk))
+
+
+def chunk_by_chunk(hidden, head, targets, *, chunk, temperature=1.0):
+    """One row of numbers per chunk."""
+    right = in_chunks(hidden, head, targets, chunk=chunk, temperature=temperature)
+    return jnp.pad(right, (0, -len(targets) % chunk)).reshape(-1, chunk)
+
+
+def dealt_out(hidden, head, targets, *, chunk, temperature=1.0):
+    """Every `chunk`-th token is put into the same chunk."""
+    order = jnp.concatenate([jnp.arange(i, len(targets), chunk) for i in range(chunk)])
+    return in_chunks(hidden, head, targets, chunk=chunk, temperature=temperature)[order]
+
+
+def normalised_over_the_chunk(hidden, head, targets, *, chunk, temperature=1.0):
+    """The probabilities of a token sum to 1 over the places of a chunk."""
+    chunks = [slice(i, i + chunk) for i in range(0, len(targets), chunk)]
+    logp = [jax.nn.log_softmax(hidden[rows] @ head.T / temperature, axis=0) for rows in chunks]
+    return chosen(jnp.concatenate(logp), targets)
+
+
+def hidden_held(hidden, head, targets, *, chunk, temperature=1.0):
+    """No gradient flows into the hidden states."""
+    return in_chunks(jax.lax.stop_gradient(hidden), head, targets, chunk=chunk, temperature=temperature)
+
+
+def head_held(hidden, head, targets, *, chunk, temperature=1.0):
+    """No gradient flows into the head."""
+    return in_chunks(hidden, jax.lax.stop_gradient(head), targets, chunk=chunk, temperature=temperature)
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def chunked_all_at_once(hidden, head, targets, *, chunk, temperature=1.0):
@@ -62,12 +110,14 @@ def chunked_by_scan(hidden, head, targets, *, chunk, temperature=1.0):
     return out.ravel()[: out.size - missing]
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="chunked_token_logprobs",
     minutes=25,
     difficulty=3,
     points=8,
-    reference=logprobs.chunked_token_logprobs,
+    reference=chunked_token_logprobs,
     cases={
         "plain numbers; the last chunk is not full": lambda rng: hidden_and_head(rng, temperature=0.7),
         "the chunks fill up exactly": lambda rng: hidden_and_head(rng, tokens=6),
@@ -79,50 +129,42 @@ EXERCISE = Exercise(
         Slip(
             "the temperature is ignored",
             "Hand it on to token_logprobs.",
-            lambda *args, chunk, temperature=1.0: in_chunks(*args, chunk=chunk),
+            ignoring(in_chunks, "temperature"),
         ),
-        Slip("the last rows are lost", "Pad the last chunk: it need not be full.", partial(in_chunks, keep_rest=False)),
-        Slip("only the last chunk comes back", "Collect all chunks.", partial(in_chunks, last_only=True)),
+        Slip("the last rows are lost", "Pad the last chunk: it need not be full.", without_the_rest),
+        Slip("only the last chunk comes back", "Collect all chunks.", changed(pieces, lambda answers: answers[-1])),
         Slip(
             "the padding comes back too",
             "Cut the answer to as many rows as came in: [:tokens].",
-            lambda h, w, y, *, chunk, temperature=1.0: jnp.pad(
-                in_chunks(h, w, y, chunk=chunk, temperature=temperature), (0, -len(y) % chunk or chunk)
-            ),
+            with_padding,
         ),
         Slip(
             "the chunks stay apart",
             "Flatten (chunks, chunk) to one row of numbers.",
-            lambda h, w, y, *, chunk, temperature=1.0: jnp.pad(
-                in_chunks(h, w, y, chunk=chunk, temperature=temperature), (0, -len(y) % chunk)
-            ).reshape(-1, chunk),
+            chunk_by_chunk,
         ),
         Slip(
             "rows are dealt out to the chunks",
             "reshape(-1, chunk) keeps neighbours together; after reshape(chunk, -1) the answer is in another order.",
-            lambda h, w, y, *, chunk, temperature=1.0: jnp.concatenate(
-                [in_chunks(h[i::chunk], w, y[i::chunk], chunk=len(y), temperature=temperature) for i in range(chunk)]
-            ),
+            dealt_out,
         ),
         Slip(
             "normalised over the chunk",
             "logsumexp runs over the vocabulary, the last axis.",
-            partial(in_chunks, across=True),
+            normalised_over_the_chunk,
         ),
         Slip(
             "one sum in place of one number a token",
             "The caller adds them up.",
-            lambda *args, **kwargs: jnp.sum(in_chunks(*args, **kwargs)),
+            changed(in_chunks, jnp.sum),
         ),
-        Slip(
-            "the sign is wrong", "A log-probability is at most 0.", lambda *args, **kwargs: -in_chunks(*args, **kwargs)
-        ),
+        Slip("the sign is wrong", "A log-probability is at most 0.", changed(in_chunks, jnp.negative)),
         Slip(
             "the gradient stops at the hidden states",
             "jax.checkpoint computes logits again; jax.lax.stop_gradient would forget how they came about.",
-            partial(in_chunks, held=1),
+            hidden_held,
         ),
-        Slip("the gradient stops at the head", "The head is trained as well.", partial(in_chunks, held=2)),
+        Slip("the gradient stops at the head", "The head is trained as well.", head_held),
     ),
     hints=(
         "Pad the rows to whole chunks, work on one chunk at a time, put the pieces together and cut the padding off.",

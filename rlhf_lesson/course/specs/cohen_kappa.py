@@ -1,20 +1,42 @@
-"""DOC."""
+"""Cohen's kappa: the agreement of two raters over what their habits alone would give.
 
-from functools import partial
+The two raters use the categories with other frequencies each, so one habit in place of two shows.
+"""
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from rlhf_lesson import agreement
-from rlhf_lesson.course.exercise import Exercise, Slip
+from rlhf_lesson.agreement import cohen_kappa
+from rlhf_lesson.course.exercise import Case, Exercise, Slip
 from rlhf_lesson.course.specs.draws import two_raters
+from rlhf_lesson.course.specs.mistakes import changed
 
 
-def kappa(a, b, *, categories, by_chance=None, scale=None):
-    """Kappa with another chance or another denominator; right at the defaults."""
-    shares = [jnp.mean(jax.nn.one_hot(x, categories), 0) for x in (a, b)]
-    p_o, p_e = jnp.mean(a == b), jnp.sum(shares[0] * shares[1]) if by_chance is None else by_chance(*shares)
-    return (p_o - p_e) / (1.0 - p_e) if scale is None else scale(p_o, p_e)
+def raters(rng: np.random.Generator, *, same: float = 0.6, shift: int = 0, categories: int = 3) -> Case:
+    """Two raters as `two_raters` draws them, and how many categories there are."""
+    return Case(two_raters(rng, same=same, shift=shift), {"categories": categories})
+
+
+# ---- slips ---------------------------------------------------------------------------------------
+
+
+def with_chance(chance, combine=lambda p_o, p_e: (p_o - p_e) / (1.0 - p_e)):
+    """An answer whose chance is `chance(share_a, share_b)`, from how often each rater uses each category."""
+
+    def whole(a, b, *, categories):
+        share_a, share_b = (jnp.mean(jax.nn.one_hot(rater, categories), 0) for rater in (a, b))
+        return combine(jnp.mean(a == b), chance(share_a, share_b))
+
+    return whole
+
+
+def combined(combine):
+    """An answer that combines the agreement p_o and the right chance p_e with `combine(p_o, p_e)`."""
+    return with_chance(lambda a, b: jnp.sum(a * b), combine)
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def kappa_by_table(a, b, *, categories):
@@ -33,63 +55,63 @@ def kappa_by_all_pairs(a, b, *, categories):
     return (jnp.mean(a == b) - by_chance) / (1.0 - by_chance)
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="cohen_kappa",
     minutes=15,
     difficulty=2,
     points=5,
-    reference=agreement.cohen_kappa,
+    reference=cohen_kappa,
     cases={
-        "plain numbers": two_raters,
-        "categories that nobody uses change nothing": lambda rng: two_raters(rng, categories=6),
-        "worse than chance is below 0": lambda rng: two_raters(rng, shift=1, same=0.8),
-        "raters who always agree have 1": lambda rng: two_raters(rng, same=1.0),
+        "plain numbers": raters,
+        "categories that nobody uses change nothing": lambda rng: raters(rng, categories=6),
+        "worse than chance is below 0": lambda rng: raters(rng, shift=1, same=0.8),
+        "raters who always agree have 1": lambda rng: raters(rng, same=1.0),
     },
     slips=(
         Slip(
             "not corrected for chance",
             "Take away what their habits alone would give.",
-            partial(kappa, scale=lambda o, e: o),
+            combined(lambda p_o, p_e: p_o),
         ),
-        Slip(
-            "not scaled", "Divide by 1 - p_e, so that perfect agreement is 1.", partial(kappa, scale=lambda o, e: o - e)
-        ),
+        Slip("not scaled", "Divide by 1 - p_e, so that perfect agreement is 1.", combined(lambda p_o, p_e: p_o - p_e)),
         Slip(
             "divided by p_o in place of 1 - p_e",
             "What could be gained over chance is 1 - p_e.",
-            partial(kappa, scale=lambda o, e: (o - e) / o),
+            combined(lambda p_o, p_e: (p_o - p_e) / p_o),
         ),
         Slip(
             "disagreement over disagreement",
             "kappa = 1 - (1 - p_o) / (1 - p_e).",
-            partial(kappa, scale=lambda o, e: (1 - o) / (1 - e)),
+            combined(lambda p_o, p_e: (1 - p_o) / (1 - p_e)),
         ),
-        Slip("the chance alone", "This is p_e.", partial(kappa, scale=lambda o, e: e)),
-        Slip("the sign is wrong", "More agreement gives more.", partial(kappa, scale=lambda o, e: (e - o) / (1 - e))),
+        Slip("the chance alone", "This is p_e.", combined(lambda p_o, p_e: p_e)),
+        Slip("the sign is wrong", "More agreement gives more.", combined(lambda p_o, p_e: (p_e - p_o) / (1 - p_e))),
         Slip(
             "one habit for both raters",
             "With pooled shares it is Scott's pi: Cohen lets each rater have habits of their own.",
-            partial(kappa, by_chance=lambda a, b: jnp.sum(((a + b) / 2) ** 2)),
+            with_chance(lambda a, b: jnp.sum(((a + b) / 2) ** 2)),
         ),
         Slip(
             "the first rater's habit twice",
             "P(a = c) P(b = c): one share of each.",
-            partial(kappa, by_chance=lambda a, b: jnp.sum(a**2)),
+            with_chance(lambda a, b: jnp.sum(a**2)),
         ),
         Slip(
             "all categories equally likely",
             "Chance depends on how often each is used.",
-            partial(kappa, by_chance=lambda a, b: 1.0 / a.size),
+            with_chance(lambda a, b: 1.0 / a.size),
         ),
         Slip(
             "a mean in place of a sum",
             "Any category will do: add the chances.",
-            partial(kappa, by_chance=lambda a, b: jnp.mean(a * b)),
+            with_chance(lambda a, b: jnp.mean(a * b)),
         ),
         Slip(
             "cut off at 0",
             "Worse than chance is below 0.",
-            lambda a, b, *, categories: jnp.maximum(kappa(a, b, categories=categories), 0.0),
+            changed(cohen_kappa, lambda kappa: jnp.maximum(kappa, 0.0)),
         ),
     ),
     hints=(

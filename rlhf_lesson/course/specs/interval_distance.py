@@ -1,10 +1,12 @@
-"""DOC."""
+"""The squared difference of two ratings; for single values, rows and tables."""
 
 import jax.numpy as jnp
 
-from rlhf_lesson import agreement
+from rlhf_lesson.agreement import interval_distance
 from rlhf_lesson.course.exercise import Exercise, Slip
-from rlhf_lesson.course.specs.draws import WAYS
+from rlhf_lesson.course.specs.draws import DISTANCES
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def interval_by_product(a, b):
@@ -19,13 +21,15 @@ def interval_by_power(a, b):
     return jnp.power(jnp.abs(b - a), 2.0)
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="interval_distance",
     minutes=3,
     difficulty=1,
     points=1,
-    reference=agreement.interval_distance,
-    cases=WAYS,
+    reference=interval_distance,
+    cases=DISTANCES,
     slips=(
         Slip("the absolute difference", "Large disagreements weigh more: square it.", lambda a, b: jnp.abs(a - b)),
         Slip("the plain difference", "A distance has no sign.", lambda a, b: a - b),

@@ -1,14 +1,17 @@
-"""DOC."""
+"""The k largest logits of each row as they are, and minus infinity for all others; k = 0 keeps every logit."""
 
 import jax
 import jax.numpy as jnp
 
 from rlhf_lesson.course.exercise import Exercise, Slip
-from rlhf_lesson.course.specs.draws import to_cut
+from rlhf_lesson.course.specs.draws import logits_and_limit
 from rlhf_lesson.models.generate import keep_top_k
+
+# ---- slips ---------------------------------------------------------------------------------------
 
 
 def only(logits, keep, rest=-jnp.inf):
+    """The logits that are kept, and `rest` for the others."""
     return jnp.where(keep, logits, rest)
 
 
@@ -17,9 +20,12 @@ def rank(logits):
     return jnp.argsort(jnp.argsort(-logits, axis=-1), axis=-1)
 
 
-def by_k(wrong):
-    """A slip at k; at k = 0 it keeps all, as everybody does."""
-    return lambda z, k: wrong(z, k) if k else z
+def unless_0(wrong):
+    """An answer that is wrong for k above 0 alone: k = 0 keeps every logit, as it should."""
+    return lambda logits, k: wrong(logits, k) if k else logits
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def top_k_by_sort(logits, k):
@@ -39,6 +45,8 @@ def top_k_by_scatter(logits, k):
     return jnp.full_like(logits, -jnp.inf).at[rows, where].set(values)
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="keep_top_k",
     minutes=10,
@@ -46,43 +54,59 @@ EXERCISE = Exercise(
     points=4,
     reference=keep_top_k,
     cases={
-        "the k largest of each row stay as they are": lambda rng: to_cut(rng, limit=int(rng.integers(2, 4))),
-        "k = 1 leaves the likeliest": lambda rng: to_cut(rng, limit=1),
-        "k = vocabulary keeps all": lambda rng: to_cut(rng, limit=5),
-        "k = 0 keeps all": lambda rng: to_cut(rng, limit=0),
+        "the k largest of each row stay as they are": lambda rng: logits_and_limit(rng, int(rng.integers(2, 4))),
+        "k = 1 leaves the likeliest": lambda rng: logits_and_limit(rng, 1),
+        "k = vocabulary keeps all": lambda rng: logits_and_limit(rng, 5),
+        "k = 0 keeps all": lambda rng: logits_and_limit(rng, 0),
     },
     slips=(
         Slip(
             "the others become 0",
             "exp(0) = 1: a token that is out needs -inf.",
-            by_k(lambda z, k: only(z, rank(z) < k, 0.0)),
+            unless_0(lambda logits, k: only(logits, rank(logits) < k, 0.0)),
         ),
-        Slip("the k smallest stay", "Large logits are probable tokens.", by_k(lambda z, k: only(z, rank(-z) < k))),
-        Slip("one too many", "The k-th largest is the last to stay.", by_k(lambda z, k: only(z, rank(z) <= k))),
-        Slip("one too few", "The k-th largest stays too: <, not <=.", by_k(lambda z, k: only(z, rank(z) < k - 1))),
+        Slip(
+            "the k smallest stay",
+            "Large logits are probable tokens.",
+            unless_0(lambda logits, k: only(logits, rank(-logits) < k)),
+        ),
+        Slip(
+            "one too many",
+            "The k-th largest is the last to stay.",
+            unless_0(lambda logits, k: only(logits, rank(logits) <= k)),
+        ),
+        Slip(
+            "one too few",
+            "The k-th largest stays too: <, not <=.",
+            unless_0(lambda logits, k: only(logits, rank(logits) < k - 1)),
+        ),
         Slip(
             "one threshold for all rows",
             "Each row has its own k-th largest.",
-            by_k(lambda z, k: only(z, z >= jnp.sort(z, axis=None)[-k])),
+            unless_0(lambda logits, k: only(logits, logits >= jnp.sort(logits, axis=None)[-k])),
         ),
         Slip(
             "the first k tokens",
             "The largest logits, not the first ids.",
-            by_k(lambda z, k: only(z, jnp.arange(z.shape[1]) < k)),
+            unless_0(lambda logits, k: only(logits, jnp.arange(logits.shape[1]) < k)),
         ),
-        Slip("over the wrong axis", "The vocabulary is the last axis.", by_k(lambda z, k: only(z, rank(z.T).T < k))),
+        Slip(
+            "over the wrong axis",
+            "The vocabulary is the last axis.",
+            unless_0(lambda logits, k: only(logits, rank(logits.T).T < k)),
+        ),
         Slip(
             "sorted",
             "Every logit keeps its place: it belongs to one token.",
-            by_k(lambda z, k: only(jnp.sort(z, descending=True), jnp.arange(z.shape[1]) < k)),
+            unless_0(lambda logits, k: only(jnp.sort(logits, descending=True), jnp.arange(logits.shape[1]) < k)),
         ),
-        Slip("only the k values", "The row keeps its length.", by_k(lambda z, k: jax.lax.top_k(z, k)[0])),
+        Slip("only the k values", "The row keeps its length.", unless_0(lambda logits, k: jax.lax.top_k(logits, k)[0])),
         Slip(
             "probabilities in place of logits",
             "What is kept stays as it was.",
-            by_k(lambda z, k: jax.nn.softmax(only(z, rank(z) < k))),
+            unless_0(lambda logits, k: jax.nn.softmax(only(logits, rank(logits) < k))),
         ),
-        Slip("k = 0 keeps none", "0 switches the cut off.", lambda z, k: only(z, rank(z) < k)),
+        Slip("k = 0 keeps none", "0 switches the cut off.", lambda logits, k: only(logits, rank(logits) < k)),
     ),
     hints=(
         "Which number must a logit reach to stay? It is another one in each row.",

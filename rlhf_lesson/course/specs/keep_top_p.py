@@ -1,30 +1,58 @@
-"""DOC."""
+"""The likeliest tokens of each row that together reach probability p, and minus infinity for all others; p = 1 keeps every logit.
 
-from functools import partial
+Every p lies far from the sums of the drawn probabilities, so rounding decides nothing.
+"""
 
 import jax
 import jax.numpy as jnp
 
 from rlhf_lesson.course.exercise import Exercise, Slip
-from rlhf_lesson.course.specs.draws import to_cut
+from rlhf_lesson.course.specs.draws import logits_and_limit
 from rlhf_lesson.course.specs.keep_top_k import only, rank
 from rlhf_lesson.models.generate import keep_top_p
 
+# ---- slips ---------------------------------------------------------------------------------------
 
-def nucleus(logits, p, *, rest=-jnp.inf, more=False, less=False, rising=False, axis=-1, share=jax.nn.softmax):
-    """The nucleus by ranks, with a switch for each slip; right at the defaults."""
-    share = share(logits, axis=axis)
-    order = jnp.argsort(share if rising else -share, axis=axis)
+
+def before(share, axis=-1):
+    """How much probability lies before each token, if the likeliest come first."""
+    order = jnp.argsort(-share, axis=axis)
     falling = jnp.take_along_axis(share, order, axis=axis)
-    upto = jnp.cumsum(falling, axis=axis)
-    stays = upto <= p if less else upto - falling < p
-    stays = stays | jnp.roll(stays, 1, axis) if more else stays
-    return jnp.where(jnp.take_along_axis(stays, jnp.argsort(order, axis=axis), axis=axis), logits, rest)
+    return jnp.take_along_axis(jnp.cumsum(falling, axis=axis) - falling, jnp.argsort(order, axis=axis), axis=axis)
 
 
-def below_one(wrong):
-    """A slip at p below 1; at p = 1 it keeps all."""
-    return lambda z, p: wrong(z, p) if p < 1.0 else z
+def stays(logits, p):
+    """Which tokens belong to the set, as it should be."""
+    return before(jax.nn.softmax(logits)) < p
+
+
+def below_1(wrong):
+    """An answer that is wrong for p below 1 alone: p = 1 keeps every logit, as it should."""
+    return lambda logits, p: wrong(logits, p) if p < 1.0 else logits
+
+
+def by_share(keep):
+    """An answer, wrong for p below 1, that keeps the tokens with `keep(share, p)`."""
+    return below_1(lambda logits, p: only(logits, keep(jax.nn.softmax(logits), p)))
+
+
+def one_too_many(logits, p):
+    """One more token than the set has."""
+    return only(logits, rank(logits) <= jnp.sum(stays(logits, p), -1, keepdims=True))
+
+
+def over_the_rows(logits, p):
+    """Probabilities that sum to 1 over the rows."""
+    return only(logits, before(jax.nn.softmax(logits, axis=0), axis=0) < p)
+
+
+def left_sorted(logits, p):
+    """The right logits in falling order."""
+    falling = jnp.sort(logits, descending=True)
+    return only(falling, stays(falling, p))
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def top_p_by_places(logits, p):
@@ -52,6 +80,8 @@ def top_p_by_vmap(logits, p):
     return logits if p == 1.0 else jax.vmap(one)(logits)
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="keep_top_p",
     minutes=20,
@@ -59,53 +89,59 @@ EXERCISE = Exercise(
     points=6,
     reference=keep_top_p,
     cases={
-        "the smallest set that reaches p": lambda rng: to_cut(rng, limit=float(rng.choice([0.55, 0.75]))),
-        "a small p leaves the likeliest": lambda rng: to_cut(rng, limit=0.05),
-        "a large p cuts the last only": lambda rng: to_cut(rng, limit=0.88),
-        "tokens that cannot occur stay out": lambda rng: to_cut(rng, limit=0.6, never=True),
-        "p = 1 keeps all": lambda rng: to_cut(rng, limit=1.0),
+        "the smallest set that reaches p": lambda rng: logits_and_limit(rng, float(rng.choice([0.55, 0.75]))),
+        "a small p leaves the likeliest": lambda rng: logits_and_limit(rng, 0.05),
+        "a large p cuts the last only": lambda rng: logits_and_limit(rng, 0.88),
+        "tokens that cannot occur stay out": lambda rng: logits_and_limit(rng, 0.6, never=True),
+        "p = 1 keeps all": lambda rng: logits_and_limit(rng, 1.0),
     },
     slips=(
         Slip(
             "the set stops short of p",
             "The token that carries the sum over p belongs to it: look at what lies before each token.",
-            below_one(partial(nucleus, less=True)),
+            by_share(lambda share, p: before(share) + share <= p),
         ),
-        Slip("one too many", "Once p is reached, no further token stays.", below_one(partial(nucleus, more=True))),
+        Slip("one too many", "Once p is reached, no further token stays.", below_1(one_too_many)),
         Slip(
-            "the others become 0", "exp(0) = 1: a token that is out needs -inf.", below_one(partial(nucleus, rest=0.0))
+            "the others become 0",
+            "exp(0) = 1: a token that is out needs -inf.",
+            below_1(lambda logits, p: only(logits, stays(logits, p), 0.0)),
         ),
-        Slip("the least probable stay", "Sort from the most probable down.", below_one(partial(nucleus, rising=True))),
+        Slip(
+            "the least probable stay",
+            "Sort from the most probable down.",
+            by_share(lambda share, p: 1.0 - share - before(share) < p),
+        ),
         Slip(
             "every token likelier than p stays",
             "p is about a sum of probabilities, not about single ones.",
-            below_one(lambda z, p: only(z, jax.nn.softmax(z) >= p)),
+            by_share(lambda share, p: share >= p),
         ),
         Slip(
             "a share of the likeliest as threshold",
             "That is min-p; top-p adds up.",
-            below_one(lambda z, p: only(z, jax.nn.softmax(z) >= p * jax.nn.softmax(z).max(-1, keepdims=True))),
+            by_share(lambda share, p: share >= p * share.max(-1, keepdims=True)),
         ),
         Slip(
             "not sorted",
             "The most probable first, not the lowest id.",
-            below_one(lambda z, p: only(z, jnp.cumsum(jax.nn.softmax(z), -1) - jax.nn.softmax(z) < p)),
+            by_share(lambda share, p: jnp.cumsum(share, -1) - share < p),
         ),
-        Slip("over the wrong axis", "The vocabulary is the last axis.", below_one(partial(nucleus, axis=0))),
+        Slip("over the wrong axis", "The vocabulary is the last axis.", below_1(over_the_rows)),
         Slip(
             "not normalised",
             "exp(logits) does not sum to 1: use softmax.",
-            below_one(partial(nucleus, share=lambda z, axis: jnp.exp(z))),
+            below_1(lambda logits, p: only(logits, before(jnp.exp(logits)) < p)),
         ),
         Slip(
             "left in sorted order",
             "Every logit keeps its place.",
-            below_one(lambda z, p: nucleus(jnp.sort(z, descending=True), p)),
+            below_1(left_sorted),
         ),
         Slip(
             "a share of the tokens",
             "p is a probability, not a share of the vocabulary.",
-            below_one(lambda z, p: only(z, rank(z) < p * z.shape[1])),
+            below_1(lambda logits, p: only(logits, rank(logits) < p * logits.shape[1])),
         ),
     ),
     hints=(

@@ -1,29 +1,55 @@
-"""DOC."""
+"""The correlation of score and length over responses.
 
-from functools import partial
+It has no unit: the slips that keep one, or lose the sign, are told apart by slopes of either sign.
+"""
 
 import jax.numpy as jnp
 import numpy as np
 
 from rlhf_lesson.course.exercise import Case, Exercise, Slip
+from rlhf_lesson.course.specs.mistakes import changed
 from rlhf_lesson.rewards import length_bias
 
 
-def scores_and_lengths(rng, *, slope: float = 0.08, noise: float = 1.0) -> Case:
+def scores_and_lengths(rng: np.random.Generator, *, slope: float = 0.08, noise: float = 1.0) -> Case:
+    """Scores that change by `slope` per token of length, with some noise, and the lengths."""
     lengths = rng.integers(3, 48, int(rng.integers(15, 25)))
     scores = 1.5 + slope * lengths + noise * rng.normal(size=lengths.size)
     return Case((scores.astype(np.float32), lengths.astype(np.int32)))
 
 
-def by_moments(score, length, *, end, centred=True):
-    """A measure of score and length from their (co)variances; `end` combines them."""
-    s, n = (jnp.asarray(x, jnp.float32) for x in (score, length))
-    s, n = (s - s.mean(), n - n.mean()) if centred else (s, n)
-    return end(jnp.mean(s * n), jnp.mean(s * s), jnp.mean(n * n))
+# ---- slips ---------------------------------------------------------------------------------------
 
 
-def correlation(cov, s, n):
-    return cov / jnp.sqrt(s * n)
+def from_moments(formula):
+    """An answer `formula(covariance, variance of the scores, variance of the lengths)`."""
+
+    def whole(score, length):
+        scores = score - jnp.mean(score)
+        lengths = length - jnp.mean(length)
+        return formula(jnp.mean(scores * lengths), jnp.mean(scores * scores), jnp.mean(lengths * lengths))
+
+    return whole
+
+
+def correlation(covariance, score_variance, length_variance):
+    """The right answer from the right moments."""
+    return covariance / jnp.sqrt(score_variance * length_variance)
+
+
+def about_0(score, length):
+    """The means are not taken away."""
+    length = length.astype(jnp.float32)
+    return correlation(jnp.mean(score * length), jnp.mean(score * score), jnp.mean(length * length))
+
+
+def of_ranks(score, length):
+    """The correlation of the places in order of score and of length."""
+    ranks = [jnp.argsort(jnp.argsort(values)).astype(jnp.float32) for values in (score, length)]
+    return length_bias(*ranks)
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def length_bias_by_corrcoef(score, length):
@@ -39,6 +65,8 @@ def length_bias_by_cosine(score, length):
     a, b = score - score.mean(), length - length.mean()
     return jnp.vdot(a / jnp.linalg.norm(a), b / jnp.linalg.norm(b))
 
+
+# ---- the exercise --------------------------------------------------------------------------------
 
 EXERCISE = Exercise(
     name="length_bias",
@@ -56,49 +84,47 @@ EXERCISE = Exercise(
         Slip(
             "the covariance",
             "It has a unit, and grows with the scale: divide by both spreads.",
-            partial(by_moments, end=lambda c, s, n: c),
+            from_moments(lambda covariance, score, length: covariance),
         ),
         Slip(
             "the slope",
             "Score a token: divide by both spreads, not by the lengths' variance.",
-            partial(by_moments, end=lambda c, s, n: c / n),
+            from_moments(lambda covariance, score, length: covariance / length),
         ),
         Slip(
             "divided by the variances",
             "By the square root of their product.",
-            partial(by_moments, end=lambda c, s, n: c / (s * n)),
+            from_moments(lambda covariance, score, length: covariance / (score * length)),
         ),
         Slip(
             "the share of variance",
             "The square hides the sign.",
-            partial(by_moments, end=lambda c, s, n: c**2 / (s * n)),
+            from_moments(lambda covariance, score, length: covariance**2 / (score * length)),
         ),
         Slip(
             "without its sign",
             "A model may like short answers, too.",
-            partial(by_moments, end=lambda c, s, n: jnp.abs(correlation(c, s, n))),
+            changed(length_bias, jnp.abs),
         ),
         Slip(
             "the sign is wrong",
             "Above 0 where longer answers score higher.",
-            partial(by_moments, end=lambda c, s, n: -correlation(c, s, n)),
+            changed(length_bias, jnp.negative),
         ),
         Slip(
             "the means are not taken away",
             "Scores and lengths about their means.",
-            partial(by_moments, end=correlation, centred=False),
+            about_0,
         ),
         Slip(
             "n - 1 above and n below",
             "jnp.cov divides by n - 1 and jnp.std by n: use sums, or one of the two for all.",
-            lambda score, length: by_moments(score, length, end=correlation) * (score.size / (score.size - 1)),
+            lambda score, length: length_bias(score, length) * (score.size / (score.size - 1)),
         ),
         Slip(
             "the correlation of ranks",
             "Spearman's ranks are another measure: the values themselves here.",
-            lambda score, length: by_moments(
-                *(jnp.argsort(jnp.argsort(x)).astype(jnp.float32) for x in (score, length)), end=correlation
-            ),
+            of_ranks,
         ),
         Slip(
             "score per token",
@@ -108,7 +134,7 @@ EXERCISE = Exercise(
         Slip(
             "the whole table",
             "jnp.corrcoef gives a table of four: one number is asked for.",
-            lambda score, length: jnp.corrcoef(score, length),
+            jnp.corrcoef,
         ),
     ),
     hints=(

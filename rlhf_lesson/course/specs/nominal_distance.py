@@ -1,10 +1,12 @@
-"""DOC."""
+"""The distance of two categories: 0 if they are the same, else 1; for single values, rows and tables."""
 
 import jax.numpy as jnp
 
-from rlhf_lesson import agreement
+from rlhf_lesson.agreement import nominal_distance
 from rlhf_lesson.course.exercise import Exercise, Slip
-from rlhf_lesson.course.specs.draws import WAYS
+from rlhf_lesson.course.specs.draws import DISTANCES
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def nominal_by_where(a, b):
@@ -19,13 +21,15 @@ def nominal_by_one_less(a, b):
     return 1.0 - jnp.equal(a, b)
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="nominal_distance",
     minutes=3,
     difficulty=1,
     points=1,
-    reference=agreement.nominal_distance,
-    cases=WAYS,
+    reference=nominal_distance,
+    cases=DISTANCES,
     slips=(
         Slip("1 for equal ones", "Equal categories have distance 0.", lambda a, b: (a == b).astype(jnp.float32)),
         Slip(

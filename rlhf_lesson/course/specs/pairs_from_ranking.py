@@ -1,14 +1,33 @@
-"""DOC."""
+"""Pairs (better, worse) of responses from a ranking, the best first.
+
+No drawn ranking is its own inverse, so an index that is taken for a rank shows.
+"""
 
 import itertools
-from itertools import pairwise
 
 import numpy as np
 
-from rlhf_lesson.course.exercise import Exercise, Slip
-from rlhf_lesson.course.specs.draws import a_ranking
-from rlhf_lesson.course.specs.pairs_from_ratings import as_pairs
+from rlhf_lesson.course.exercise import Case, Exercise, Slip
+from rlhf_lesson.course.specs.draws import ranking
+from rlhf_lesson.course.specs.mistakes import changed
+from rlhf_lesson.course.specs.pairs_from_ratings import as_pairs, turned
 from rlhf_lesson.data.comparisons import pairs_from_ranking
+
+
+def a_ranking(rng: np.random.Generator, *, count: int | None = None) -> Case:
+    """A ranking of `count` responses, or of four or five."""
+    return Case((ranking(rng, count=count),))
+
+
+# ---- slips ---------------------------------------------------------------------------------------
+
+
+def where(better):
+    """An answer of all indices (i, j) with `better(ranking[i], ranking[j])`."""
+    return lambda r: [(i, j) for i in range(len(r)) for j in range(len(r)) if better(r[i], r[j])]
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def ranked_by_combinations(ranking):
@@ -28,6 +47,8 @@ def ranked_by_numpy(ranking):
     return np.stack([np.array(ranking)[a], np.array(ranking)[b]], 1)
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="pairs_from_ranking",
     minutes=10,
@@ -46,49 +67,57 @@ EXERCISE = Exercise(
         Slip(
             "the worse one comes first",
             "The better response stands earlier.",
-            lambda r: [p[::-1] for p in pairs_from_ranking(r)],
+            changed(pairs_from_ranking, turned),
         ),
         Slip(
             "an index is taken as a rank",
             "ranking[a] is the response at place a, not the place of response a.",
-            lambda r: [(i, j) for i in range(len(r)) for j in range(len(r)) if r[i] < r[j]],
+            where(lambda first, second: first < second),
         ),
         Slip(
             "an index is taken as a score",
             "A large index is not a good response: its place in the list counts.",
-            lambda r: [(i, j) for i in range(len(r)) for j in range(len(r)) if r[i] > r[j]],
+            where(lambda first, second: first > second),
         ),
         Slip(
             "only neighbours",
             "The first also beats the third: k (k - 1) / 2 pairs.",
-            lambda r: list(pairwise(r)),
+            lambda ranking: list(itertools.pairwise(ranking)),
         ),
         Slip(
-            "only the best against the others", "The second beats the third, too.", lambda r: [(r[0], x) for x in r[1:]]
+            "only the best against the others",
+            "The second beats the third, too.",
+            lambda ranking: [(ranking[0], worse) for worse in ranking[1:]],
         ),
         Slip(
             "only the best against the worst",
             "Every two responses are a pair.",
-            lambda r: [(r[0], r[-1])] if len(r) > 1 else [],
+            lambda ranking: [(ranking[0], ranking[-1])] if len(ranking) > 1 else [],
         ),
         Slip(
             "both orders",
             "Each pair once, the better one first.",
-            lambda r: [(x, y) for x in r for y in r if x != y],
+            lambda ranking: list(itertools.permutations(ranking, 2)),
         ),
         Slip(
             "places in place of responses",
             "Not (0, 1), but (ranking[0], ranking[1]).",
-            lambda r: [(a, b) for a in range(len(r)) for b in range(a + 1, len(r))],
+            lambda ranking: list(itertools.combinations(range(len(ranking)), 2)),
         ),
         Slip(
-            "the last is left out", "The last response is beaten by all others.", lambda r: pairs_from_ranking(r[:-1])
+            "the last is left out",
+            "The last response is beaten by all others.",
+            lambda ranking: pairs_from_ranking(ranking[:-1]),
         ),
-        Slip("counted from 1", "Indices count from 0.", lambda r: [(x + 1, y + 1) for x, y in pairs_from_ranking(r)]),
+        Slip(
+            "counted from 1",
+            "Indices count from 0.",
+            changed(pairs_from_ranking, lambda pairs: [(better + 1, worse + 1) for better, worse in pairs]),
+        ),
         Slip(
             "a response against itself",
             "Begin behind the better one.",
-            lambda r: [(x, y) for a, x in enumerate(r) for y in r[a:]],
+            lambda ranking: list(itertools.combinations_with_replacement(ranking, 2)),
         ),
     ),
     hints=(

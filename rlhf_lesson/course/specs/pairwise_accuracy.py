@@ -1,4 +1,7 @@
-"""DOC."""
+"""The share of pairs whose chosen response scores higher; an equal score counts half.
+
+Without the half, a model that scores all texts alike would look perfect, or always wrong.
+"""
 
 from functools import partial
 
@@ -9,9 +12,21 @@ from rlhf_lesson.course.exercise import Exercise, Slip
 from rlhf_lesson.course.specs.draws import pairs_of_scores
 from rlhf_lesson.train.reward_model import pairwise_accuracy
 
+# ---- slips ---------------------------------------------------------------------------------------
+
 
 def accuracy(chosen, rejected, *, tie=0.5):
+    """The share of right pairs, right for this worth of a tie."""
     return float(np.mean((chosen > rejected) + tie * (chosen == rejected)))
+
+
+def without_ties(chosen, rejected):
+    """The share among pairs that differ."""
+    differ = chosen != rejected
+    return float(np.mean((chosen > rejected)[differ])) if differ.any() else 0.0
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def accuracy_by_heaviside(chosen, rejected):
@@ -27,6 +42,8 @@ def accuracy_in_jax(chosen, rejected):
     return jnp.mean(0.5 + 0.5 * jnp.sign(jnp.asarray(chosen) - jnp.asarray(rejected)))
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="pairwise_accuracy",
     minutes=5,
@@ -41,27 +58,47 @@ EXERCISE = Exercise(
         "all equal is a coin flip": lambda rng: pairs_of_scores(rng, ties=99),
     },
     slips=(
-        Slip("the share of mistakes", "The chosen one should score higher.", lambda c, r: accuracy(r, c)),
-        Slip("a count in place of a share", "Divide by the number of pairs.", lambda c, r: accuracy(c, r) * len(c)),
-        Slip("from 0 to 100", "A share lies between 0 and 1.", lambda c, r: 100.0 * accuracy(c, r)),
-        Slip("compared with 0", "Each chosen score against its own rejected one.", lambda c, r: float(np.mean(c > 0))),
+        Slip(
+            "the share of mistakes",
+            "The chosen one should score higher.",
+            lambda chosen, rejected: accuracy(rejected, chosen),
+        ),
+        Slip(
+            "a count in place of a share",
+            "Divide by the number of pairs.",
+            lambda chosen, rejected: accuracy(chosen, rejected) * len(chosen),
+        ),
+        Slip(
+            "from 0 to 100",
+            "A share lies between 0 and 1.",
+            lambda chosen, rejected: 100.0 * accuracy(chosen, rejected),
+        ),
+        Slip(
+            "compared with 0",
+            "Each chosen score against its own rejected one.",
+            lambda chosen, rejected: float(np.mean(chosen > 0)),
+        ),
         Slip(
             "compared with the mean",
             "Each chosen score against its own rejected one.",
-            lambda c, r: float(np.mean(c > np.mean(r))),
+            lambda chosen, rejected: float(np.mean(chosen > np.mean(rejected))),
         ),
         Slip(
             "all against all",
             "A pair has one prompt: compare only within it.",
-            lambda c, r: float(np.mean(c[:, None] > r[None])),
+            lambda chosen, rejected: float(np.mean(chosen[:, None] > rejected[None])),
         ),
         Slip(
             "the mean probability",
             "Count who scores higher, whatever the lead.",
-            lambda c, r: float(np.mean(1 / (1 + np.exp(r - c)))),
+            lambda chosen, rejected: float(np.mean(1 / (1 + np.exp(rejected - chosen)))),
         ),
-        Slip("the mean lead", "Count who scores higher.", lambda c, r: float(np.mean(c - r))),
-        Slip("one answer a pair", "One number: the mean over pairs.", lambda c, r: (c > r) + 0.5 * (c == r)),
+        Slip("the mean lead", "Count who scores higher.", lambda chosen, rejected: float(np.mean(chosen - rejected))),
+        Slip(
+            "one answer a pair",
+            "One number: the mean over pairs.",
+            lambda chosen, rejected: (chosen > rejected) + 0.5 * (chosen == rejected),
+        ),
         Slip("a tie is a mistake", "A tie is a coin flip: one half.", partial(accuracy, tie=0.0)),
         Slip(
             "a tie is right",
@@ -71,7 +108,7 @@ EXERCISE = Exercise(
         Slip(
             "ties are left out",
             "They count half.",
-            lambda c, r: float(np.mean((c > r)[c != r])) if (c != r).any() else 0.0,
+            without_ties,
         ),
     ),
     hints=(

@@ -1,20 +1,26 @@
-"""DOC."""
+"""A row of instruction data as a prompt with its two headings, and the response as it is.
+
+The row's texts may hold blank lines, spaces at their ends and a heading of their own: all of it is text.
+"""
 
 from functools import partial
 
+import numpy as np
+
 from rlhf_lesson.course.exercise import Case, Exercise, Slip
-from rlhf_lesson.course.specs.draws import ANSWERED, ASKED, ORDERED
-from rlhf_lesson.data import chats
+from rlhf_lesson.course.specs.draws import ANSWERS, ORDERS, QUESTIONS
+from rlhf_lesson.course.specs.mistakes import changed
+from rlhf_lesson.data.chats import parse_instruction
 
 
-def a_row(rng, *, before: str = "", inside: str = "", after: str = "") -> Case:
-    """A row of instruction data; what is given is put around and into both texts."""
-    asked, answered = str(rng.choice(ASKED)), str(rng.choice(ANSWERED))
-    fields = {
-        "instruction": asked + inside + str(rng.choice(ORDERED)) + after,
-        "response": before + answered + inside + "." + after,
-    }
-    return Case((fields,))
+def a_row(rng: np.random.Generator, *, before: str = "", inside: str = "", after: str = "") -> Case:
+    """A row of instruction data, with `inside` and `after` in both texts and `before` in the response."""
+    question = str(rng.choice(QUESTIONS))
+    answer = str(rng.choice(ANSWERS))
+    order = str(rng.choice(ORDERS))
+    return Case(
+        ({"instruction": question + inside + order + after, "response": before + answer + inside + "." + after},)
+    )
 
 
 def as_pair(answer):
@@ -22,14 +28,31 @@ def as_pair(answer):
     return tuple(answer) if isinstance(answer, tuple) else answer
 
 
-def demonstration(row, *, head="### Instruction:\n", middle="\n\n### Response:\n", end="", text=lambda t: t):
-    """The template with a switch for each slip; right at the defaults."""
-    return head + text(row["instruction"]) + middle, text(row["response"]) + end
+# ---- slips ---------------------------------------------------------------------------------------
 
 
-def cut_at_heading(text):
-    prompt, heading, response = text.partition("\n\n### Response:\n")
+def demonstration(row, *, head="### Instruction:\n", middle="\n\n### Response:\n"):
+    """Prompt and response with these headings; right at the defaults."""
+    return head + row["instruction"] + middle, row["response"]
+
+
+def heading_in_the_response(row):
+    """The second heading is learnt."""
+    return "### Instruction:\n" + row["instruction"], "\n\n### Response:\n" + row["response"]
+
+
+def stripped(row):
+    """The right answer of texts without spaces at their ends."""
+    return demonstration({field: text.strip() for field, text in row.items()})
+
+
+def cut_at_heading(row):
+    """One text, cut at the first heading in it."""
+    prompt, heading, response = "".join(demonstration(row)).partition("\n\n### Response:\n")
     return prompt + heading, response
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def instruction_by_format(row):
@@ -45,12 +68,14 @@ def instruction_by_replacing(row):
     return template.format(row["instruction"]), str(row["response"])
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="parse_instruction",
     minutes=10,
     difficulty=1,
     points=3,
-    reference=chats.parse_instruction,
+    reference=parse_instruction,
     traceable=False,
     seen=as_pair,
     cases={
@@ -93,16 +118,24 @@ EXERCISE = Exercise(
         Slip(
             "the response's heading is part of the response",
             "Then the model would learn to write the heading: it belongs to the prompt.",
-            lambda row: ("### Instruction:\n" + row["instruction"], "\n\n### Response:\n" + row["response"]),
+            heading_in_the_response,
         ),
-        Slip("prompt and response are swapped", "The prompt comes first.", lambda row: demonstration(row)[::-1]),
-        Slip("one text", "Two texts: only the second is learnt.", lambda row: "".join(demonstration(row))),
-        Slip("an end of its own", "The end token comes with the tokens.", partial(demonstration, end="\n")),
-        Slip("texts are stripped", "What people wrote stays as it is.", partial(demonstration, text=str.strip)),
+        Slip(
+            "prompt and response are swapped",
+            "The prompt comes first.",
+            changed(demonstration, lambda pair: pair[::-1]),
+        ),
+        Slip("one text", "Two texts: only the second is learnt.", changed(demonstration, "".join)),
+        Slip(
+            "an end of its own",
+            "The end token comes with the tokens.",
+            changed(demonstration, lambda pair: (pair[0], pair[1] + "\n")),
+        ),
+        Slip("texts are stripped", "What people wrote stays as it is.", stripped),
         Slip(
             "cut at a heading",
             "Take the fields as they are: a text may hold a heading of its own.",
-            lambda row: cut_at_heading("".join(demonstration(row))),
+            cut_at_heading,
         ),
     ),
     hints=(

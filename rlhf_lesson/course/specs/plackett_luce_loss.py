@@ -1,20 +1,27 @@
-"""DOC."""
+"""The loss of a ranking: each place is a choice among the responses that are still to be placed.
 
-from functools import partial
+No drawn ranking is its own inverse, and scores of several hundred must neither overflow nor vanish.
+"""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlhf_lesson import losses
 from rlhf_lesson.course.exercise import Case, Exercise, Slip
-from rlhf_lesson.course.specs.draws import a_ranking
+from rlhf_lesson.course.specs.draws import ranking
+from rlhf_lesson.losses import plackett_luce_loss
 
 
-def scored_ranking(rng, *, count: int | None = None, shift: float = 0.0, equal: bool = False) -> Case:
-    ranking = np.array(a_ranking(rng, count=count).args[0], np.int32)
-    scores = np.full(ranking.size, 0.7) if equal else rng.normal(size=ranking.size) + shift
-    return Case((scores.astype(np.float32), ranking))
+def scored_ranking(
+    rng: np.random.Generator, *, count: int | None = None, shift: float = 0.0, equal: bool = False
+) -> Case:
+    """Scores of some responses, with `shift` added, and their ranking; the scores are all the same if `equal`."""
+    order = np.array(ranking(rng, count=count), np.int32)
+    scores = np.full(order.size, 0.7) if equal else rng.normal(size=order.size) + shift
+    return Case((scores.astype(np.float32), order))
+
+
+# ---- slips ---------------------------------------------------------------------------------------
 
 
 def left_to_place(ordered):
@@ -23,14 +30,39 @@ def left_to_place(ordered):
     return jax.nn.logsumexp(jnp.where(later, ordered[None], -jnp.inf), axis=1)
 
 
-def ranked(scores, ranking, *, order=lambda s, r: s[r], terms=lambda o: left_to_place(o) - o, end=jnp.sum):
-    """The loss with a switch for each slip; right at the defaults."""
-    return end(terms(order(scores, ranking)))
+def choices(ordered):
+    """The loss of each choice, as it should be."""
+    return left_to_place(ordered) - ordered
 
 
-def all_pairs(ordered):
+def in_order(loss):
+    """An answer that puts the scores in order, as it should, and returns `loss(ordered)`."""
+    return lambda scores, ranking: loss(scores[ranking])
+
+
+def loss_of(ordered):
+    """The right loss of scores in this order."""
+    return jnp.sum(choices(ordered))
+
+
+def of_all_pairs(ordered):
+    """A sum over every two responses."""
     lead = ordered[:, None] - ordered[None]
-    return jnp.triu(-jax.nn.log_sigmoid(lead), 1)
+    return jnp.sum(jnp.triu(-jax.nn.log_sigmoid(lead), 1))
+
+
+def of_those_behind(ordered):
+    """Each choice is among those behind it; the last place is left out."""
+    return jnp.sum((jnp.roll(left_to_place(ordered), -1) - ordered)[:-1])
+
+
+def by_exponentials(ordered):
+    """Sums of exponentials that leave the range of float32."""
+    left = jnp.cumsum(jnp.exp(ordered)[::-1])[::-1]
+    return jnp.sum(jnp.log(left) - ordered)
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def plackett_luce_by_loop(scores, ranking):
@@ -54,12 +86,14 @@ def plackett_luce_by_scan(scores, ranking):
     return jax.lax.scan(step, -jnp.inf, scores[ranking], reverse=True)[1].sum()
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="plackett_luce_loss",
     minutes=20,
     difficulty=3,
     points=6,
-    reference=losses.plackett_luce_loss,
+    reference=plackett_luce_loss,
     cases={
         "plain numbers": scored_ranking,
         "three responses": lambda rng: scored_ranking(rng, count=3),
@@ -72,58 +106,60 @@ EXERCISE = Exercise(
         Slip(
             "the ranking is ignored",
             "Put the scores in order first: scores[ranking].",
-            partial(ranked, order=lambda s, r: s),
+            lambda scores, ranking: loss_of(scores),
         ),
         Slip(
             "an index is taken as a rank",
             "ranking[j] is the response at place j: scores[ranking], without argsort.",
-            partial(ranked, order=lambda s, r: s[jnp.argsort(r)]),
+            lambda scores, ranking: loss_of(scores[jnp.argsort(ranking)]),
         ),
         Slip(
-            "the worst first", "The first of the ranking is the best.", partial(ranked, order=lambda s, r: s[r][::-1])
+            "the worst first",
+            "The first of the ranking is the best.",
+            lambda scores, ranking: loss_of(scores[ranking][::-1]),
         ),
         Slip(
             "the scores are sorted",
             "The people's order, not the model's.",
-            partial(ranked, order=lambda s, r: jnp.sort(s, descending=True)),
+            lambda scores, ranking: loss_of(jnp.sort(scores, descending=True)),
         ),
         Slip(
             "only the first choice",
             "After the best, the second is the best of the rest.",
-            partial(ranked, end=lambda t: t[0]),
+            in_order(lambda ordered: choices(ordered)[0]),
         ),
         Slip(
             "what is placed stays in the sum",
             "Each choice is among those still to be placed: i >= j.",
-            partial(ranked, terms=lambda o: jax.nn.logsumexp(o) - o),
+            in_order(lambda ordered: jnp.sum(jax.nn.logsumexp(ordered) - ordered)),
         ),
         Slip(
             "the chosen one is missing from the sum",
             "i >= j, not i > j: it was one of the choices.",
-            partial(ranked, terms=lambda o: (jnp.roll(left_to_place(o), -1) - o)[:-1]),
+            in_order(of_those_behind),
         ),
-        Slip("all pairs", "A sum over pairs counts each response several times.", partial(ranked, terms=all_pairs)),
+        Slip("all pairs", "A sum over pairs counts each response several times.", in_order(of_all_pairs)),
         Slip(
             "neighbours only",
             "Each place is a choice among all that are left, not between two.",
-            partial(ranked, terms=lambda o: -jax.nn.log_sigmoid(o[:-1] - o[1:])),
+            in_order(lambda ordered: jnp.sum(-jax.nn.log_sigmoid(ordered[:-1] - ordered[1:]))),
         ),
-        Slip("the sign is wrong", "A loss is minimised.", partial(ranked, end=lambda t: -jnp.sum(t))),
+        Slip("the sign is wrong", "A loss is minimised.", in_order(lambda ordered: -loss_of(ordered))),
         Slip(
             "a mean in place of a sum",
             "Chances of one choice after another multiply: their logs add up.",
-            partial(ranked, end=jnp.mean),
+            in_order(lambda ordered: jnp.mean(choices(ordered))),
         ),
         Slip(
             "the probability in place of its surprise",
             "Minus the log of it.",
-            partial(ranked, end=lambda t: jnp.exp(-jnp.sum(t))),
+            in_order(lambda ordered: jnp.exp(-loss_of(ordered))),
         ),
-        Slip("one number a place", "One number a ranking: the sum.", partial(ranked, end=lambda t: t)),
+        Slip("one number a place", "One number a ranking: the sum.", in_order(choices)),
         Slip(
             "exponentials overflow or vanish",
             "exp(300) is infinite in float32: jax.lax.cumlogsumexp stays in logs.",
-            partial(ranked, terms=lambda o: jnp.log(jnp.cumsum(jnp.exp(o)[::-1])[::-1]) - o),
+            in_order(by_exponentials),
         ),
     ),
     hints=(

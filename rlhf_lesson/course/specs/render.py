@@ -1,19 +1,45 @@
-"""DOC."""
+"""A list of messages as one text, with a name before each turn as in hh-rlhf.
+
+Contents hold blank lines and spaces at their ends, which must stay.
+"""
 
 from functools import partial
 
 from rlhf_lesson.course.exercise import Case, Exercise, Slip
-from rlhf_lesson.course.specs.draws import a_dialogue
-from rlhf_lesson.data import chats
+from rlhf_lesson.course.specs.draws import dialogue
+from rlhf_lesson.course.specs.mistakes import changed, ignoring
+from rlhf_lesson.data.chats import render
+
+# ---- slips ---------------------------------------------------------------------------------------
 
 
-def rendered(
-    messages, *, reply=False, before="\n\n", colon=": ", end="", opening="\n\nAssistant:", names=None, text=lambda t: t
-):
-    """The dialogue with a switch for each slip; right at the defaults."""
-    names = {"user": "Human", "assistant": "Assistant", "system": "System"} if names is None else names
-    turns = [f"{before}{names.get(m['role'], m['role'])}{colon}{text(m['content'])}{end}" for m in messages]
+NAMES = {"user": "Human", "assistant": "Assistant", "system": "System"}
+
+
+def in_template(messages, *, reply=False, before="\n\n", colon=": ", opening="\n\nAssistant:", names=NAMES):
+    """The dialogue in a template; right at the defaults."""
+    turns = [f"{before}{names.get(m['role'], m['role'])}{colon}{m['content']}" for m in messages]
     return "".join(turns) + opening * reply
+
+
+def with_contents(messages, change):
+    """The messages with `change` applied to each content."""
+    return [{**message, "content": change(message["content"])} for message in messages]
+
+
+def stripped(messages, *, reply=False):
+    return in_template(with_contents(messages, str.strip), reply=reply)
+
+
+def without_blank_lines(messages, *, reply=False):
+    return in_template(with_contents(messages, lambda content: content.replace("\n\n", "\n")), reply=reply)
+
+
+def without_system(messages, *, reply=False):
+    return in_template([message for message in messages if message["role"] != "system"], reply=reply)
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def render_by_loop(messages, *, reply=False, tokenizer=None):
@@ -39,77 +65,79 @@ def render_by_recursion(messages, *, reply=False, tokenizer=None):
     return f"\n\n{name}: {messages[0]['content']}{render_by_recursion(messages[1:], reply=reply)}"
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="render",
     minutes=10,
     difficulty=1,
     points=4,
-    reference=chats.render,
+    reference=render,
     traceable=False,
     cases={
-        "a dialogue, turn after turn": lambda rng: Case((a_dialogue(rng, turns=int(rng.integers(2, 5))),)),
-        "`reply` opens the assistant's turn": lambda rng: Case((a_dialogue(rng),), {"reply": True}),
-        "a system message is a turn too": lambda rng: Case((a_dialogue(rng, system=True),), {"reply": True}),
-        "contents stay as they are": lambda rng: Case((a_dialogue(rng, inside="\n\n", edges=" "),)),
+        "a dialogue, turn after turn": lambda rng: Case((dialogue(rng, turns=int(rng.integers(2, 5))),)),
+        "`reply` opens the assistant's turn": lambda rng: Case((dialogue(rng),), {"reply": True}),
+        "a system message is a turn too": lambda rng: Case((dialogue(rng, system=True),), {"reply": True}),
+        "contents stay as they are": lambda rng: Case((dialogue(rng, inside="\n\n", edges=" "),)),
         "no messages, no text": lambda rng: Case(([],)),
     },
     slips=(
         Slip(
             "the reply is not opened",
             "reply=True ends the text with the assistant's name and a colon.",
-            lambda messages, *, reply=False: rendered(messages),
+            ignoring(in_template, "reply"),
         ),
         Slip(
             "the reply is always opened",
             "Only with reply=True.",
-            lambda messages, *, reply=False: rendered(messages, reply=True),
+            lambda messages, *, reply=False: in_template(messages, reply=True),
         ),
         Slip(
             "a space after the opened turn",
             "The reply brings its own space; two would be another token.",
-            partial(rendered, opening="\n\nAssistant: "),
+            partial(in_template, opening="\n\nAssistant: "),
         ),
         Slip(
             "roles in place of names",
             "user is Human, assistant is Assistant, system is System.",
-            partial(rendered, names={}),
+            partial(in_template, names={}),
         ),
         Slip(
             "the names of another format",
             "In hh-rlhf the user is called Human.",
-            partial(rendered, names={"user": "User", "assistant": "Assistant", "system": "System"}),
+            partial(in_template, names={**NAMES, "user": "User"}),
         ),
         Slip(
             "one newline in place of two",
             "A blank line stands before each turn.",
-            partial(rendered, before="\n", opening="\nAssistant:"),
+            partial(in_template, before="\n", opening="\nAssistant:"),
         ),
-        Slip("no space after the colon", 'A turn is "Human: Hi".', partial(rendered, colon=":")),
+        Slip("no space after the colon", 'A turn is "Human: Hi".', partial(in_template, colon=":")),
         Slip(
             "no blank line at the beginning",
             "The first turn begins like all others.",
-            lambda messages, *, reply=False: rendered(messages, reply=reply).removeprefix("\n\n"),
+            changed(in_template, lambda text: text.removeprefix("\n\n")),
         ),
         Slip(
             "a blank line at the end",
             "It belongs before a turn, not behind it.",
-            lambda messages, *, reply=False: rendered(messages, reply=reply) + "\n\n",
+            changed(in_template, lambda text: text + "\n\n"),
         ),
         Slip(
             "the last message only",
             "All turns make the prompt.",
-            lambda messages, *, reply=False: rendered(messages[-1:], reply=reply),
+            lambda messages, *, reply=False: in_template(messages[-1:], reply=reply),
         ),
         Slip(
             "the system message is dropped",
             "It is a turn too, with the name System.",
-            lambda messages, *, reply=False: rendered([m for m in messages if m["role"] != "system"], reply=reply),
+            without_system,
         ),
-        Slip("contents are stripped", "What was written stays as it is.", partial(rendered, text=str.strip)),
+        Slip("contents are stripped", "What was written stays as it is.", stripped),
         Slip(
             "blank lines are taken out of the contents",
             "What was written stays as it is.",
-            partial(rendered, text=lambda t: t.replace("\n\n", "\n")),
+            without_blank_lines,
         ),
     ),
     hints=(

@@ -1,12 +1,14 @@
-"""DOC."""
+"""Which tokens of each row are learnt: the real ones that come after the prompt.
 
-from functools import partial
+It is plain NumPy: the mask is made on the way into the batch, outside the compiled step.
+"""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from rlhf_lesson.course.exercise import Case, Exercise, Slip
+from rlhf_lesson.course.specs.mistakes import changed
 from rlhf_lesson.data.batches import response_mask
 
 
@@ -24,10 +26,21 @@ def prompts_and_responses(rng, *, no_prompt: bool = False, all_prompt: bool = Fa
     return Case((mask, prompt))
 
 
-def learnt(mask, prompt, *, of=lambda t, prompt: t >= prompt, real=True):
-    """Which tokens are learnt, with a switch for each slip; right at the defaults."""
-    inside = of(np.arange(mask.shape[1]), np.asarray(prompt)[:, None])
-    return inside & mask if real else inside & np.ones_like(mask)
+# ---- slips ---------------------------------------------------------------------------------------
+
+
+def after(mask, prompt):
+    """The places that come after each row's prompt, padding included."""
+    return np.arange(mask.shape[1]) >= np.asarray(prompt)[:, None]
+
+
+def without_the_end(mask, prompt):
+    """The last real token of each row is left out."""
+    followed = np.pad(mask[:, 1:], ((0, 0), (0, 1)))
+    return response_mask(mask & followed, prompt)
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def mask_by_loop(mask, prompt):
@@ -51,6 +64,8 @@ def mask_by_lists(mask, prompt):
     return np.array([[real and t >= n for t, real in enumerate(row)] for row, n in zip(mask, prompt, strict=True)])
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="response_mask",
     minutes=10,
@@ -65,48 +80,48 @@ EXERCISE = Exercise(
         "a row of padding teaches nothing": lambda rng: prompts_and_responses(rng, filler=True),
     },
     slips=(
-        Slip("the prompt is learnt too", "Reading is not predicting: t >= prompt.", lambda m, p: m),
-        Slip("padding is learnt too", "Only real tokens: combine with the mask.", partial(learnt, real=False)),
+        Slip("the prompt is learnt too", "Reading is not predicting: t >= prompt.", lambda mask, prompt: mask),
+        Slip("padding is learnt too", "Only real tokens: combine with the mask.", after),
         Slip(
             "the prompt in place of the response",
             "The response begins where the prompt ends.",
-            partial(learnt, of=lambda t, p: t < p),
+            lambda mask, prompt: mask & ~after(mask, prompt),
         ),
         Slip(
             "the first token of the response is left out",
             "Places count from 0: the first response token stands at t = prompt.",
-            partial(learnt, of=lambda t, p: t > p),
+            lambda mask, prompt: response_mask(mask, prompt + 1),
         ),
         Slip(
             "the last token of the prompt is learnt",
             "The prompt's places are 0 to prompt - 1.",
-            partial(learnt, of=lambda t, p: t >= p - 1),
+            lambda mask, prompt: response_mask(mask, prompt - 1),
         ),
         Slip(
             "the end token is left out",
             "A model that is never taught to end never does.",
-            lambda m, p: learnt(m & np.pad(m[:, 1:], ((0, 0), (0, 1))), p),
+            without_the_end,
         ),
         Slip(
             "every row has the first one's prompt",
             "prompt[:, None] compares each row with its own.",
-            lambda m, p: learnt(m, np.full_like(p, p[0])),
+            lambda mask, prompt: response_mask(mask, np.full_like(prompt, prompt[0])),
         ),
         Slip(
             "the length of the response in place of the prompt's",
             "`prompt` counts the tokens before the response.",
-            lambda m, p: learnt(m, m.sum(1) - p),
+            lambda mask, prompt: response_mask(mask, mask.sum(1) - prompt),
         ),
         Slip(
             "the prompt's length is counted from the end",
             "The prompt stands at the beginning, the padding at the end.",
-            lambda m, p: learnt(m, m.shape[1] - p),
+            lambda mask, prompt: response_mask(mask, mask.shape[1] - prompt),
         ),
-        Slip("True on what is not learnt", "True marks the tokens that count.", lambda m, p: ~learnt(m, p)),
+        Slip("True on what is not learnt", "True marks the tokens that count.", changed(response_mask, np.logical_not)),
         Slip(
             "cut to the response",
             "The mask keeps the width of the tokens: one True or False for each.",
-            lambda m, p: learnt(m, p)[:, int(p.min()) :],
+            lambda mask, prompt: response_mask(mask, prompt)[:, int(prompt.min()) :],
         ),
     ),
     hints=(

@@ -1,11 +1,29 @@
-"""DOC."""
+"""The Bradley-Terry probability that an item with one score beats an item with another.
+
+Scores of several hundred must neither overflow nor vanish.
+"""
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.course.exercise import Case, Exercise, Slip
 from rlhf_lesson.course.specs.draws import two_scores
+
+
+def scores(rng: np.random.Generator, *, shift: float = 0.0) -> Case:
+    """Two scores each for several pairs, with `shift` added to all."""
+    return Case(two_scores(rng, shift=shift))
+
+
+def equal_scores(rng: np.random.Generator) -> Case:
+    """The same score twice."""
+    a, _ = two_scores(rng)
+    return Case((a, a))
+
+
+# ---- right answers in other words ----------------------------------------------------------------
 
 
 def win_by_fraction(a, b):
@@ -20,6 +38,8 @@ def win_by_tanh(a, b):
     return 0.5 * (1 + jnp.tanh((a - b) / 2))
 
 
+# ---- the exercise --------------------------------------------------------------------------------
+
 EXERCISE = Exercise(
     name="win_probability",
     minutes=5,
@@ -27,10 +47,10 @@ EXERCISE = Exercise(
     points=3,
     reference=win_probability,
     cases={
-        "plain numbers": two_scores,
-        "only the difference matters": lambda rng: two_scores(rng, shift=-200.0),
-        "large scores do not overflow": lambda rng: two_scores(rng, shift=300.0),
-        "equal scores are a coin flip": lambda rng: Case((two_scores(rng).args[0],) * 2),
+        "plain numbers": scores,
+        "only the difference matters": lambda rng: scores(rng, shift=-200.0),
+        "large scores do not overflow": lambda rng: scores(rng, shift=300.0),
+        "equal scores are a coin flip": equal_scores,
     },
     slips=(
         Slip("the arguments are swapped", "This is the chance of b.", lambda a, b: jax.nn.sigmoid(b - a)),
