@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import right_answers
 import right_answers_05_09
 from project import script
 
@@ -19,7 +18,7 @@ from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.grading import frames
 from rlhf_lesson.wings import EQUATIONS
 
-RIGHT_ANSWERS = {**right_answers.RIGHT_ANSWERS, **right_answers_05_09.RIGHT_ANSWERS}
+RIGHT_ANSWERS = right_answers_05_09.RIGHT_ANSWERS
 
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
 

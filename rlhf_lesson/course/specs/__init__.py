@@ -5,7 +5,6 @@ The code that runs an exercise is in course/exercise.py and grading/.
 
 from dataclasses import replace
 from importlib import import_module
-from importlib.util import find_spec
 
 # The names of each chapter's exercises; a chapter's number is its place here.
 CHAPTERS = (
@@ -36,8 +35,11 @@ CHAPTERS = (
 
 
 def _exercise(name, number):
-    if find_spec(f"rlhf_lesson.course.specs.{name}"):
+    try:  # until every exercise has its own file
         return import_module(f"rlhf_lesson.course.specs.{name}").EXERCISE
+    except ImportError as error:
+        if error.name not in (None, f"rlhf_lesson.course.specs.{name}"):
+            raise
     chapter = import_module(f"rlhf_lesson.course.specs.chapter_{number:02}")
     return next(exercise for exercise in chapter.EXERCISES if exercise.name == name)
 
