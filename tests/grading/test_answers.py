@@ -4,12 +4,10 @@ Leaves out single rules (test_grading.py) and attacks (test_grading_hostile.py).
 run; `EVERY_SLIP=1 pytest tests/test_grading_answers.py` takes all slips, which is half an hour.
 """
 
-import inspect
 import os
 
 import numpy as np
 import pytest
-import right_answers_05_09
 from project import script
 
 from rlhf_lesson.course.exercise import call, failure
@@ -21,7 +19,6 @@ from rlhf_lesson.grading.marks import HIDDEN
 from rlhf_lesson.grading.workers import Zygote
 
 KEY = b"a key that nobody knows"
-MODULES = (right_answers_05_09,)
 every_chapter = pytest.mark.parametrize("chapter", range(len(CHAPTERS)))
 SLIPPED = list(EXERCISES.values())[:: 1 if "EVERY_SLIP" in os.environ else 3]
 
@@ -76,22 +73,14 @@ def test_the_solutions_handed_in_get_full_marks(chapter, judge, zygote, build):
 
 
 @every_chapter
-def test_right_answers_in_other_words_get_full_marks(chapter, judge, judge_of_specs, zygote):
+def test_right_answers_in_other_words_get_full_marks(chapter, judge_of_specs, zygote):
+    names = CHAPTERS[chapter]
     for i in range(3):
-        moved = [n for n in CHAPTERS[chapter] if EXERCISES[n].right_answers]
         cells = [
-            f"# exercise: {n}\nfrom rlhf_lesson.course.specs.{n} import EXERCISE\n{n} = EXERCISE.right_answers[{i}]"
-            for n in moved
+            f"# exercise: {name}\nfrom rlhf_lesson.course.specs.{name} import EXERCISE\n{name} = EXERCISE.right_answers[{i}]"
+            for name in names
         ]
-        full(judge_of_specs, zygote, cells, moved)
-    names = [n for n in CHAPTERS[chapter] if not EXERCISES[n].right_answers]
-    if not names:
-        return
-    (module,) = [m for m in MODULES if names[0] in m.RIGHT_ANSWERS]
-    helpers, assigns, table = inspect.getsource(module).rpartition("\nRIGHT_ANSWERS = ")
-    for i in range(3):
-        marked = [f"# exercise: {name}{assigns}{table}\n{name} = RIGHT_ANSWERS['{name}'][{i}]" for name in names]
-        full(judge, zygote, [helpers, *marked], names)
+        full(judge_of_specs, zygote, cells, names)
 
 
 # ---- slips ---------------------------------------------------------------------------------------
