@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 
 from rlhf_lesson.course.exercise import Case, Exercise, Slip
-from rlhf_lesson.study.evaluate import distinct
+from rlhf_lesson.measures import distinct
 
 WORDS = "the film is a good".split()
 
