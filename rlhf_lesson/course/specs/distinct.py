@@ -128,16 +128,8 @@ EXERCISE = Exercise(
             "Divide by the number of all n-grams.",
             lambda texts, n=2: float(len(set(all_grams(texts, n)))),
         ),
-        Slip(
-            "divided by the words",
-            "Divide by the number of n-grams, repeats included.",
-            divided_by_the_words,
-        ),
-        Slip(
-            "n-grams that occur once",
-            "One that occurs twice still counts once.",
-            that_occur_once,
-        ),
+        Slip("divided by the words", "Divide by the number of n-grams, repeats included.", divided_by_the_words),
+        Slip("n-grams that occur once", "One that occurs twice still counts once.", that_occur_once),
         Slip(
             "without order",
             "`good film` and `film good` are two pairs.",

@@ -142,11 +142,7 @@ EXERCISE = Exercise(
             "One loss a pair: the caller averages.",
             of_margin(lambda margin: jnp.mean(surprise(margin))),
         ),
-        Slip(
-            "each response by itself",
-            "One sigmoid of the difference, not two of the scores.",
-            each_by_itself,
-        ),
+        Slip("each response by itself", "One sigmoid of the difference, not two of the scores.", each_by_itself),
         Slip(
             "the sigmoid underflows",
             "sigmoid(-200) is 0 in float32, and its log -inf: use jax.nn.log_sigmoid.",

@@ -115,11 +115,7 @@ EXERCISE = Exercise(
             "Use the form that is given.",
             lambda d, reward, form: over.fit(d, reward, over.best_of_n_form),
         ),
-        Slip(
-            "only as many points as coefficients",
-            "All points count.",
-            first_points,
-        ),
+        Slip("only as many points as coefficients", "All points count.", first_points),
         Slip("d is squared once more", "d is a root already.", lambda d, reward, form: over.fit(d**2, reward, form)),
         Slip(
             "the other axis",
@@ -131,11 +127,7 @@ EXERCISE = Exercise(
             "R is measured from the reference policy: its zero means something.",
             lambda d, reward, form: over.fit(d, reward - np.mean(reward), form),
         ),
-        Slip(
-            "each coefficient by itself",
-            "Fit them together: their columns overlap.",
-            one_by_one,
-        ),
+        Slip("each coefficient by itself", "Fit them together: their columns overlap.", one_by_one),
         Slip(
             "the squared error in place of the coefficients",
             "np.linalg.lstsq gives several things: the first is asked for.",

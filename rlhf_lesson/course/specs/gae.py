@@ -155,11 +155,7 @@ EXERCISE = Exercise(
             "delta_t takes V_t away: r_t + discount V_{t+1} - V_t.",
             with_delta(lambda reward, value, next_value, discount: reward + discount * next_value + value),
         ),
-        Slip(
-            "padding leaks in",
-            "V and A are 0 after the last real token, whatever stands there.",
-            padding_leaks_in,
-        ),
+        Slip("padding leaks in", "V and A are 0 after the last real token, whatever stands there.", padding_leaks_in),
         Slip(
             "masked only at the end",
             "Padding's values and rewards ran into the real tokens before: set them to 0 first.",

@@ -137,11 +137,7 @@ EXERCISE = Exercise(
             score_at(lambda mask: jnp.arange(mask.size) == jnp.sum(mask) - 2),
         ),
         Slip("the score one token late", "The last real token is at sum(mask) - 1.", one_token_late),
-        Slip(
-            "the last token pays no penalty",
-            "The score is added there, it replaces nothing.",
-            no_penalty_at_the_end,
-        ),
+        Slip("the last token pays no penalty", "The score is added there, it replaces nothing.", no_penalty_at_the_end),
         Slip("padding leaks out", "Rewards on padding are 0: jnp.where(mask, ..., 0.0).", unmasked),
         Slip(
             "beta is ignored",
@@ -160,11 +156,7 @@ EXERCISE = Exercise(
             "In the reward the plain log-ratio is right: its gradient is the KL's.",
             penalty_by_k3,
         ),
-        Slip(
-            "the score is spread",
-            "It is added once, not shared by the tokens.",
-            spread,
-        ),
+        Slip("the score is spread", "It is added once, not shared by the tokens.", spread),
         Slip(
             "multiplied by the mask",
             "NaN times 0 is NaN: choose with jnp.where.",

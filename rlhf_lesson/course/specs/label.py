@@ -133,11 +133,7 @@ EXERCISE = Exercise(
             "sigmoid of the difference: the values may be negative.",
             with_probability(lambda first, second, temperature: first / (first + second)),
         ),
-        Slip(
-            "above a half",
-            "Draw: do not round the probability.",
-            above_a_half,
-        ),
+        Slip("above a half", "Draw: do not round the probability.", above_a_half),
     ),
     hints=(
         "First the probability that the first wins, then one draw a pair.",

@@ -72,11 +72,7 @@ EXERCISE = Exercise(
         ),
         Slip("the median", "The mean of the others.", lambda scores: scores - jnp.median(scores)),
         Slip("the best of all", "The mean of the others.", lambda scores: scores - jnp.max(scores)),
-        Slip(
-            "only the neighbour",
-            "All the others count.",
-            lambda scores: scores - jnp.roll(scores, 1),
-        ),
+        Slip("only the neighbour", "All the others count.", lambda scores: scores - jnp.roll(scores, 1)),
     ),
     hints=(
         "What would the others have got on average?",

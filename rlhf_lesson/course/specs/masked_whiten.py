@@ -130,11 +130,7 @@ EXERCISE = Exercise(
             "Mean and variance are those of the real tokens.",
             lambda values, mask, shift_mean=True: masked_whiten(values, jnp.ones_like(mask), shift_mean=shift_mean),
         ),
-        Slip(
-            "padding counts as zeros",
-            "Its zeros are in the count: divide by sum(mask).",
-            padding_as_zeros,
-        ),
+        Slip("padding counts as zeros", "Its zeros are in the count: divide by sum(mask).", padding_as_zeros),
         Slip("padding leaks out", "Padding comes out as 0: jnp.where(mask, ..., 0.0).", unmasked),
         Slip("divided by the count less one", "The biased variance: divide by the count.", by_count_less_one),
         Slip("divided by the variance", "Divide by its root.", scaled_by(lambda variance: 1.0 / (variance + 1e-8))),

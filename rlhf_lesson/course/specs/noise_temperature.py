@@ -30,7 +30,7 @@ def log_odds(agreement: float) -> float:
     return float(np.log(agreement / (1.0 - agreement)))
 
 
-def where(share, agreement: float, *, low: float = 1e-4, high: float = 1e4) -> float:
+def temperature_where(share, agreement: float, *, low: float = 1e-4, high: float = 1e4) -> float:
     """The temperature at which a falling share meets the agreement."""
     for _ in range(80):
         middle = (low * high) ** 0.5
@@ -40,7 +40,7 @@ def where(share, agreement: float, *, low: float = 1e-4, high: float = 1e4) -> f
 
 def wrong_half(margins, agreement):
     """The half of the interval in which the share is not."""
-    return where(lambda t: -np.mean(sigmoid(np.abs(margins) / t)), -agreement, low=1e-6, high=1e6)
+    return temperature_where(lambda t: -np.mean(sigmoid(np.abs(margins) / t)), -agreement, low=1e-6, high=1e6)
 
 
 # ---- right answers in other words ----------------------------------------------------------------
@@ -93,7 +93,7 @@ EXERCISE = Exercise(
         Slip(
             "the sign of the margins counts",
             "Being right is meant, whichever text is better: take abs(margins).",
-            lambda margins, agreement: where(lambda t: np.mean(sigmoid(margins / t)), agreement),
+            lambda margins, agreement: temperature_where(lambda t: np.mean(sigmoid(margins / t)), agreement),
         ),
         Slip(
             "the temperature upside down",
@@ -128,19 +128,21 @@ EXERCISE = Exercise(
         Slip(
             "Gaussian noise",
             "Bradley-Terry: the logistic function.",
-            lambda margins, agreement: where(
+            lambda margins, agreement: temperature_where(
                 lambda t: np.mean(jax.scipy.stats.norm.cdf(np.abs(margins) / t)), agreement
             ),
         ),
         Slip(
             "ties are left out",
             "A rater asked about two equal texts still chooses: a half of these choices is right.",
-            lambda margins, agreement: where(lambda t: np.mean(sigmoid(np.abs(margins[margins != 0]) / t)), agreement),
+            lambda margins, agreement: temperature_where(
+                lambda t: np.mean(sigmoid(np.abs(margins[margins != 0]) / t)), agreement
+            ),
         ),
         Slip(
             "ties count as right",
             "sigmoid(0) is a half.",
-            lambda margins, agreement: where(
+            lambda margins, agreement: temperature_where(
                 lambda t: np.mean(np.where(margins == 0, 1.0, sigmoid(np.abs(margins) / t))), agreement
             ),
         ),

@@ -170,11 +170,7 @@ EXERCISE = Exercise(
                 )
             ),
         ),
-        Slip(
-            "the advantages are whitened inside",
-            "Whitening is the caller's choice.",
-            whitened_inside,
-        ),
+        Slip("the advantages are whitened inside", "Whitening is the caller's choice.", whitened_inside),
         Slip(
             "clip is ignored",
             "Use the argument.",

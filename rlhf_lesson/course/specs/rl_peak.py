@@ -47,37 +47,21 @@ EXERCISE = Exercise(
         "a curve that never turns has an infinite peak": coefficients_between(1.2, 2.5, -0.8, -0.2),
     },
     slips=(
-        Slip(
-            "where it is 0 again",
-            "R(exp(a/b)) = 0 is the end, not the top.",
-            lambda a, b: (exp(a / b), 0.0),
-        ),
+        Slip("where it is 0 again", "R(exp(a/b)) = 0 is the end, not the top.", lambda a, b: (exp(a / b), 0.0)),
         Slip(
             "the exponential is missing",
             "The slope is 0 at log d = a/b - 1.",
             lambda a, b: (a / b - 1, b * (a / b - 1)),
         ),
-        Slip(
-            "the height is a",
-            "R* = b d*: put d* into the form.",
-            lambda a, b: (exp(a / b - 1), a),
-        ),
-        Slip(
-            "the height without b",
-            "R* = b d*.",
-            lambda a, b: (exp(a / b - 1), exp(a / b - 1)),
-        ),
+        Slip("the height is a", "R* = b d*: put d* into the form.", lambda a, b: (exp(a / b - 1), a)),
+        Slip("the height without b", "R* = b d*.", lambda a, b: (exp(a / b - 1), exp(a / b - 1))),
         Slip("upside down", "a over b.", lambda a, b: (exp(b / a - 1), b * exp(b / a - 1))),
         Slip(
             "the sign of the 1",
             "R' = a - b log d - b: log d* = a/b - 1.",
             lambda a, b: (exp(a / b + 1), b * exp(a / b + 1)),
         ),
-        Slip(
-            "reward first",
-            "The distance first, then the reward.",
-            lambda a, b: (b * exp(a / b - 1), exp(a / b - 1)),
-        ),
+        Slip("reward first", "The distance first, then the reward.", lambda a, b: (b * exp(a / b - 1), exp(a / b - 1))),
         Slip("the other form's peak", "That is the parabola's.", over.best_of_n_peak),
         Slip(
             "never for a below 0",
