@@ -16,6 +16,7 @@ import numpy as np
 import tyro
 
 from rlhf_lesson.disk import write_atomically
+from rlhf_lesson.study import chain as chain_study
 from rlhf_lesson.study import demo, evaluate
 
 ALL = (0, 1, 2, 3, 4)
@@ -46,7 +47,7 @@ def at_equal_kl(curve: Sequence[dict], best_of_n: Sequence[dict]) -> list[dict[s
     ]
 
 
-def row_of(chain: demo.Chain, before: evaluate.Samples, after: evaluate.Samples, curve: Sequence[dict]) -> dict:
+def row_of(chain: chain_study.Chain, before: evaluate.Samples, after: evaluate.Samples, curve: Sequence[dict]) -> dict:
     """One PPO run: its gains on held-out prompts, where gold peaked on the way, and the way."""
     row = chain.results | demo.summary(before, after)
     gold, proxy = smooth(curve, "score/gold"), smooth(curve, "score/proxy")
@@ -61,12 +62,13 @@ def one(config: demo.Config, seed: int) -> dict:
     """Both PPO runs of one seed, from the same SFT policy and reward models, every stage with this seed."""
     stages = {s: replace(getattr(config, s), seed=seed) for s in ("sft", "gold", "proxy", "ppo")}
     config = replace(config, seed=seed, **stages)
-    chain = demo.build(config)
+    chain = chain_study.build(config)
     free = replace(config.ppo, kl_coef=0.0, iterations=3 * config.ppo.iterations)
-    tuned = {kind: demo.reinforce(ppo, chain) for kind, ppo in {"penalised": config.ppo, "unpenalised": free}.items()}
+    tuned = {kind: demo.tuned(ppo, chain) for kind, ppo in {"penalised": config.ppo, "unpenalised": free}.items()}
     policies = {"sft": chain.sft} | {kind: policy for kind, (policy, _) in tuned.items()}
-    samples, pool = demo.measure(config, policies, chain.scorers, chain.data)
-    best_of_n = evaluate.best_of_n_curve(pool, config.pool, demo.powers_of_two(config.pool))
+    samples = demo.compare(config, policies, chain)
+    pool = demo.best_of_n_pool(config, chain)
+    best_of_n = evaluate.best_of_n_curve(pool, config.pool, evaluate.powers_of_two(config.pool))
     rows = {kind: row_of(chain, samples["sft"], samples[kind], curve) for kind, (_, curve) in tuned.items()}
     equal_kl = at_equal_kl(tuned["penalised"][1], best_of_n)
     return {

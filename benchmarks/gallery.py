@@ -12,18 +12,19 @@ from pathlib import Path
 
 import tyro
 
+from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.models.gpt2 import GPT2
-from rlhf_lesson.study import demo, gallery
+from rlhf_lesson.study import gallery
+from rlhf_lesson.study.chain import Config as ChainConfig
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.study.gallery import HEALTHY, SWITCHES
-from rlhf_lesson.train.rollout import Prompts
 
 
 @dataclass(frozen=True)
 class Config:
     play: gallery.Config = field(default_factory=gallery.Config)
-    chain: demo.Config = field(default_factory=demo.Config)
+    chain: ChainConfig = field(default_factory=ChainConfig)
     runs: Path = Path("runs/gallery")
     out: Path = Path("benchmarks/results/gallery.json")
 

@@ -20,15 +20,18 @@ import tyro
 
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.data import raters, selection
+from rlhf_lesson.data.examples import Comparison
+from rlhf_lesson.data.prompts import Prompts
+from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.disk import write_atomically
+from rlhf_lesson.measures import distinct
 from rlhf_lesson.models.checkpoint import load_model, save_model
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
 from rlhf_lesson.study import demo, evaluate, iterate
+from rlhf_lesson.study.chain import Config as ChainConfig
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.train import ppo as ppo_loop
 from rlhf_lesson.train import reward_model
-from rlhf_lesson.train.reward_model import Comparison
-from rlhf_lesson.train.rollout import Prompts
 from rlhf_lesson.view.plots import smooth
 
 PPO = ppo_loop.Config(iterations=16, batch=32, temperature=0.7, kl_coef=0.05)  # of the first and of the second round
@@ -68,7 +71,7 @@ class Start(NamedTuple):
     temperature: float  # of the raters, in units of the gold score
 
 
-def rater_temperature(data: demo.Data, gold: ScalarModel) -> float:
+def rater_temperature(data: Snippets, gold: ScalarModel) -> float:
     """The noise at which raters of the gold score agree with it as often as real raters agree with the crowd."""
     movies = [m for part in data.by_split.values() for m in part]
     _, agrees = raters.rater_agreement(movies, 10_000, seed=0)
@@ -81,17 +84,17 @@ def rater_temperature(data: demo.Data, gold: ScalarModel) -> float:
 def start(config: Config) -> Start:
     """The course's models and one first PPO run, which is kept in `runs`."""
     built, home = trained_chain(), config.runs / "first_round"
-    data, pairs = built.data, demo.Config().pairs
+    data = built.data
     if not home.is_dir():
-        policy, _ = demo.reinforce(config.play.ppo, built)
+        policy, _ = demo.tuned(config.play.ppo, built)
         save_model(policy, home)
     return Start(
         built.sft,
         load_model(home),
         built.scorers,
-        data.comparisons(data.choices(pairs, "proxy", seed=data.seed)),
+        data.comparisons(data.choices(ChainConfig().pairs, "proxy", seed=data.seed)),
         data.prompts("gold", "proxy"),
-        demo.held_out_prompts(data, 64),
+        data.held_out_prompts(64),
         data.tokenizer,
         rater_temperature(data, built.scorers["gold"]),
     )
@@ -128,10 +131,19 @@ def second_ppo(config: Config, proxy: ScalarModel, shared: Start, key) -> dict:
     curve, state = [], None
     for state, row, _ in ppo_loop.train(play.ppo, shared.sft, shared.prompts, scorers, **ids):
         curve.append({"kl": row["kl"], "proxy": row["score/proxy"], "gold": row["score/gold"]})
-    how = {"response": play.ppo.response, "temperature": play.ppo.temperature, "batch": play.batch}
-    drawn = evaluate.sample(state.policy, shared.sft, scorers, shared.held_out, key, tokenizer, **how)
-    end = {name: float(values.mean()) for name, values in {"kl": drawn.kl, **drawn.scores}.items()}
-    return {"curve": curve, "end": {**end, "distinct2": evaluate.distinct(drawn.texts)}, "samples": drawn.texts[:4]}
+    samples = evaluate.sample(
+        state.policy,
+        shared.sft,
+        scorers,
+        shared.held_out,
+        key,
+        tokenizer,
+        response=play.ppo.response,
+        temperature=play.ppo.temperature,
+        batch=play.batch,
+    )
+    end = {**samples.means(), "distinct2": distinct(samples.texts)}
+    return {"curve": curve, "end": end, "samples": samples.texts[:4]}
 
 
 def one(config: Config, seed: int, shared: Start) -> dict:

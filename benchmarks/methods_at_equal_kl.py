@@ -19,14 +19,17 @@ import numpy as np
 import tyro
 
 from rlhf_lesson.data import raters
+from rlhf_lesson.data.examples import Choice
+from rlhf_lesson.data.prompts import Prompts, repeat_prompts
 from rlhf_lesson.disk import write_atomically
+from rlhf_lesson.measures import distinct
 from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.study import chain as chain_study
 from rlhf_lesson.study import demo, evaluate
 from rlhf_lesson.train import dpo as dpo_loop
 from rlhf_lesson.train import grpo
 from rlhf_lesson.train import ppo as ppo_loop
 from rlhf_lesson.train import reinforce as reinforce_loop
-from rlhf_lesson.train.rollout import Prompts
 
 KLS = (1.0, 2.0, 4.0, 8.0, 16.0)  # nats per response at which the summary reads the paths
 
@@ -109,7 +112,7 @@ def shared(config: Config) -> dict:
     return {name: getattr(config.chain.ppo, name) for name in SHARED}
 
 
-def sampled_choices(config: Config, task: Task) -> list[dpo_loop.Choice]:
+def sampled_choices(config: Config, task: Task) -> list[Choice]:
     """Pairs of SFT samples labelled by the proxy: as many responses as PPO samples in its whole run."""
     sft, prompts, scorers, tokenizer = task
     ppo = config.chain.ppo
@@ -117,7 +120,7 @@ def sampled_choices(config: Config, task: Task) -> list[dpo_loop.Choice]:
     draw, noise, labels = jax.random.split(jax.random.fold_in(jax.random.key(ppo.seed), 17), 3)
     rows = np.asarray(jax.random.randint(draw, (count,), 0, len(prompts.tokens)))
     asked = Prompts(*(np.asarray(x)[rows] for x in prompts))
-    twice = evaluate.repeat_prompts(asked, 2)
+    twice = repeat_prompts(asked, 2)
     how = {"response": ppo.response, "temperature": ppo.temperature, "batch": ppo.batch}
     drawn = evaluate.sample(sft, sft, scorers, twice, noise, tokenizer, **how)
     score = jnp.asarray(drawn.scores["proxy"]).reshape(-1, 2)
@@ -132,10 +135,18 @@ def point(config: Config, policy: GPT2, task: Task, held_out: Prompts) -> dict[s
     """KL and scores on the held-out prompts, with the same noise for every policy of a seed."""
     sft, _, scorers, tokenizer = task
     ppo, key = config.chain.ppo, jax.random.fold_in(jax.random.key(config.chain.seed), 2)
-    how = {"response": ppo.response, "temperature": ppo.temperature, "batch": min(64, len(held_out.tokens))}
-    drawn = evaluate.sample(policy, sft, scorers, held_out, key, tokenizer, **how)
-    scores = {name: float(values.mean()) for name, values in drawn.scores.items()}
-    return {"kl": float(drawn.kl.mean()), **scores, "distinct2": evaluate.distinct(drawn.texts)}
+    samples = evaluate.sample(
+        policy,
+        sft,
+        scorers,
+        held_out,
+        key,
+        tokenizer,
+        response=ppo.response,
+        temperature=ppo.temperature,
+        batch=min(64, len(held_out.tokens)),
+    )
+    return {**samples.means(), "distinct2": distinct(samples.texts)}
 
 
 def path(config: Config, method: Callable, beta: float, task: Task, held_out: Prompts) -> list[dict[str, float]]:
@@ -154,10 +165,10 @@ def best_of_n(config: Config, task: Task, held_out: Prompts) -> list[dict[str, f
     """Best-of-n by the proxy on the first 32 held-out prompts."""
     sft, _, scorers, tokenizer = task
     ppo, key = config.chain.ppo, jax.random.fold_in(jax.random.key(config.chain.seed), 3)
-    many = evaluate.repeat_prompts(Prompts(*(x[:32] for x in held_out)), config.chain.pool)
+    many = repeat_prompts(Prompts(*(x[:32] for x in held_out)), config.chain.pool)
     how = {"response": ppo.response, "temperature": ppo.temperature, "batch": min(64, len(many.tokens))}
     pool = evaluate.sample(sft, sft, scorers, many, key, tokenizer, **how)
-    return evaluate.best_of_n_curve(pool, config.chain.pool, demo.powers_of_two(config.chain.pool))
+    return evaluate.best_of_n_curve(pool, config.chain.pool, evaluate.powers_of_two(config.chain.pool))
 
 
 def measure(config: Config, task: Task, held_out: Prompts) -> dict:
@@ -212,9 +223,9 @@ def one(config: Config, seed: int) -> dict:
     chain = config.chain
     stages = {s: replace(getattr(chain, s), seed=seed) for s in ("sft", "gold", "proxy", "ppo")}
     config = replace(config, chain=replace(chain, seed=seed, **stages))
-    built = demo.build(config.chain)
+    built = chain_study.build(config.chain)
     task = built.sft, built.data.prompts("gold", "proxy"), built.scorers, built.data.tokenizer
-    return {"seed": seed, **built.results, **measure(config, task, demo.held_out_prompts(built.data, chain.prompts))}
+    return {"seed": seed, **built.results, **measure(config, task, built.data.held_out_prompts(chain.prompts))}
 
 
 def main(config: Config) -> None:

@@ -15,16 +15,17 @@ import jax
 import numpy as np
 import tyro
 
+from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.models.checkpoint import load_model, save_model
 from rlhf_lesson.models.generate import generate
 from rlhf_lesson.models.tokenizer import decode
 from rlhf_lesson.models.vader import vader_score
-from rlhf_lesson.study import demo, pool
-from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.study import pool
+from rlhf_lesson.study.chain import Chain, reward_accuracy, trained_chain
 from rlhf_lesson.study.pool import Proxy
-from rlhf_lesson.train.rollout import Prompts
-from rlhf_lesson.widgets.simulator import SAMPLING, few_prompts, trained_proxy
+from rlhf_lesson.study.pool_runs import SAMPLING, few_prompts, score_rows, trained_proxy
+from rlhf_lesson.train.progress import bar
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,20 @@ class Config:
     results: Path = Path("benchmarks/results/pool.json")
 
 
-def proxies(config: Config, chain: demo.Chain) -> dict[Proxy, object]:
+def proxies(config: Config, chain: Chain) -> dict[Proxy, object]:
     """A reward model for each number of pairs and share of noise, kept on disk."""
     models = {}
     for wanted in (Proxy(pairs, noise) for pairs in config.pairs for noise in config.noise):
         home = config.runs / pool.column(wanted).replace(" ", "_")
         if not (home / "model.safetensors").is_file():
-            save_model(demo.last(pool.column(wanted), trained_proxy(chain, wanted)), home)
+            for model, _ in bar(pool.column(wanted), trained_proxy(chain, wanted)):
+                pass
+            save_model(model, home)
         models[wanted] = load_model(home)
     return models
 
 
-def samples(config: Config, chain: demo.Chain, prompts: Prompts) -> dict[str, np.ndarray]:
+def samples(config: Config, chain: Chain, prompts: Prompts) -> dict[str, np.ndarray]:
     """Tokens, mask and log-prob of every response, prompt by prompt, kept on disk."""
     file = config.runs / "samples.npz"
     if not file.is_file():
@@ -78,7 +81,7 @@ def main(config: Config) -> None:
     starts = np.repeat(np.arange(len(asked)), config.size)
     begins = [prompts.tokens[i][prompts.mask[i]].tolist() for i in range(len(asked))]
     rows = [[*begins[i], *t[m].tolist()] for i, t, m in zip(starts, drawn["tokens"], drawn["mask"], strict=True)]
-    scores = {"logp": drawn["logp"], **pool.score_rows(models, rows, pad_id=tokenizer.pad_token_id)}
+    scores = {"logp": drawn["logp"], **score_rows(models, rows, pad_id=tokenizer.pad_token_id)}
     whole = [tokenizer.decode(row, skip_special_tokens=True).strip() for row in rows]
     scores["judge"] = np.array([vader_score(text) for text in whole], np.float32)
     texts = [" ".join(text[len(asked[i]) :].split("\n")) for i, text in zip(starts, whole, strict=True)]
@@ -97,7 +100,7 @@ def main(config: Config) -> None:
     print(f"{config.out}: {len(content)} bytes, {time.time() - started:.0f} s")
 
 
-def report(config: Config, chain: demo.Chain, models: dict, content: bytes, whole: list[str]) -> dict:
+def report(config: Config, chain: Chain, models: dict, content: bytes, whole: list[str]) -> dict:
     """What the proxies agree with, how many responses repeat, and how many are whole sentences of the training data."""
     held_out, made = chain.data.choices(2000, "eval", seed=config.seed), pool.Pool(content)
     known = set(chain.data.texts("gold", "proxy", "eval"))
@@ -105,7 +108,7 @@ def report(config: Config, chain: demo.Chain, models: dict, content: bytes, whol
     rows = []
     for name in made.proxies:
         within = [float(np.corrcoef(a, b)[0, 1]) for a, b in zip(made.scores(name), gold, strict=True)]
-        accuracy = demo.reward_accuracy(models[name], chain.data, held_out)
+        accuracy = reward_accuracy(models[name], chain.data, held_out)
         rows.append(
             {**name._asdict(), "accuracy_single_rater": accuracy, "correlation_with_gold": float(np.mean(within))}
         )

@@ -20,7 +20,7 @@ import tyro
 
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.study.chain import trained_chain
-from rlhf_lesson.widgets.simulator import RUNS, Run, ppo_path, settings
+from rlhf_lesson.study.pool_runs import RUNS, Run, measured_ppo, settings
 
 USUAL = (3e-4, 0.2)  # learning rate and clip of the demo
 GRID = [  # (beta, learning rate, clip): beta at the usual two, then another rate or clip
@@ -53,7 +53,7 @@ def one(config: Config, chain, beta: float, rate: float, clip: float, seed: int)
     iterations = 40 if (rate, clip) == USUAL else 20  # enough to see which way another rate or clip leads
     ppo = settings(kl_coef=beta, learning_rate=rate, clip=clip, seed=seed, iterations=iterations)
     started = time.perf_counter()
-    rows = [row for _, row in ppo_path(ppo, chain, chain.scorers["proxy"], every=config.every) if "kl" in row]
+    rows = [row for _, row in measured_ppo(ppo, chain, chain.scorers["proxy"], every=config.every) if "kl" in row]
     path = {name: [round(row[name], 4) for row in rows] for name in NAMES}
     settled = {"beta": beta, "rate": rate, "clip": clip, "seed": seed}
     return {**settled, "step": [row["step"] for row in rows], **path, "seconds": time.perf_counter() - started}

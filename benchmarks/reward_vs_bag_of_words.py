@@ -18,10 +18,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegressionCV, RidgeCV
 
 from rlhf_lesson.data import feedback
+from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.models.pretrained import BASE, load_base
 from rlhf_lesson.models.vader import vader_score
-from rlhf_lesson.study import demo
+from rlhf_lesson.study.chain import rater_correlation, reward_accuracy
 from rlhf_lesson.train import reward_model
 
 
@@ -37,7 +38,7 @@ class Config:
     out: Path | None = None
 
 
-def bag_of_words(data: demo.Data, splits: tuple[str, ...]) -> TfidfVectorizer:
+def bag_of_words(data: Snippets, splits: tuple[str, ...]) -> TfidfVectorizer:
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, token_pattern=r"[\w']+|[!?]")
     return vectorizer.fit(data.texts(*splits))
 
@@ -47,7 +48,7 @@ def differences(vectorizer, pairs):
     return chosen - vectorizer.transform([feedback.normalise(p.rejected) for p in pairs])
 
 
-def bag_accuracy(data: demo.Data, pairs, held_out) -> float:
+def bag_accuracy(data: Snippets, pairs, held_out) -> float:
     """Accuracy of Bradley-Terry on tf-idf differences; both orders of each pair, so that no side is favoured."""
     vectorizer = bag_of_words(data, ("gold", "proxy"))
     x = differences(vectorizer, pairs)
@@ -56,7 +57,7 @@ def bag_accuracy(data: demo.Data, pairs, held_out) -> float:
     return float(np.mean(model.decision_function(differences(vectorizer, held_out)) > 0))
 
 
-def ridge_correlation(data: demo.Data) -> float:
+def ridge_correlation(data: Snippets) -> float:
     """Correlation of ridge regression on the gold split's mean ratings with the held-out raters' means."""
     vectorizer = bag_of_words(data, ("gold",))
     targets = {s: [np.mean(m.ratings) for m in data.by_split[s]] for s in ("gold", "eval")}
@@ -64,7 +65,7 @@ def ridge_correlation(data: demo.Data) -> float:
     return float(np.corrcoef(model.predict(vectorizer.transform(data.texts("eval"))), targets["eval"])[0, 1])
 
 
-def one_seed(config: Config, seed: int, base, data: demo.Data) -> dict:
+def one_seed(config: Config, seed: int, base, data: Snippets) -> dict:
     pad_id = data.tokenizer.pad_token_id
     pairs = data.choices(config.pairs, "gold", "proxy", seed=seed)
     held_out = data.choices(4000, "eval", seed=1000 + seed)
@@ -72,8 +73,8 @@ def one_seed(config: Config, seed: int, base, data: demo.Data) -> dict:
     settings = replace(config.proxy, seed=seed)
     for state, _ in reward_model.train(settings, base, data.comparisons(pairs), pad_id=pad_id):
         pass
-    row |= {"neural": demo.reward_accuracy(state.model, data, held_out), "seconds": time.time() - started}
-    row["neural_train"] = demo.reward_accuracy(state.model, data, pairs[:2000])
+    row |= {"neural": reward_accuracy(state.model, data, held_out), "seconds": time.time() - started}
+    row["neural_train"] = reward_accuracy(state.model, data, pairs[:2000])
     if not config.skip_bag:
         row["bag_of_words"] = bag_accuracy(data, pairs, held_out)
         row["vader"] = float(np.mean([vader_score(p.chosen) > vader_score(p.rejected) for p in held_out]))
@@ -82,13 +83,13 @@ def one_seed(config: Config, seed: int, base, data: demo.Data) -> dict:
         objective = reward_model.rating_objective
         for state, _ in reward_model.train(settings, base, data.rated("gold"), pad_id=pad_id, objective=objective):
             pass
-        row["gold_correlation"] = demo.rater_correlation(state.model, data)
+        row["gold_correlation"] = rater_correlation(state.model, data)
     return row
 
 
 def main(config: Config) -> None:
     base, tokenizer = load_base(config.base)
-    data = demo.Data(tokenizer, 0)
+    data = Snippets(tokenizer, 0)
     rows = []
     for seed in range(config.seeds):
         rows.append(one_seed(config, seed, base, data))

@@ -10,8 +10,8 @@ if hasattr(os, "sched_setaffinity"):  # before JAX starts its threads
 import jax
 import numpy as np
 
+from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.models.gpt2 import ModelConfig
-from rlhf_lesson.train.rollout import Prompts
 
 SHAPE = ModelConfig(vocab=4096, dim=256, layers=4, heads=4, context=64)
 PROMPT, RESPONSE, BATCH = 16, 32, 64

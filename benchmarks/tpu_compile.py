@@ -23,10 +23,12 @@ from flax import nnx
 from jax.experimental import topologies
 
 from rlhf_lesson import losses
+from rlhf_lesson.data.examples import Comparison, Example, Rated
+from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.models.generate import generate
 from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, ScalarModel
 from rlhf_lesson.train import ppo, reinforce, reward_model, sft
-from rlhf_lesson.train.rollout import Prompts, collect
+from rlhf_lesson.train.rollout import collect
 
 TOPOLOGY = topologies.get_topology_desc(
     platform="tpu", topology_name="v5e:2x2", chips_per_host_bounds=[2, 2, 1]
@@ -64,15 +66,15 @@ def steps():
     scorer = ScalarModel(GPT2(ModelConfig(), rngs=nnx.Rngs(1)), rngs=nnx.Rngs(2))
     prompts = Prompts(np.full((64, 8), 5, np.int32), np.ones((64, 8), bool))
     yield "generate", generate, (policy, *prompts, key), {"response": 24, **IDS}
-    rows = [sft.Example([5] * 30, 4)] * 64
+    rows = [Example([5] * 30, 4)] * 64
     tx = sft.optimizer(sft.Config(), 100)
     state = sft.State(policy, tx.init(policy), jnp.zeros((), jnp.int32))
     chosen = {"optimizer": tx, "cross_entropy_loss": losses.cross_entropy_loss}
     yield "sft", sft.train_step, (state, sft.make_batch(rows, 64, 32, 0), key), chosen
     objectives = {
-        "reward_pairs": (reward_model.Comparison(([5] * 30,) * 2), reward_model.bradley_terry_objective),
-        "reward_rankings": (reward_model.Comparison(([5] * 30,) * 4), reward_model.plackett_luce_objective),
-        "reward_ratings": (reward_model.Rated([5] * 30, 1.0), reward_model.rating_objective),
+        "reward_pairs": (Comparison(([5] * 30,) * 2), reward_model.bradley_terry_objective),
+        "reward_rankings": (Comparison(([5] * 30,) * 4), reward_model.plackett_luce_objective),
+        "reward_ratings": (Rated([5] * 30, 1.0), reward_model.rating_objective),
     }
     tx = reward_model.optimizer(reward_model.Config(), 100)
     state = reward_model.State(scorer, tx.init(scorer), jnp.zeros((), jnp.int32))

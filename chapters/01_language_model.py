@@ -24,10 +24,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from rlhf_lesson.data.batches import pad
+from rlhf_lesson.measures import distinct
 from rlhf_lesson.models.pretrained import BASE, load_base
 from rlhf_lesson.models.tokenizer import decode, encode
 from rlhf_lesson.models.vader import vader_score
-from rlhf_lesson.study.evaluate import distinct
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 
@@ -153,7 +153,7 @@ Picture(figure, "Surprise at each token, for a sentence and for the same words s
 # does a model look ahead?
 
 # %% tags=["exercise"]
-from rlhf_lesson.train.diagnose import looks_ahead
+from rlhf_lesson.measures import looks_ahead
 
 # %% [markdown]
 # **Predict, then run.** Draw the picture first: which half is black? Is the diagonal in it?

@@ -24,15 +24,17 @@ import numpy as np
 
 from rlhf_lesson.data import feedback
 from rlhf_lesson.data.batches import pad
+from rlhf_lesson.data.examples import to_examples
+from rlhf_lesson.data.records import Demonstration
 from rlhf_lesson.data.snippets import whole
+from rlhf_lesson.measures import distinct
 from rlhf_lesson.models.generate import generate
 from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.models.tokenizer import decode, encode
 from rlhf_lesson.models.vader import vader_score
-from rlhf_lesson.study import demo
 from rlhf_lesson.study.chain import trained_chain
-from rlhf_lesson.study.evaluate import distinct
 from rlhf_lesson.train import sft
+from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
@@ -112,22 +114,14 @@ from rlhf_lesson.data.batches import response_mask
 response_mask = yours("response_mask")
 
 
-def tokenised(pairs):
-    """(prompt, response) texts as rows <begin> prompt response <end> that know how many of their tokens are prompt."""
-    prompts, responses = (encode(tokenizer, list(texts)) for texts in zip(*pairs, strict=True))
-    begin, end = [tokenizer.bos_token_id], [tokenizer.eos_token_id]
-    rows = zip(prompts, responses, strict=True)
-    return [sft.Example(begin + prompt + response + end, 1 + len(prompt)) for prompt, response in rows]
-
-
-examples = tokenised(map(parse_instruction, learnt_from))
+examples = to_examples([Demonstration(*parse_instruction(row)) for row in learnt_from], tokenizer)
 batch = sft.make_batch(examples[:21], 21, 48, tokenizer.pad_token_id, response_mask)
 kind = np.where(batch.learn, 2, np.where(batch.mask, 1, 0))
 figure = plots.figure(7, 3)
 axes = figure.add_subplot()
 image = axes.imshow(kind, aspect="auto", interpolation="none")
-bar = figure.colorbar(image, ticks=[0, 1, 2])
-bar.ax.set_yticklabels(["padding", "prompt: read", "response: learnt"])
+legend = figure.colorbar(image, ticks=[0, 1, 2])
+legend.ax.set_yticklabels(["padding", "prompt: read", "response: learnt"])
 share = batch.learn.sum() / batch.mask.sum()
 axes.set(xlabel="token", ylabel="row", title=f"{share:.0%} of the real tokens are learnt")
 Picture(
@@ -173,7 +167,7 @@ def held_out(model, examples):
     return float(total / count)
 
 
-test = tokenised(map(parse_instruction, held_back))
+test = to_examples([Demonstration(*parse_instruction(row)) for row in held_back], tokenizer)
 print(f"before any training: {held_out(base, test):.2f} nats per token of a held-out response")
 
 # %% [markdown]
@@ -264,13 +258,6 @@ config = sft.Config(batch_tokens=1024, learning_rate=1e-3, epochs=rl.scale(quick
 
 def fine_tune(examples, name, mask=response_mask):
     """Fine-tunes a copy of the base model on the first `use` examples: the model and its loss at every step."""
-    curve = []
-
-    def remember(steps):
-        for state, metrics in steps:
-            curve.append(metrics["loss"])
-            yield state, metrics
-
     steps = sft.train(
         config,
         base,
@@ -279,7 +266,10 @@ def fine_tune(examples, name, mask=response_mask):
         cross_entropy_loss=cross_entropy_loss,
         response_mask=mask,
     )
-    return demo.last(name, remember(steps)).model, curve
+    curve = []
+    for state, metrics in bar(name, steps):
+        curve.append(metrics["loss"])
+    return state.model, curve
 
 
 obeying, curve = fine_tune(examples, "fine-tune")
@@ -428,7 +418,8 @@ def as_chat(row):
 
 
 assert as_chat(learnt_from[0])[1] == " " + learnt_from[0]["response"]
-chatting, _ = fine_tune(tokenised(map(as_chat, learnt_from)), "fine-tune on chats")
+chats = to_examples([Demonstration(*as_chat(row)) for row in learnt_from], tokenizer)
+chatting, _ = fine_tune(chats, "fine-tune on chats")
 models, formats = {"instructions": obeying, "chats": chatting}, {"instructions": instruction, "chats": question}
 asked_in = {(a, b): obedience(models[a], formats[b]) for a in models for b in formats if a != b or a == "chats"}
 asked_in["instructions", "instructions"] = after
@@ -487,7 +478,7 @@ print("the prompt in use is the beginning of a training row:", len(used), "token
 snippets = [example for example in built.data.sft("eval") if len(example.tokens) <= 48][
     : rl.scale(quick=420, full=None)
 ]
-prompts = demo.held_out_prompts(built.data, COUNT)
+prompts = built.data.held_out_prompts(COUNT)
 rows = [
     np.asarray(tokens)[mask].tolist() for tokens, mask in zip(prompts.tokens, np.asarray(prompts.mask), strict=True)
 ]

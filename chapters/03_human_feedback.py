@@ -28,6 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rlhf_lesson.data import feedback, formats, label_agreement, labels
+from rlhf_lesson.data.records import Vote
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
@@ -643,7 +644,7 @@ ratings = {s.text: s.ratings for s in movies}
 
 def stand_in(question):
     lead = np.sign(ratings[question.response_a][0] - ratings[question.response_b][0])
-    return formats.Vote(*question, labels.VOTES[{1: 0, -1: 1, 0: 2}[int(lead)]], "a stranger")
+    return Vote(*question, labels.VOTES[{1: 0, -1: 1, 0: 2}[int(lead)]], "a stranger")
 
 
 you = f"you, on {len(mine)} pairs" if mine else "a stranger in your place"

@@ -35,9 +35,9 @@ from rlhf_lesson.disk import cache_folder
 from rlhf_lesson.models.checkpoint import save_model
 from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.models.vader import vader_score
-from rlhf_lesson.study import demo
-from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.study.chain import reward_accuracy, trained_chain
 from rlhf_lesson.train import reward_model
+from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
@@ -142,7 +142,7 @@ for pair in choices[:3]:
 # hopeless.
 
 # %% tags=["exercise"]
-from rlhf_lesson.train.reward_model import pairwise_accuracy
+from rlhf_lesson.measures import pairwise_accuracy
 
 # %% [markdown]
 # **Predict, then run.** Before any training: how far does one get by taking the longer text? By rules that count
@@ -276,21 +276,15 @@ my_choices = labels.my_choices()
 settings = reward_model.Config(epochs=1)
 examples = data.comparisons([*choices[:count], *my_choices])
 print(f"{count} choices of raters and {len(my_choices)} of yours")
-losses, curve = [], []
-
-
-def watched(steps):
-    """The loop, with held-out accuracy four times on the way."""
-    for state, metrics in steps:
-        losses.append(metrics["loss"])
-        if metrics["step"] * 4 // metrics["steps"] > len(curve):
-            curve.append((metrics["step"], accuracy(read_all(state.model, data.texts("eval")))))
-        yield state, metrics
-
 
 # %%
+losses, curve = [], []
 training = reward_model.train(settings, base, examples, pad_id=tokenizer.pad_token_id, objective=objective)
-trained = demo.last("your reward model", watched(training)).model
+for state, metrics in bar("your reward model", training):
+    losses.append(metrics["loss"])
+    if metrics["step"] * 4 // metrics["steps"] > len(curve):  # held-out accuracy, four times on the way
+        curve.append((metrics["step"], accuracy(read_all(state.model, data.texts("eval")))))
+trained = state.model
 on_reviews = {"mine": read_all(trained, data.texts("eval"))}  # scores of the held-out reviews, by model
 
 # %%
@@ -359,7 +353,7 @@ Picture(
 # another pair: the accuracy you then report is that of memory. Compare:
 
 # %%
-with_trained_texts = demo.reward_accuracy(trained, data, choices[:500])
+with_trained_texts = reward_accuracy(trained, data, choices[:500])
 print(f"choices it was trained on: {with_trained_texts:.1%}")
 print(f"held-out sentences:        {accuracy(on_reviews['mine']):.1%}")
 
@@ -384,9 +378,8 @@ from rlhf_lesson.rewards import normalise_score
 
 # %%
 normalise_score = yours("normalise_score")
-config = demo.Config()
 scorers = {"mine": trained, **built.scorers}
-samples = demo.draw(config, built.sft, built.sft, scorers, data, demo.held_out_prompts(data, 128), use=40)
+samples = built.sample(built.sft, data.held_out_prompts(128), jax.random.key(40), scorers=scorers)
 units = {name: (scores.mean(), scores.std()) for name, scores in samples.scores.items()}
 in_units = {name: normalise_score(scores, *units[name]) for name, scores in on_reviews.items()}
 mine = reward_model.normalised(trained, samples.scores["mine"])  # the same, folded into the head's weights
@@ -421,7 +414,7 @@ Picture(figure, "Cumulative scores of held-out reviews before and after normalis
 # the text that it preferred was the chosen one. If it is *calibrated*, the two agree.
 
 # %% tags=["exercise"]
-from rlhf_lesson.train.reward_model import calibration
+from rlhf_lesson.measures import calibration
 
 # %% [markdown]
 # **Predict, then run.** One curve below is your model as it came out of training, the other is the same model after

@@ -25,17 +25,18 @@ import optax
 from tqdm.auto import tqdm
 
 from rlhf_lesson.data.batches import pad
+from rlhf_lesson.data.prompts import repeat_prompts
+from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.models.generate import keep_top_k
 from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.models.tokenizer import encode
-from rlhf_lesson.study import demo, evaluate
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
 
 built = trained_chain()
-data, tokenizer, config = built.data, built.data.tokenizer, demo.Config()
+data, tokenizer = built.data, built.data.tokenizer
 base, _ = load_base()
 
 # %% [markdown]
@@ -227,11 +228,11 @@ from rlhf_lesson.kl import tilted_policy
 # %%
 tilted_policy = yours("tilted_policy")
 prompts, size = rl.scale(quick=(16, 128), full=(32, 512))
-asked = demo.held_out_prompts(data, prompts)
+asked = data.held_out_prompts(prompts)
 pools = []
 for i in tqdm(range(prompts), desc="a pool of responses"):
-    one = evaluate.repeat_prompts(jax.tree.map(lambda x, i=i: x[i : i + 1], asked), size)
-    pools.append(demo.draw(config, built.sft, built.sft, built.scorers, data, one, use=100 + i))
+    one = repeat_prompts(jax.tree.map(lambda x, i=i: x[i : i + 1], asked), size)
+    pools.append(built.sample(built.sft, one, jax.random.key(100 + i)))
 score = {name: jnp.stack([pool.scores[name] for pool in pools]) for name in ("proxy", "gold", "judge")}
 within = [np.corrcoef(p, g)[0, 1] for p, g in zip(score["proxy"], score["gold"], strict=True)]
 print(f"{prompts} prompts, {size} responses each; correlation of proxy and gold within a prompt: {np.mean(within):.2f}")
@@ -404,7 +405,7 @@ for i in range(4):
 wins = {}
 for name, scores in score.items():
     kept, fresh = scores[np.arange(prompts), rows], scores[:, n:]
-    wins[name] = evaluate.win_rate(np.asarray(kept)[:, None], np.asarray(fresh))
+    wins[name] = pairwise_accuracy(np.asarray(kept)[:, None], np.asarray(fresh))
 print({name: f"{value:.1%}" for name, value in wins.items()}, f"expected by proxy: n / (n + 1) = {n / (n + 1):.1%}")
 
 # %% [markdown]

@@ -28,9 +28,11 @@ import numpy as np
 from rlhf_lesson.advantages import leave_one_out
 from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.kl import k1
-from rlhf_lesson.study import demo, evaluate
+from rlhf_lesson.measures import distinct, pairwise_accuracy
+from rlhf_lesson.study import demo
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.train import ppo, reinforce
+from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
@@ -133,21 +135,16 @@ Picture(
 
 
 # %%
-def note(steps, path, rollouts):
-    """Passes a loop on, and notes KL, proxy and gold of each rollout."""
-    for state, metrics, rollout in steps:
-        means = {name: float(score.mean()) for name, score in rollout.scores.items()}
-        path.append({"step": metrics["step"], "kl": metrics["kl"], **means})
-        rollouts.append(rollout)
-        yield state, metrics, rollout
-
-
 simple = reinforce.Config(
     iterations=rl.scale(quick=12, full=40), temperature=config.ppo.temperature, kl_coef=config.ppo.kl_coef
 )
 simple_path, rollouts = [], []
 steps = reinforce.train(simple, built.sft, prompts, built.scorers, policy_gradient_loss=policy_gradient_loss, **ids)
-simple_policy = demo.last("REINFORCE", note(steps, simple_path, rollouts)).policy
+for state, metrics, rollout in bar("REINFORCE", steps):
+    means = {name: float(score.mean()) for name, score in rollout.scores.items()}
+    simple_path.append({"step": metrics["step"], "kl": metrics["kl"], **means})
+    rollouts.append(rollout)
+simple_policy = state.policy
 
 # %%
 figure = plots.figure(7.5, 3)
@@ -470,11 +467,10 @@ settings = replace(
     kl_horizon=320.0,
     missing_end_penalty=0.0,  # `reward` has it already
 )
-path = []
 steps = ppo.train(settings, built.sft, prompts, built.scorers, reward=reward, equations=equations, **ids)
 how = {"response": settings.response, "temperature": settings.temperature}
 show = sampler("the film", tokenizer, jax.random.key(1), **how)
-live = dashboard(note(steps, path, []), sample=show, prompt="the film", every=7, title="PPO with your equations")
+live = dashboard(steps, sample=show, prompt="the film", every=7, title="PPO with your equations")
 live
 
 # %%
@@ -510,7 +506,7 @@ Picture(figure, "Eight curves of the PPO run: proxy, gold, KL, entropy, ends, cl
 
 # %%
 policies = {"sft": built.sft, "reinforce": simple_policy, "ppo": policy}
-samples = demo.compare(config, policies, built.scorers, built.data)
+samples = demo.compare(config, policies, built)
 for i in range(6):
     print(f"\n{samples['sft'].prompts[i]} ...")
     for name, drawn in samples.items():
@@ -522,8 +518,8 @@ print(f"{'':<12}" + "".join(f"{name:>21}" for name in columns))
 table = {}
 for name, drawn in samples.items():
     means = [float(drawn.scores[scorer].mean()) for scorer in columns[:3]]
-    wins = evaluate.win_rate(drawn.scores["gold"], samples["sft"].scores["gold"])
-    table[name] = [*means, float(drawn.kl.mean()), evaluate.distinct(drawn.texts), wins]
+    wins = pairwise_accuracy(drawn.scores["gold"], samples["sft"].scores["gold"])
+    table[name] = [*means, float(drawn.kl.mean()), distinct(drawn.texts), wins]
     print(f"{name:<12}" + "".join(f"{value:>21.2f}" for value in table[name]))
 
 # %% [markdown]
@@ -541,7 +537,7 @@ best = [
 figure = plots.figure(10, 4)
 left, right = figure.subplots(1, 2, sharey=True)
 for name in ("proxy", "gold"):
-    for what, taken, mark in (("PPO", path, "o"), ("REINFORCE", simple_path, "x")):
+    for what, taken, mark in (("PPO", demo.ppo_path(curve), "o"), ("REINFORCE", simple_path, "x")):
         kl, score = (plots.smooth([p[n] for p in taken]) for n in ("kl", name))
         left.plot(kl, score, **plots.style(name, "linestyle"), marker=mark, markersize=4, label=f"{what}, {name}")
 left.set(xlabel=plots.KL_LABEL, ylabel=plots.SCORE_LABEL, title="Your two runs")

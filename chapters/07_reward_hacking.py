@@ -24,16 +24,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rlhf_lesson.data.prompts import make_prompts, repeat_prompts
 from rlhf_lesson.data.snippets import PROMPT
 from rlhf_lesson.models.tokenizer import encode
 from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.overoptimisation import error, plain_quadratic, r_squared
 from rlhf_lesson.study import demo
 from rlhf_lesson.study.chain import trained_chain
-from rlhf_lesson.study.evaluate import repeat_prompts
 from rlhf_lesson.train import ppo
 from rlhf_lesson.train.diagnose import diagnose
-from rlhf_lesson.train.rollout import make_prompts
+from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
@@ -74,24 +74,16 @@ laws = measured("overoptimisation", made_by="overoptimisation.py")
 # %%
 budgets, kept, curve = [4.0, 8.0, 16.0, 32.0], {"sft": built.sft}, []
 free = replace(config.ppo, kl_coef=0.0, iterations=rl.scale(quick=30, full=120))
-
-
-def keep(steps):
-    """Passes a loop on, notes its metrics, and copies the policy at each budget and at the end."""
-    for state, metrics, rollout in steps:
-        curve.append(metrics)
-        passed = [budget for budget in budgets if metrics["kl"] >= budget]
-        name = f"past {max(passed):.0f} nats" if passed else "sft"
-        if metrics["step"] == metrics["steps"]:
-            name = "at the end"
-        if name not in kept:
-            kept[name] = jax.tree.map(jnp.copy, state.policy)  # the next step overwrites the state
-        yield state, metrics, rollout
-
-
 steps = ppo.train(free, built.sft, built.data.prompts("gold", "proxy"), built.scorers, **ids)
-demo.last("PPO, no penalty", keep(steps))
-samples = demo.compare(config, kept, built.scorers, built.data)  # the same held-out prompts and noise for all
+for state, metrics, _ in bar("PPO, no penalty", steps):
+    curve.append(metrics)
+    passed = [budget for budget in budgets if metrics["kl"] >= budget]
+    name = f"past {max(passed):.0f} nats" if passed else "sft"
+    if metrics["step"] == metrics["steps"]:
+        name = "at the end"
+    if name not in kept:
+        kept[name] = jax.tree.map(jnp.copy, state.policy)  # the next step overwrites the state
+samples = demo.compare(config, kept, built)  # the same held-out prompts and noise for all
 
 # %%
 for name, drawn in samples.items():
@@ -111,7 +103,7 @@ for name, drawn in samples.items():
 # Counted within each text, but over all texts together: two equal texts must look less diverse than two different ones.
 
 # %% tags=["exercise"]
-from rlhf_lesson.study.evaluate import distinct
+from rlhf_lesson.measures import distinct
 
 # %% [markdown]
 # **Predict, then run.** Which of gold, judge and diversity turns round, and at which KL?
@@ -355,7 +347,7 @@ starts = [[tokenizer.bos_token_id, *row] for row in encode(tokenizer, list(moods
 asked = repeat_prompts(make_prompts(starts, PROMPT, pad_id=tokenizer.pad_token_id), 64)
 added, one_each = {}, {}
 for name in [name for name in kept if name in ("sft", "past 8 nats", "past 16 nats", "at the end")]:
-    drawn = demo.draw(config, kept[name], built.sft, built.scorers, built.data, asked, use=6)
+    drawn = built.sample(kept[name], asked, jax.random.key(6))
     own = [text[len(start) :] for text, start in zip(drawn.texts, drawn.prompts, strict=True)]
     added[name] = np.array([vader_score(text) for text in own]).reshape(2, 64)
     one_each[name] = drawn.texts[64]

@@ -23,9 +23,13 @@ import numpy as np
 
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.data import raters, selection
-from rlhf_lesson.study import demo, evaluate, iterate
-from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.data.examples import Comparison
+from rlhf_lesson.measures import distinct
+from rlhf_lesson.study import iterate
+from rlhf_lesson.study.chain import Config, trained_chain
+from rlhf_lesson.study.demo import ppo_path
 from rlhf_lesson.train import ppo, reward_model
+from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
@@ -35,7 +39,7 @@ built = trained_chain()  # SFT policy, proxy and gold: trained once on a machine
 data, tokenizer, sft = built.data, built.data.tokenizer, built.sft
 pad_id, gold = tokenizer.pad_token_id, built.scorers["gold"]
 ids = {"pad_id": pad_id, "end_id": tokenizer.eos_token_id}
-prompts, held_out = data.prompts("gold", "proxy"), demo.held_out_prompts(data, 64)
+prompts, held_out = data.prompts("gold", "proxy"), data.held_out_prompts(64)
 
 # %% [markdown]
 # ## 1. Why again?
@@ -59,18 +63,11 @@ play = iterate.Config(
     reward=reward_model.Config(epochs=1, learning_rate=2e-4),
     ppo=ppo.Config(iterations=rl.scale(quick=12, full=40), batch=32, temperature=0.7, kl_coef=0.05),
 )
-
-
-def noted(steps, curve):
-    """Passes a loop's steps on and keeps of each what the figures need."""
-    for state, row, rollout in steps:
-        curve.append({"kl": row["kl"], "proxy": row["score/proxy"], "gold": row["score/gold"]})
-        yield state, row, rollout
-
-
-first_path = []
+curve = []
 steps = ppo.train(play.ppo, sft, prompts, built.scorers, **ids)
-policy = demo.last("PPO, first round", noted(steps, first_path)).policy
+for state, metrics, _ in bar("PPO, first round", steps):
+    curve.append(metrics)
+policy, first_path = state.policy, ppo_path(curve)
 
 # %% [markdown]
 # Now two samples of the policy for each of some prompts: *candidates* to be compared. Pairs of equal texts are dropped,
@@ -285,10 +282,10 @@ def ask(rows, key):
     both = jnp.asarray(truth[rows])
     first = label(both[:, 0], both[:, 1], key, temperature=temperature)
     ordered = (pool.rows[i] if left else pool.rows[i][::-1] for i, left in zip(rows, np.asarray(first), strict=True))
-    return [reward_model.Comparison(pair) for pair in ordered]
+    return [Comparison(pair) for pair in ordered]
 
 
-human = data.comparisons(data.choices(demo.Config().pairs, "proxy", seed=data.seed))
+human = data.comparisons(data.choices(Config().pairs, "proxy", seed=data.seed))
 shuffled = [human[i] for i in np.random.default_rng(0).permutation(len(human))]
 replay = rl.scale(quick=128, full=512)
 
@@ -297,8 +294,9 @@ def teach(name, new):
     """The proxy's trunk, trained on old and new comparisons, and normalised as the proxy was."""
     old = shuffled[: replay + play.repeats * (play.labels - len(new))]
     steps = reward_model.train(play.reward, built.scorers["proxy"].trunk, old + play.repeats * new, pad_id=pad_id)
-    model = demo.last(f"reward, {name}", steps).model
-    return iterate.normalised_on(model, sft, prompts, jax.random.key(13), tokenizer, play)
+    for state, _ in bar(f"reward, {name}", steps):
+        pass
+    return iterate.normalised_on(state.model, sft, prompts, jax.random.key(13), tokenizer, play)
 
 
 # %%
@@ -337,14 +335,14 @@ print(f"one standard error is {np.sqrt(0.2 * 0.8 / len(own.rows)):.1%}; all judg
 # reference their KL is measured from.)
 
 # %%
-second_path = []
 scorers = {"proxy": proxies["dispute"], "gold": gold}
 steps = ppo.train(play.ppo, sft, prompts, scorers, **ids)
-live = dashboard(noted(steps, second_path), title="PPO, second round")
+live = dashboard(steps, title="PPO, second round")
 live
 
 # %%
 second = live.start().result().policy
+second_path = ppo_path(live.rows)
 
 # %% [markdown]
 # **Predict, then run.** Proxy and gold against KL for both rounds. If the new labels helped, which curve must come closer to
@@ -371,15 +369,14 @@ for name, path in {"first round": first_path, "second round": second_path}.items
 # measures: only gold is the same on both sides.
 
 # %%
-how = {"response": play.ppo.response, "temperature": play.ppo.temperature, "batch": play.batch}
 written = {
-    name: evaluate.sample(p, sft, built.scorers, held_out, jax.random.key(15), tokenizer, **how)
+    name: built.sample(p, held_out, jax.random.key(15), batch=play.batch)
     for name, p in {"SFT": sft, "first round": policy, "second round": second}.items()
 }
 for name, samples in written.items():
     means = {s: values.mean() for s, values in samples.scores.items()}
     print(f"\n{name}: gold {means['gold']:+.2f}, KL {samples.kl.mean():.1f}, ", end="")
-    print(f"distinct word pairs {evaluate.distinct(samples.texts):.2f}")
+    print(f"distinct word pairs {distinct(samples.texts):.2f}")
     for text in samples.texts[:3]:
         print("  ", text)
 

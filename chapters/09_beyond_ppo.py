@@ -25,12 +25,13 @@ import optax
 
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.data import raters
+from rlhf_lesson.data.prompts import Prompts, repeat_prompts
 from rlhf_lesson.kl import exact_kl, tilted_policy
-from rlhf_lesson.study import demo, evaluate
+from rlhf_lesson.measures import distinct
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.train import dpo, grpo
 from rlhf_lesson.train.diagnose import check_first_margin
-from rlhf_lesson.train.rollout import Prompts
+from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
@@ -39,7 +40,7 @@ from rlhf_lesson.widgets.frontier import frontier
 built = trained_chain()  # SFT policy, proxy and gold: trained once on a machine
 sft, tokenizer = built.sft, built.data.tokenizer
 ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
-prompts, held_out = built.data.prompts("gold", "proxy"), demo.held_out_prompts(built.data, 64)
+prompts, held_out = built.data.prompts("gold", "proxy"), built.data.held_out_prompts(64)
 sampling = {"response": 24, "temperature": 0.7}
 
 # %% [markdown]
@@ -131,15 +132,10 @@ for name, logp in ends.items():
 batch, count = 32, rl.scale(quick=320, full=1280)
 
 
-def draw(policy, asked, key):
-    """A scored response of a policy to each prompt."""
-    return evaluate.sample(policy, sft, built.scorers, asked, key, tokenizer, batch=batch, **sampling)
-
-
 rows = np.random.default_rng(0).permutation(len(prompts.tokens))[:count]
 asked = Prompts(*(x[rows] for x in prompts))
 key, noise = jax.random.split(jax.random.key(9))
-twice = draw(sft, evaluate.repeat_prompts(asked, 2), key)
+twice = built.sample(sft, repeat_prompts(asked, 2), key, batch=batch)
 scores = jnp.asarray(twice.scores["proxy"]).reshape(-1, 2)
 wins = np.asarray(raters.label(scores[:, 0], scores[:, 1], noise, temperature=1.0))
 choices = dpo.sampled_choices(asked, twice.tokens, twice.mask, wins)
@@ -159,23 +155,18 @@ look = jax.random.key(2)  # the same noise for every policy that is measured
 
 def point(policy):
     """KL and scores on held-out prompts."""
-    samples = draw(policy, held_out, jax.random.clone(look))
-    return {"kl": samples.kl.mean(), **{name: float(values.mean()) for name, values in samples.scores.items()}}
+    return built.sample(policy, held_out, jax.random.clone(look), batch=batch).means()
 
 
 start = point(sft)
-paths, curve, trained = {"DPO": [start]}, [], {}
-
-
-def dpo_steps():
-    for state, row in dpo.train(settings, sft, train_pairs, pad_id=ids["pad_id"], dpo_loss=dpo_loss):
-        curve.append(row)
-        if row["step"] % max(1, row["steps"] // 4) == 0 or row["step"] == row["steps"]:
-            paths["DPO"].append(point(state.policy))
-        yield state, row
-
-
-trained["DPO"] = demo.last("DPO", dpo_steps()).policy
+paths = {"DPO": [start]}
+curve, trained = [], {}
+steps = dpo.train(settings, sft, train_pairs, pad_id=ids["pad_id"], dpo_loss=dpo_loss)
+for state, metrics in bar("DPO", steps):
+    curve.append(metrics)
+    if metrics["step"] % max(1, metrics["steps"] // 4) == 0 or metrics["step"] == metrics["steps"]:
+        paths["DPO"].append(point(state.policy))
+trained["DPO"] = state.policy
 print(f"first loss {curve[0]['loss']:.4f}, log 2 is {np.log(2):.4f}")
 
 # %%
@@ -396,22 +387,17 @@ equations = {
     "RLOO": grpo.RLOO._replace(advantages=leave_one_out),
     "GRPO": grpo.GRPO._replace(advantages=group_advantages),
 }
-silent = {}
-
 
 # %%
-def measured_steps(name):
-    runs = grpo.train(steps_of, sft, prompts, built.scorers, equations=equations[name], **ids)
-    for state, row, rollout in runs:
-        silent.setdefault(name, []).append(row["silent_groups"])
-        if row["step"] % (row["steps"] // 4) == 0:
-            paths[name].append(point(state.policy))
-        yield state, row, rollout
-
-
+silent = {}
 for name in equations:
-    paths[name] = [start]
-    trained[name] = demo.last(name, measured_steps(name)).policy
+    paths[name], silent[name] = [start], []
+    steps = grpo.train(steps_of, sft, prompts, built.scorers, equations=equations[name], **ids)
+    for state, metrics, _ in bar(name, steps):
+        silent[name].append(metrics["silent_groups"])
+        if metrics["step"] % (metrics["steps"] // 4) == 0:
+            paths[name].append(point(state.policy))
+    trained[name] = state.policy
 
 # %% [markdown]
 # **Predict, then run.** All three started at the same policy and were paid by the same proxy. Which one has gone farthest? And
@@ -431,9 +417,9 @@ Picture(figure, "Proxy and gold against KL on held-out prompts for DPO, RLOO and
 
 # %%
 for name, policy in {"SFT": sft, **trained}.items():
-    samples = draw(policy, held_out, jax.random.clone(look))
+    samples = built.sample(policy, held_out, jax.random.clone(look), batch=batch)
     print(f"\n{name}: KL {samples.kl.mean():.1f}, gold {samples.scores['gold'].mean():+.2f}, ", end="")
-    print(f"distinct word pairs {evaluate.distinct(samples.texts):.2f}")
+    print(f"distinct word pairs {distinct(samples.texts):.2f}")
     for text in samples.texts[:2]:
         print("  ", text)
 print("\nsilent groups:", {name: f"{np.mean(shares):.1%}" for name, shares in silent.items()})

@@ -42,6 +42,8 @@ def bradley_terry_loss(
 def pairwise_accuracy(chosen: Float[np.ndarray, " n"], rejected: Float[np.ndarray, " n"]) -> float:
     """Share of pairs in which the chosen response scores higher; an equal score counts half.
 
+    With one policy's responses as `chosen` and another's to the same prompts as `rejected` it is the first one's win rate.
+
         1/N sum_i [s_chosen > s_rejected] + 1/2 [s_chosen = s_rejected]
 
     Args:

@@ -1,19 +1,19 @@
-"""The command line: every stage of the chain, its options read off the stage's Config.
+"""The command line: `python -m rlhf_lesson COMMAND --help` lists a command's options with their defaults.
 
-Leaves out everything a notebook shows; `python -m rlhf_lesson COMMAND --help` lists the options with their defaults.
+The commands that train and measure models are in commands.py.
 """
 
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from rlhf_lesson.models.pretrained import BASE
-from rlhf_lesson.study import demo, pretrain
-from rlhf_lesson.train import ppo, reward_model, sft
+from rlhf_lesson import commands
+from rlhf_lesson.data import feedback
+from rlhf_lesson.study import chain
 
 
 @dataclass(frozen=True)
@@ -22,97 +22,26 @@ class Data:
 
     action: tyro.conf.Positional[Literal["fetch"]] = "fetch"
 
+    def run(self) -> dict:
+        folder = feedback.fetch()
+        names = (feedback.MOVIES, feedback.AMAZON, feedback.NYT, feedback.TWEETS)
+        return {"folder": str(folder), **{name: len(feedback.load(name)) for name in names}}
+
 
 @dataclass(frozen=True)
 class Course:
     """Train the models that the chapters start from, once on a machine: SFT policy, proxy and gold reward model."""
 
-
-@dataclass(frozen=True)
-class Stage:
-    """What the training commands have in common."""
-
-    out: Path = Path("runs")  # folder of the run: metrics, checkpoints, model
-    resume: bool = False  # go on from the last checkpoint in `out`
-    every: int = 5  # iterations between checkpoints
-    track: Literal["tensorboard", "wandb"] | None = None  # also log there (extra: trackers)
-
-
-@dataclass(frozen=True)
-class Demo:
-    """The whole chain on the built-in model and human ratings, and a report."""
-
-    out: Path = Path("demo")
-    config: Annotated[demo.Config, tyro.conf.arg(name="")] = field(default_factory=demo.Config)
-
-
-@dataclass(frozen=True)
-class Pretrain(Stage):
-    """Make the base model and tokenizer that ship."""
-
-    every: int = 100
-    config: Annotated[pretrain.Config, tyro.conf.arg(name="")] = field(default_factory=pretrain.Config)
-
-
-@dataclass(frozen=True)
-class SFT(Stage):
-    """Fine-tune the base model on movie snippets."""
-
-    every: int = 20
-    base: Path = BASE  # folder of the language model to start from, such as the one that `pretrain` made
-    config: Annotated[sft.Config, tyro.conf.arg(name="")] = field(default_factory=sft.Config)
-
-
-@dataclass(frozen=True)
-class Reward(Stage):
-    """Train a reward model: on single raters' choices, or with --gold on all ratings."""
-
-    every: int = 20
-    base: Path = BASE  # folder of the language model to start from
-    gold: bool = False  # all ratings of the gold split instead of pairs
-    pairs: int = 8000  # human choices
-    config: Annotated[reward_model.Config, tyro.conf.arg(name="")] = field(default_factory=reward_model.Config)
-
-
-@dataclass(frozen=True)
-class PPO(Stage):
-    """PPO from an SFT model against a reward model; the folders are those that `demo` or the other commands made."""
-
-    policy: Path = Path("demo/models/sft")
-    proxy: Path = Path("demo/models/proxy")  # the reward that is optimised
-    gold: Path = Path("demo/models/gold")  # only watched
-    config: Annotated[ppo.Config, tyro.conf.arg(name="")] = field(default_factory=ppo.Config)
-
-
-@dataclass(frozen=True)
-class BestOfN:
-    """Best-of-n of a policy by a reward model, for every power of 2 up to the pool's size."""
-
-    policy: Path = Path("demo/models/sft")
-    proxy: Path = Path("demo/models/proxy")
-    gold: Path = Path("demo/models/gold")
-    pool: int = 64  # samples per prompt
-    prompts: int = 32
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Eval:
-    """Compare a policy with its reference on held-out prompts: proxy, gold, judge, KL, win rate, diversity."""
-
-    policy: Path = Path("demo/models/ppo")
-    reference: Path = Path("demo/models/sft")
-    proxy: Path = Path("demo/models/proxy")
-    gold: Path = Path("demo/models/gold")
-    prompts: int = 256
-    seed: int = 0
+    def run(self) -> dict:
+        chain.trained_chain()
+        return {"folder": str(chain.folder(chain.Config()))}
 
 
 @dataclass(frozen=True)
 class Grade:
     """Mark a class's submissions in a sandbox. Exit code 0: all graded, 3: open marks, 4: no sandbox, 130: stopped."""
 
-    submissions: tyro.conf.Positional[Path]  # a folder or an archive: a notebook, modules or an archive a student
+    submissions: tyro.conf.Positional[Path]  # a folder or an archive: a notebook, modules or an archive per student
     out: Path = Path("results")  # marks for every reader; a later run goes on from here
     key: Path = Path("course.key")  # the course's secret, made if missing
     jobs: int = 2  # workers at a time
@@ -122,6 +51,24 @@ class Grade:
     seconds: float = 10.0  # what one exercise may take
     unsafe: bool = False  # without a sandbox too: only for submissions that you wrote
 
+    def run(self) -> None:
+        from rlhf_lesson.course.specs import EXERCISES
+        from rlhf_lesson.grading.run import course_key, grade
+
+        status = grade(
+            self.submissions,
+            self.out,
+            course_key(self.key),
+            EXERCISES,
+            jobs=self.jobs,
+            only=self.only,
+            regrade=self.regrade,
+            seconds=self.seconds,
+            chapters=self.chapters,
+            unsafe=self.unsafe,
+        )
+        sys.exit(status)
+
 
 @dataclass(frozen=True)
 class Gradescope:
@@ -130,6 +77,13 @@ class Gradescope:
     out: Path = Path("autograder.zip")
     key: Path = Path("course.key")  # the course's secret, made if missing
 
+    def run(self) -> dict:
+        from rlhf_lesson.grading.gradescope import make_zip
+        from rlhf_lesson.grading.run import course_key
+
+        make_zip(self.out, course_key(self.key))
+        return {"zip": str(self.out)}
+
 
 @dataclass(frozen=True)
 class Page:
@@ -137,15 +91,20 @@ class Page:
 
     out: Path = Path("page")  # folder of the page, index.html
 
+    def run(self) -> dict:
+        from rlhf_lesson.widgets.page import write
+
+        return write(self.out)
+
 
 Command = (
-    Annotated[Demo, tyro.conf.subcommand("demo")]
-    | Annotated[Pretrain, tyro.conf.subcommand("pretrain")]
-    | Annotated[SFT, tyro.conf.subcommand("sft")]
-    | Annotated[Reward, tyro.conf.subcommand("reward")]
-    | Annotated[BestOfN, tyro.conf.subcommand("bestofn")]
-    | Annotated[PPO, tyro.conf.subcommand("ppo")]
-    | Annotated[Eval, tyro.conf.subcommand("eval")]
+    Annotated[commands.Demo, tyro.conf.subcommand("demo")]
+    | Annotated[commands.Pretrain, tyro.conf.subcommand("pretrain")]
+    | Annotated[commands.SFT, tyro.conf.subcommand("sft")]
+    | Annotated[commands.Reward, tyro.conf.subcommand("reward")]
+    | Annotated[commands.BestOfN, tyro.conf.subcommand("bestofn")]
+    | Annotated[commands.PPO, tyro.conf.subcommand("ppo")]
+    | Annotated[commands.Eval, tyro.conf.subcommand("eval")]
     | Annotated[Data, tyro.conf.subcommand("data")]
     | Annotated[Course, tyro.conf.subcommand("course")]
     | Annotated[Grade, tyro.conf.subcommand("grade")]
@@ -156,11 +115,9 @@ Command = (
 
 def main(args: list[str] | None = None) -> None:
     """Runs one command; a mistake in the input ends in one sentence, not in a traceback."""
-    from rlhf_lesson import commands
-
     command = tyro.cli(Command, args=args, prog="python -m rlhf_lesson")
     try:
-        result = getattr(commands, type(command).__name__.lower())(command)
+        result = command.run()
     except (ValueError, OSError) as error:
         sys.exit(f"rlhf_lesson: {error}")
     if isinstance(result, dict):

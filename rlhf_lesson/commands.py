@@ -1,73 +1,235 @@
-"""What each command of the command line does: load, train through `runs`, save, and return numbers to print.
+"""The commands that train and measure models: the options of each, and what it loads, runs, saves and returns.
 
-Leaves out the options, which stand in __main__.py, and the equations, which stand below the loops.
+The commands for instructors, and the command line itself, are in __main__.py.
 """
 
-import sys
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import jax
+import tyro
 
-from rlhf_lesson.data import feedback
+from rlhf_lesson.data import chats, examples, feedback, formats
+from rlhf_lesson.data.prompts import repeat_prompts
+from rlhf_lesson.data.records import split_by_prompt
+from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.models.checkpoint import save_model
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
-from rlhf_lesson.models.pretrained import load_base
-from rlhf_lesson.models.vader import vader_score
-from rlhf_lesson.study import demo as chain
-from rlhf_lesson.study import evaluate
-from rlhf_lesson.study import pretrain as base_model
-from rlhf_lesson.train import ppo as ppo_loop
-from rlhf_lesson.train import reward_model
-from rlhf_lesson.train import sft as sft_loop
+from rlhf_lesson.models.pretrained import BASE, load_base
+from rlhf_lesson.study import demo, evaluate, pretrain
+from rlhf_lesson.study.chain import Chain, rater_correlation, reward_accuracy
+from rlhf_lesson.train import ppo, reward_model, sft
 from rlhf_lesson.train.runs import run
 
 
-def demo(command) -> None:
-    results, rows = chain.run(command.config, command.out)
-    print(chain.tell(results, rows, command.out))
+@dataclass(frozen=True)
+class Demo:
+    """The whole chain on the built-in model and human ratings, and a report."""
+
+    out: Path = Path("demo")
+    config: Annotated[demo.Config, tyro.conf.arg(name="")] = field(default_factory=demo.Config)
+
+    def run(self) -> None:
+        results, rows = demo.run(self.config, self.out)
+        print(demo.ending(results, rows, self.out))
 
 
-def data(command) -> dict:
-    """Fetches the ratings and counts them."""
-    folder = feedback.fetch()
-    names = (feedback.MOVIES, feedback.AMAZON, feedback.NYT, feedback.TWEETS)
-    return {"folder": str(folder), **{name: len(feedback.load(name)) for name in names}}
+@dataclass(frozen=True)
+class Stage:
+    """What the training commands have in common."""
+
+    out: Path = Path("runs")  # folder of the run: metrics, checkpoints, model
+    resume: bool = False  # go on from the last checkpoint in `out`
+    every: int = 5  # iterations between checkpoints
+    track: Literal["tensorboard", "wandb"] | None = None  # also log there (extra: trackers)
+
+    def drive(self, make: Callable[[Any], Any]) -> Any:
+        """Runs a loop in `out` with these options; returns its last state."""
+        options = (
+            "out",
+            "resume",
+            "every",
+            "track",
+            "config",
+        )  # how to run; the rest is what to run, and must not change
+        settings = {key: value for key, value in vars(self).items() if key not in options} | asdict(self.config)
+        name = type(self).__name__.lower()
+        steps = run(make, self.out, name=name, resume=self.resume, every=self.every, track=self.track, config=settings)
+        for state, _ in steps:
+            pass
+        return state
+
+    def save(self, model: GPT2 | ScalarModel, tokenizer, results: dict) -> dict:
+        """Saves the trained model with its tokenizer; returns the results with its folder."""
+        save_model(model, self.out / "model")
+        tokenizer.save_pretrained(self.out / "model")
+        return {**results, "model": str(self.out / "model")}
 
 
-def course(command) -> dict:
-    """Trains the chapters' models if they are not there yet."""
-    from rlhf_lesson.study import chain as models
+@dataclass(frozen=True)
+class Pretrain(Stage):
+    """Make the base model and tokenizer that ship."""
 
-    models.trained_chain()
-    return {"folder": str(models.folder(chain.Config()))}
+    every: int = 100
+    config: Annotated[pretrain.Config, tyro.conf.arg(name="")] = field(default_factory=pretrain.Config)
 
-
-def grade(command) -> None:
-    """Marks a class; the exit code says how it went (see Grade)."""
-    from rlhf_lesson.course.specs import EXERCISES
-    from rlhf_lesson.grading.run import course_key, grade
-
-    options = dict(jobs=command.jobs, only=command.only, regrade=command.regrade, seconds=command.seconds)
-    options |= dict(chapters=command.chapters, unsafe=command.unsafe)
-    key = course_key(command.key)
-    sys.exit(grade(command.submissions, command.out, key, EXERCISES, **options))
+    def run(self) -> dict:
+        return pretrain.run(self.config, self.out, drive=self.drive)
 
 
-def gradescope(command) -> dict:
-    from rlhf_lesson.grading.gradescope import make_zip
-    from rlhf_lesson.grading.run import course_key
+@dataclass(frozen=True)
+class SFT(Stage):
+    """Fine-tune the base model on movie snippets."""
 
-    make_zip(command.out, course_key(command.key))
-    return {"zip": str(command.out)}
+    every: int = 20
+    base: Path = BASE  # folder of the language model to start from, such as the one that `pretrain` made
+    config: Annotated[sft.Config, tyro.conf.arg(name="")] = field(default_factory=sft.Config)
+
+    def run(self) -> dict:
+        base, tokenizer = _policy(self.base)
+        data = Snippets(tokenizer, 0)
+        rows = data.sft("gold", "proxy")
+        pad_id = tokenizer.pad_token_id
+        model = self.drive(lambda state: sft.train(self.config, base, rows, pad_id=pad_id, state=state)).model
+        loss = sft.validation_loss(model, data.sft("eval"), pad_id=pad_id)
+        return self.save(model, tokenizer, {"val_loss": loss})
 
 
-def page(command) -> dict:
-    from rlhf_lesson.widgets.page import write
+PARSERS = {
+    "pair": formats.parse_pair,
+    "vote": formats.parse_vote,
+    "ranking": formats.parse_ranking,
+    "rating": formats.parse_rating,
+    "implicit": chats.parse_implicit,
+    "conversation": chats.parse_conversation,
+}
 
-    return write(command.out)
+
+@dataclass(frozen=True)
+class Reward(Stage):
+    """Train a reward model: on single raters' choices, with --gold on all ratings, or with --data on feedback of your own."""
+
+    every: int = 20
+    base: Path = BASE  # folder of the language model to start from
+    gold: bool = False  # all ratings of the gold split instead of pairs
+    pairs: int = 8000  # human choices
+    data: Path | None = None  # your own feedback: a .jsonl or .jsonl.gz file, or a folder of them
+    format: Literal["pair", "vote", "ranking", "rating", "implicit", "conversation"] = "pair"  # of --data
+    scale: tuple[float, float] = (1, 5)  # lowest and highest rating, for --format rating
+    normalise: bool = True  # lower case and plain quotes, which the model that ships knows; --no-normalise for others
+    held_out: float = 0.1  # share of --data that is kept for measuring the accuracy
+    config: Annotated[reward_model.Config, tyro.conf.arg(name="")] = field(default_factory=reward_model.Config)
+
+    def run(self) -> dict:
+        base, tokenizer = _policy(self.base)
+        return self._own(base, tokenizer) if self.data else self._snippets(base, tokenizer)
+
+    def _own(self, base: GPT2, tokenizer) -> dict:
+        """Feedback of the user's own, from file to reward model."""
+        parse = partial(formats.parse_rating, scale=self.scale) if self.format == "rating" else PARSERS[self.format]
+        records, _ = formats.read(self.data, parse)
+        to_rows = examples.to_rated if self.format == "rating" else examples.to_comparisons
+        normalise = feedback.normalise if self.normalise else None
+        training, held_out = (
+            to_rows(part, tokenizer, normalise=normalise)
+            for part in split_by_prompt(records, self.held_out, seed=self.config.seed)
+        )
+        model = self._fit(base, tokenizer, training, reward_model.objective_of(training))
+        results = {"records": len(records), **reward_model.agreement(model, held_out, pad_id=tokenizer.pad_token_id)}
+        return self.save(model, tokenizer, results)
+
+    def _snippets(self, base: GPT2, tokenizer) -> dict:
+        """The course's film snippets: single raters' choices, or all ratings of the gold split."""
+        data = Snippets(tokenizer, 0)
+        if self.gold:
+            rows = data.rated("gold")
+        else:
+            rows = data.comparisons(data.choices(self.pairs, "proxy", seed=self.config.seed))
+        model = self._fit(base, tokenizer, rows, reward_model.objective_of(rows))
+        held_out = data.choices(4000, "eval", seed=1000)
+        results = {
+            "accuracy_single_rater": reward_accuracy(model, data, held_out),
+            "correlation_with_raters": rater_correlation(model, data),
+        }
+        return self.save(model, tokenizer, results)
+
+    def _fit(self, base: GPT2, tokenizer, rows, objective: Callable) -> ScalarModel:
+        pad_id = tokenizer.pad_token_id
+        steps = partial(reward_model.train, self.config, base, rows, pad_id=pad_id, objective=objective)
+        return self.drive(lambda state: steps(state=state)).model
 
 
-def _policy(folder):
+@dataclass(frozen=True)
+class PPO(Stage):
+    """PPO from an SFT model against a reward model; the folders are those that `demo` or the other commands made."""
+
+    policy: Path = Path("demo/models/sft")
+    proxy: Path = Path("demo/models/proxy")  # the reward that is optimised
+    gold: Path = Path("demo/models/gold")  # only watched
+    config: Annotated[ppo.Config, tyro.conf.arg(name="")] = field(default_factory=ppo.Config)
+
+    def run(self) -> dict:
+        policy, tokenizer = _policy(self.policy)
+        built = Chain(Snippets(tokenizer, 0), policy, _scorers(self.proxy, self.gold, tokenizer), {})
+        steps = partial(
+            ppo.train,
+            self.config,
+            policy,
+            built.data.prompts("gold", "proxy"),
+            built.scorers,
+            pad_id=tokenizer.pad_token_id,
+            end_id=tokenizer.eos_token_id,
+            critic=built.scorers["proxy"],
+        )
+        tuned = self.drive(lambda state: steps(state=state)).policy
+        return self.save(tuned, tokenizer, _compare(tuned, built, 256, self.config.seed))
+
+
+@dataclass(frozen=True)
+class BestOfN:
+    """Best-of-n of a policy by a reward model, for every power of 2 up to the pool's size."""
+
+    policy: Path = Path("demo/models/sft")
+    proxy: Path = Path("demo/models/proxy")
+    gold: Path = Path("demo/models/gold")
+    pool: int = 64  # samples per prompt
+    prompts: int = 32
+    seed: int = 0
+
+    def run(self) -> dict:
+        policy, tokenizer = _policy(self.policy)
+        built = Chain(Snippets(tokenizer, 0), policy, _scorers(self.proxy, self.gold, tokenizer), {})
+        prompts = repeat_prompts(built.data.held_out_prompts(self.prompts), self.pool)
+        response = ppo.Config().response
+        pool = built.sample(policy, prompts, jax.random.key(self.seed), response=response, temperature=1.0)
+        return {"bestofn": evaluate.best_of_n_curve(pool, self.pool, evaluate.powers_of_two(self.pool))}
+
+
+@dataclass(frozen=True)
+class Eval:
+    """Compare a policy with its reference on held-out prompts: proxy, gold, judge, KL, win rate, diversity."""
+
+    policy: Path = Path("demo/models/ppo")
+    reference: Path = Path("demo/models/sft")
+    proxy: Path = Path("demo/models/proxy")
+    gold: Path = Path("demo/models/gold")
+    prompts: int = 256
+    seed: int = 0
+
+    def run(self) -> dict:
+        policy, tokenizer = _policy(self.policy)
+        reference, _ = _policy(self.reference)
+        built = Chain(Snippets(tokenizer, 0), reference, _scorers(self.proxy, self.gold, tokenizer), {})
+        return _compare(policy, built, self.prompts, self.seed)
+
+
+# ---- what the commands share -------------------------------------------------------------------
+
+
+def _policy(folder: Path) -> tuple[GPT2, Any]:
     """(policy, tokenizer) of a folder; ValueError if a reward model lies there."""
     model, tokenizer = load_base(folder)
     if not isinstance(model, GPT2):
@@ -75,10 +237,10 @@ def _policy(folder):
     return model, tokenizer
 
 
-def _scorers(command, tokenizer) -> dict[str, ScalarModel]:
+def _scorers(proxy: Path, gold: Path, tokenizer) -> dict[str, ScalarModel]:
     """The reward models of a command; ValueError if one is none, or reads other tokens than the policy writes."""
     scorers = {}
-    for name, folder in {"proxy": command.proxy, "gold": command.gold}.items():
+    for name, folder in {"proxy": proxy, "gold": gold}.items():
         scorers[name], words = load_base(folder)
         if not isinstance(scorers[name], ScalarModel):
             raise ValueError(f"{folder} holds a language model without a reward head: give a folder that `reward` made")
@@ -87,98 +249,7 @@ def _scorers(command, tokenizer) -> dict[str, ScalarModel]:
     return scorers
 
 
-def _finish(command, model, tokenizer, results: dict) -> dict:
-    save_model(model, command.out / "model")
-    tokenizer.save_pretrained(command.out / "model")
-    return {**results, "model": str(command.out / "model")}
-
-
-def _drive(command, name: str, make):
-    """Runs a loop through `runs.run` with the options of the command; returns its last state."""
-    state = None
-    how = ("out", "resume", "every", "track", "config")  # how to run; the rest is what to run, and must not change
-    what = {key: value for key, value in vars(command).items() if key not in how}
-    settings = {**what, **asdict(command.config)}
-    options = dict(resume=command.resume, every=command.every, track=command.track, config=settings)
-    for state, *_ in run(make, command.out, name=name, **options):
-        pass
-    return state
-
-
-def pretrain(command) -> dict:
-    return base_model.run(command.config, command.out, drive=lambda make: _drive(command, "pretrain", make))
-
-
-def sft(command) -> dict:
-    base, tokenizer = _policy(command.base)
-    data, pad_id = chain.Data(tokenizer, 0), tokenizer.pad_token_id
-    examples = data.sft("gold", "proxy")
-    steps = lambda state: sft_loop.train(command.config, base, examples, pad_id=pad_id, state=state)  # noqa: E731
-    model = _drive(command, "sft", steps).model
-    return _finish(
-        command, model, tokenizer, {"val_loss": sft_loop.validation_loss(model, data.sft("eval"), pad_id=pad_id)}
-    )
-
-
-def reward(command) -> dict:
-    base, tokenizer = _policy(command.base)
-    data, pad_id = chain.Data(tokenizer, 0), tokenizer.pad_token_id
-    if command.gold:
-        examples, objective = data.rated("gold"), reward_model.rating_objective
-    else:
-        pairs = data.choices(command.pairs, "proxy", seed=command.config.seed)
-        examples, objective = data.comparisons(pairs), reward_model.bradley_terry_objective
-    how = dict(pad_id=pad_id, objective=objective)
-    model = _drive(
-        command, "reward", lambda state: reward_model.train(command.config, base, examples, state=state, **how)
-    ).model
-    held_out = data.choices(4000, "eval", seed=1000)
-    results = {
-        "accuracy_single_rater": chain.reward_accuracy(model, data, held_out),
-        "correlation_with_raters": chain.rater_correlation(model, data),
-    }
-    return _finish(command, model, tokenizer, results)
-
-
-def ppo(command) -> dict:
-    policy, tokenizer = _policy(command.policy)
-    scorers = _scorers(command, tokenizer)
-    data = chain.Data(tokenizer, 0)
-    ids = dict(pad_id=tokenizer.pad_token_id, end_id=tokenizer.eos_token_id)
-    prompts = data.prompts("gold", "proxy")
-    steps = lambda state: ppo_loop.train(  # noqa: E731
-        command.config, policy, prompts, scorers, critic=scorers["proxy"], state=state, **ids
-    )
-    tuned = _drive(command, "ppo", steps).policy
-    results = _compare(tuned, policy, scorers, data, 256, command.config.seed)
-    return _finish(command, tuned, tokenizer, results)
-
-
-def _compare(policy, reference, scorers, data: chain.Data, prompts: int, seed: int) -> dict:
-    config = chain.Config(prompts=prompts, seed=seed)
-    samples = chain.compare(config, {"sft": reference, "ppo": policy}, scorers, data)
-    return chain.summary(samples["sft"], samples["ppo"])
-
-
-def eval(command) -> dict:
-    policy, tokenizer = _policy(command.policy)
-    reference, _ = _policy(command.reference)
-    scorers = _scorers(command, tokenizer)
-    return _compare(policy, reference, scorers, chain.Data(tokenizer, 0), command.prompts, command.seed)
-
-
-def bestofn(command) -> dict:
-    policy, tokenizer = _policy(command.policy)
-    scorers = _scorers(command, tokenizer)
-    prompts = chain.held_out_prompts(chain.Data(tokenizer, 0), command.prompts)
-    pool = evaluate.sample(
-        policy,
-        policy,
-        scorers,
-        evaluate.repeat_prompts(prompts, command.pool),
-        jax.random.key(command.seed),
-        tokenizer,
-        response=ppo_loop.Config().response,
-        text_scorers={"judge": vader_score},
-    )
-    return {"bestofn": evaluate.best_of_n_curve(pool, command.pool, chain.powers_of_two(command.pool))}
+def _compare(policy: GPT2, built: Chain, prompts: int, seed: int) -> dict:
+    """The gains of a policy over its reference on the first held-out prompts."""
+    samples = demo.compare(demo.Config(prompts=prompts, seed=seed), {"sft": built.sft, "ppo": policy}, built)
+    return demo.summary(samples["sft"], samples["ppo"])

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from rlhf_lesson.data.chats import INSTRUCTION, REPLY, RESPONSE, SPEAKERS, Demonstration
+from rlhf_lesson.data.chats import INSTRUCTION, REPLY, RESPONSE, SPEAKERS
 from rlhf_lesson.data.formats import field
+from rlhf_lesson.data.records import Demonstration
 from rlhf_lesson.logprobs import token_logprobs
 
 

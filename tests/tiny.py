@@ -4,8 +4,8 @@ import jax
 import numpy as np
 from flax import nnx
 
+from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, ScalarModel
-from rlhf_lesson.train.rollout import Prompts
 
 PAD, END = 0, 1
 SHAPE = ModelConfig(vocab=48, dim=32, layers=2, heads=2, context=24)

@@ -2,15 +2,16 @@
 
 from flax import nnx
 
+from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, ScalarModel
 from rlhf_lesson.models.pretrained import BASE
 from rlhf_lesson.models.tokenizer import load_tokenizer
-from rlhf_lesson.study import demo
+from rlhf_lesson.study.chain import Chain
 
 
-def chain() -> demo.Chain:
+def chain() -> Chain:
     shape = ModelConfig(dim=16, layers=1, heads=2)
     scorers = {
         n: ScalarModel(GPT2(shape, rngs=nnx.Rngs(i)), rngs=nnx.Rngs(i + 9)) for i, n in enumerate(("proxy", "gold"))
     }
-    return demo.Chain(demo.Data(load_tokenizer(BASE), 0), GPT2(shape, rngs=nnx.Rngs(5)), scorers, {})
+    return Chain(Snippets(load_tokenizer(BASE), 0), GPT2(shape, rngs=nnx.Rngs(5)), scorers, {})

@@ -6,21 +6,13 @@ Leaves out tool calls and pictures. Without a tokenizer the turns are those of A
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
-from rlhf_lesson.data.feedback import Pair
 from rlhf_lesson.data.formats import BadRow, checked_pair, field
+from rlhf_lesson.data.records import Demonstration, Pair
 
 INSTRUCTION, RESPONSE = "### Instruction:\n", "\n\n### Response:\n"
 SPEAKERS = {"user": "Human", "assistant": "Assistant", "system": "System"}
 REPLY = "\n\nAssistant:"
-
-
-class Demonstration(NamedTuple):
-    """A prompt, template included, and the response to learn from."""
-
-    prompt: str
-    response: str
 
 
 def parse_instruction(row: Mapping) -> Demonstration:

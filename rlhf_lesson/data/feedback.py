@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rlhf_lesson.data.records import Pair, Ranking
 from rlhf_lesson.disk import cache_folder
 
 MOVIES, AMAZON, NYT, TWEETS = "movieReviewSnippets", "amazonReviewSnippets", "nytEditorialSnippets", "tweets"
@@ -52,23 +53,6 @@ class Sentence(NamedTuple):
     def page(self) -> str:
         """Sentences on one page were rated by the same people in the same order; alone on its page where that is unknown."""
         return f"page {(int(self.id.rpartition('/')[2]) - 1) // PAGE}" if self.source == MOVIES else self.id
-
-
-class Pair(NamedTuple):
-    """One rater's choice between two texts; `tie` where that rater saw no difference (then the order means nothing)."""
-
-    prompt: str
-    chosen: str
-    rejected: str
-    tie: bool = False
-
-
-class Ranking(NamedTuple):
-    """One rater's order of several texts: `ranking[k]` is the index in `responses` of the k-th best."""
-
-    prompt: str
-    responses: tuple[str, ...]
-    ranking: tuple[int, ...]
 
 
 def unpack(archive: bytes) -> dict[str, bytes]:

@@ -15,32 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from rlhf_lesson.data.feedback import Pair, Ranking
-
-
-class Rating(NamedTuple):
-    """One person's number for one response."""
-
-    prompt: str
-    response: str
-    rating: float
-    annotator: str
-
-
-class Vote(NamedTuple):
-    """One person's choice between two responses: "A", "B" or "tie"."""
-
-    prompt: str
-    response_a: str
-    response_b: str
-    vote: str
-    annotator: str
-
-    @property
-    def pair(self) -> Pair:
-        """The same as chosen and rejected; a tie keeps its order and its mark."""
-        a, b = self.response_a, self.response_b
-        return Pair(self.prompt, b, a) if self.vote == "B" else Pair(self.prompt, a, b, self.vote == "tie")
+from rlhf_lesson.data.records import Pair, Ranking, Rating, Vote
 
 
 class Problem(NamedTuple):

@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rlhf_lesson.data import feedback, formats
-from rlhf_lesson.data.feedback import Pair, Sentence
-from rlhf_lesson.data.formats import Vote
+from rlhf_lesson.data.feedback import Sentence
+from rlhf_lesson.data.records import Pair, Vote
 
 VOTES = ("A", "B", "tie")
 

@@ -1,6 +1,6 @@
-"""Film-review snippets cut into prompt and completion: what SFT learns from and what the policy is asked to go on with.
+"""Film-review snippets with their ratings, by split: what every stage of the course's chain learns from and is measured on.
 
-Leaves out instruction templates (data/formats.py has them): the course's model continues text.
+The course's model continues text, so a prompt is the beginning of a snippet; instructions and dialogues are in data/chats.py.
 """
 
 from collections.abc import Sequence
@@ -8,9 +8,59 @@ from itertools import chain
 
 import numpy as np
 
+from rlhf_lesson.data import feedback
+from rlhf_lesson.data.examples import Comparison, Example, Rated, to_comparisons, whole
+from rlhf_lesson.data.prompts import Prompts, make_prompts
+from rlhf_lesson.data.records import Pair
 from rlhf_lesson.models.tokenizer import encode
 
 PROMPT = 8  # token slots of a prompt, <begin> included
+
+
+class Snippets:
+    """The movie snippets by split ("gold", "proxy", "eval"), tokenised for each use.
+
+    Args:
+      tokenizer: of the base model.
+      seed: of the cuts between prompt and completion.
+    """
+
+    def __init__(self, tokenizer, seed: int):
+        movies = feedback.load(feedback.MOVIES)
+        self.by_split = {s: [m for m in movies if feedback.split(m.id) == s] for s in ("gold", "proxy", "eval")}
+        self.tokenizer = tokenizer
+        self.seed = seed
+
+    def texts(self, *splits: str) -> list[str]:
+        """Normalised texts of these splits."""
+        return [feedback.normalise(m.text) for s in splits for m in self.by_split[s]]
+
+    def sft(self, *splits: str) -> list[Example]:
+        """Snippets cut into prompt and completion, for supervised fine-tuning."""
+        cuts = split_at_words(self.tokenizer, self.texts(*splits), seed=self.seed)
+        return [Example(prompt + rest, len(prompt)) for prompt, rest in cuts]
+
+    def prompts(self, *splits: str) -> Prompts:
+        """The beginnings of the same cuts, left-padded to `PROMPT` tokens."""
+        cuts = split_at_words(self.tokenizer, self.texts(*splits), seed=self.seed)
+        return make_prompts([prompt for prompt, _ in cuts], PROMPT, pad_id=self.tokenizer.pad_token_id)
+
+    def held_out_prompts(self, count: int) -> Prompts:
+        """The first `count` prompts of the evaluation split."""
+        return Prompts(*(x[:count] for x in self.prompts("eval")))
+
+    def rated(self, split: str) -> list[Rated]:
+        """Each snippet of a split with the mean of its ratings, from -4 to 4."""
+        rows = whole(self.tokenizer, self.texts(split))
+        return [Rated(row, float(np.mean(m.ratings))) for row, m in zip(rows, self.by_split[split], strict=True)]
+
+    def choices(self, count: int, *splits: str, seed: int) -> list[Pair]:
+        """Random pairs of snippets, each decided by one rating of either (see `feedback.pairs`)."""
+        return feedback.pairs([m for s in splits for m in self.by_split[s]], count, seed=seed)
+
+    def comparisons(self, pairs: Sequence[Pair]) -> list[Comparison]:
+        """Pairs of snippets as a reward model reads them; ValueError if one of them is a tie."""
+        return to_comparisons(pairs, self.tokenizer, normalise=feedback.normalise)
 
 
 def split_at_words(
@@ -37,16 +87,3 @@ def split_at_words(
         if rest and len(prompt) <= most - 1:
             out.append(([tokenizer.bos_token_id, *prompt], [*rest, tokenizer.eos_token_id]))
     return out
-
-
-def whole(tokenizer, texts: Sequence[str], *, context: int = 96) -> list[list[int]]:
-    """Each text as <begin> text <end>: what reward models read.
-
-    Raises:
-      ValueError: a text is longer than the context.
-    """
-    rows = [[tokenizer.bos_token_id, *ids, tokenizer.eos_token_id] for ids in encode(tokenizer, texts)]
-    for text, row in zip(texts, rows, strict=True):
-        if len(row) > context:
-            raise ValueError(f"{len(row)} tokens are more than the context of {context}: shorten {text[:60]!r}...")
-    return rows

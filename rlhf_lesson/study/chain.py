@@ -1,22 +1,175 @@
-"""The models that chapters and widgets start from: SFT policy, proxy and gold, trained once on a machine, then read from disk.
+"""The chain of stages before PPO: fine-tune a policy, train both reward models, put their scores on one scale.
 
-Leaves out training itself (`demo.build`) and resuming: a build that was killed starts again, it takes two minutes.
+Chapters, widgets and benchmarks start from `trained_chain()`, which trains once on a machine and reads from disk afterwards. A
+build that was killed starts again; it takes two minutes.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from rlhf_lesson.data import feedback
+from rlhf_lesson.data.prompts import Prompts
+from rlhf_lesson.data.records import Pair
+from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.disk import cache_folder, write_atomically
+from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.models.checkpoint import load_model, save_model
-from rlhf_lesson.models.pretrained import load_base
-from rlhf_lesson.study import demo
+from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.models.pretrained import BASE, load_base
+from rlhf_lesson.models.vader import vader_score
+from rlhf_lesson.study.evaluate import Samples, normalise_on_samples, sample
+from rlhf_lesson.train import ppo as ppo_loop
+from rlhf_lesson.train import reward_model
+from rlhf_lesson.train import sft as sft_loop
+from rlhf_lesson.train.progress import bar
 
 SCORERS = ("proxy", "gold")
+NORMALISING = 256  # samples of the SFT policy on which the scores get mean 0 and spread 1
 
 
-def folder(config: demo.Config) -> Path:
-    """Where the models of these settings lie: in the cache, under a name that changes with the settings and the base model."""
+@dataclass(frozen=True)
+class Config:
+    """Settings of the chain; the defaults take minutes on two CPU cores, and the course uses them throughout."""
+
+    base: Path = BASE  # folder of the language model to start from
+    snippets: int = 4000  # most texts that SFT, and the gold model, learn from
+    pairs: int = 5000  # human choices behind the proxy
+    seed: int = 0
+    sft: sft_loop.Config = field(default_factory=sft_loop.Config)
+    gold: reward_model.Config = field(default_factory=reward_model.Config)
+    proxy: reward_model.Config = field(default_factory=lambda: reward_model.Config(epochs=1))  # a second pass overfits
+    ppo: ppo_loop.Config = field(default_factory=lambda: ppo_loop.Config(temperature=0.7, kl_coef=0.15))
+
+
+class Chain(NamedTuple):
+    """What PPO starts from: the SFT policy, the normalised reward models, and what was measured of them."""
+
+    data: Snippets
+    sft: GPT2
+    scorers: dict[str, ScalarModel]  # "proxy" and "gold"
+    results: dict[str, float]
+
+    def sample(
+        self,
+        policy: GPT2,
+        prompts: Prompts,
+        key: PRNGKeyArray,
+        *,
+        scorers: Mapping[str, ScalarModel] | None = None,
+        response: int = 24,
+        temperature: float = 0.7,
+        batch: int = 64,
+    ) -> Samples:
+        """One response of a policy to each prompt, with its KL from the SFT policy and every score, the judge's included.
+
+        Args:
+          policy: sampled from.
+          prompts: left-padded.
+          key: of the sampling; the same key gives every policy the same noise.
+          scorers: name -> reward model; the chain's own by default.
+          response: length limit, in tokens.
+          temperature: of the sampling, above 0.
+          batch: responses in one compiled call.
+        """
+        return sample(
+            policy,
+            self.sft,
+            self.scorers if scorers is None else scorers,
+            prompts,
+            key,
+            self.data.tokenizer,
+            response=response,
+            temperature=temperature,
+            batch=batch,
+            text_scorers={"judge": vader_score},
+        )
+
+
+# ---- training ----------------------------------------------------------------------------------
+
+
+def build(config: Config) -> Chain:
+    """Fine-tunes the policy, trains both reward models and measures them on held-out raters."""
+    feedback.fetch()
+    base, tokenizer = load_base(config.base)
+    data = Snippets(tokenizer, config.seed)
+    sft, gold, proxy = _train_models(config, base, data)
+    held_out = data.choices(2000, "eval", seed=config.seed)
+    results = {
+        "sft.val_loss": sft_loop.validation_loss(sft, data.sft("eval"), pad_id=tokenizer.pad_token_id),
+        "reward.accuracy_single_rater": reward_accuracy(proxy, data, held_out),
+        "gold.correlation": rater_correlation(gold, data),
+    }
+    return Chain(data, sft, normalised_scorers(config, {"proxy": proxy, "gold": gold}, sft, data), results)
+
+
+def _train_models(config: Config, base: GPT2, data: Snippets) -> tuple[GPT2, ScalarModel, ScalarModel]:
+    """The SFT policy, the gold reward model (all ratings of its split) and the proxy (single raters' choices)."""
+    pad_id = data.tokenizer.pad_token_id
+    texts = data.sft("proxy", "gold")[: config.snippets]
+    for sft, _ in bar("fine-tune (SFT)", sft_loop.train(config.sft, base, texts, pad_id=pad_id)):
+        pass
+    rated = data.rated("gold")[: config.snippets]
+    objective = reward_model.rating_objective
+    ratings = reward_model.train(config.gold, base, rated, pad_id=pad_id, objective=objective)
+    for gold, _ in bar("gold reward model", ratings):
+        pass
+    pairs = data.comparisons(data.choices(config.pairs, "proxy", seed=config.seed))
+    for proxy, _ in bar("proxy reward model", reward_model.train(config.proxy, base, pairs, pad_id=pad_id)):
+        pass
+    return sft.model, gold.model, proxy.model
+
+
+def normalised_scorers(
+    config: Config, models: Mapping[str, ScalarModel], sft: GPT2, data: Snippets
+) -> dict[str, ScalarModel]:
+    """Reward models with mean 0 and spread 1 on samples of the SFT policy, so that beta and figures share a scale."""
+    prompts = Prompts(*(x[:NORMALISING] for x in data.prompts("proxy")))
+    key = jax.random.fold_in(jax.random.key(config.seed), 1)
+    return normalise_on_samples(
+        models,
+        sft,
+        prompts,
+        key,
+        data.tokenizer,
+        response=config.ppo.response,
+        temperature=config.ppo.temperature,
+    )
+
+
+# ---- reward models against people --------------------------------------------------------------
+
+
+def reward_accuracy(model: ScalarModel, data: Snippets, pairs: Sequence[Pair]) -> float:
+    """Share of single raters' choices that a reward model predicts, from 0 to 1."""
+    rows = data.comparisons(pairs)
+    chosen, rejected = (
+        reward_model.score(model, [row.responses[place] for row in rows], pad_id=data.tokenizer.pad_token_id)
+        for place in (0, 1)
+    )
+    return pairwise_accuracy(chosen, rejected)
+
+
+def rater_correlation(model: ScalarModel, data: Snippets) -> float:
+    """Correlation of a reward model's scores with the means of the held-out raters, from -1 to 1."""
+    rated = data.rated("eval")
+    scores = reward_model.score(model, [r.response for r in rated], pad_id=data.tokenizer.pad_token_id)
+    return float(np.corrcoef(scores, [r.target for r in rated])[0, 1])
+
+
+# ---- once on a machine -------------------------------------------------------------------------
+
+
+def folder(config: Config) -> Path:
+    """Where the models of these settings are kept: in the cache, under a name that changes with settings and base model."""
     base = (config.base / "model.safetensors").read_bytes()
     stages = [config.snippets, config.pairs, config.seed, config.sft, config.gold, config.proxy]
     sampling = [config.ppo.response, config.ppo.temperature]  # the scores are normalised on such samples
@@ -24,26 +177,26 @@ def folder(config: demo.Config) -> Path:
     return cache_folder() / "course" / name
 
 
-def trained_chain(config: demo.Config | None = None) -> demo.Chain:
+def trained_chain(config: Config | None = None) -> Chain:
     """What PPO starts from: data, SFT policy, normalised reward models, and what was measured of them.
 
     The first call on a machine fetches the ratings and trains, about two minutes on two CPU cores, with progress; later
-    ones read what it wrote. RLHF_LESSON_CACHE moves the cache, to a mounted drive for instance.
+    calls read what it wrote. RLHF_LESSON_CACHE moves the cache, to a mounted drive for instance.
 
     Args:
-      config: the demo's settings; None for its defaults, which the course uses throughout.
+      config: settings; None for the defaults, which the course uses throughout.
 
     Raises:
       ValueError: the ratings can't be fetched; the text says how to.
     """
-    config = config or demo.Config()
+    config = config or Config()
     home = folder(config)
     if not (home / "results.json").is_file():  # written last: without it the folder is unfinished
         print("Training the course's models, once on this machine: SFT policy, gold and proxy reward model.")
-        made = demo.build(config)
+        made = build(config)
         for name, model in {"sft": made.sft, **made.scorers}.items():
             save_model(model, home / name)
         write_atomically(home / "results.json", json.dumps(made.results).encode())
-    data = demo.Data(load_base(config.base)[1], config.seed)
+    data = Snippets(load_base(config.base)[1], config.seed)
     scorers = {name: load_model(home / name) for name in SCORERS}
-    return demo.Chain(data, load_model(home / "sft"), scorers, json.loads((home / "results.json").read_text()))
+    return Chain(data, load_model(home / "sft"), scorers, json.loads((home / "results.json").read_text()))

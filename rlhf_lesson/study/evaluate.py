@@ -1,9 +1,8 @@
-"""Samples from a policy and what they are worth: proxy, gold and judge scores, KL, win rate, diversity, best-of-n.
+"""Samples from a policy and what they are worth: KL from a reference, the score of every scorer, best-of-n.
 
-Leaves out people: the gold model stands in for the raters, and the rule-based judge was trained by nobody here.
+People are not asked: the gold model stands in for the raters. The rule-based judge is models/vader.py.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,15 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
+from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.kl import best_of_n_kl_bound
-from rlhf_lesson.models.gpt2 import GPT2, ActorCritic
+from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, ScalarModel
 from rlhf_lesson.models.tokenizer import decode
 from rlhf_lesson.rewards import best_of_n_estimate
-from rlhf_lesson.train.rollout import Prompts, collect
+from rlhf_lesson.train.reward_model import normalised
+from rlhf_lesson.train.rollout import collect
 
 
 class Samples(NamedTuple):
-    """Responses to prompts, one a row, with everything that was measured on them."""
+    """Responses to prompts, one per row, with everything that was measured on them."""
 
     prompts: list[str]
     texts: list[str]  # prompt and response
@@ -28,6 +29,10 @@ class Samples(NamedTuple):
     mask: Bool[np.ndarray, "rows time"]
     kl: Float[np.ndarray, " rows"]  # sum of log pi - log ref over the response, nats
     scores: dict[str, Float[np.ndarray, " rows"]]
+
+    def means(self) -> dict[str, float]:
+        """Mean KL (nats per response) and the mean of every score, by name."""
+        return {"kl": float(np.mean(self.kl)), **{name: float(np.mean(s)) for name, s in self.scores.items()}}
 
 
 def sample(
@@ -45,53 +50,76 @@ def sample(
 ) -> Samples:
     """Samples one response to each prompt, in batches of one shape, and scores them.
 
+    Where the prompts do not fill the last batch, it is filled with the first of them again, and those rows are dropped.
+
     Args:
       policy: sampled from.
       reference: the KL is measured from it.
-      scorers: name -> reward model.
-      prompts: left-padded; the number of prompts must be a multiple of `batch`.
-      key: split per batch.
+      scorers: name -> reward model, or any JAX pytree that maps (tokens, mask) to one score per row.
+      prompts: left-padded; at least one.
+      key: split for each batch.
       tokenizer: of the models.
-      response: length limit in tokens.
-      temperature: > 0.
-      batch: rows per compiled call.
+      response: length limit, in tokens.
+      temperature: above 0.
+      batch: rows of one compiled call.
       text_scorers: name -> Python function of the text.
-
-    Raises:
-      ValueError: the prompts do not fill whole batches.
     """
     count = len(prompts.tokens)
-    if count % batch:
-        raise ValueError(f"{count} prompts are no multiple of the batch of {batch}: change either")
+    batches = -(-count // batch)
     parts = []
-    for i, step_key in enumerate(jax.random.split(key, count // batch)):
-        rows = Prompts(*(x[i * batch : (i + 1) * batch] for x in prompts))
-        ids = {"end_id": tokenizer.eos_token_id, "pad_id": tokenizer.pad_token_id}
+    for i, step_key in enumerate(jax.random.split(key, batches)):
+        rows = np.arange(i * batch, (i + 1) * batch) % count
         rollout = collect(
-            ActorCritic(policy), reference, scorers, rows, step_key, response=response, temperature=temperature, **ids
+            ActorCritic(policy),
+            reference,
+            scorers,
+            Prompts(*(x[rows] for x in prompts)),
+            step_key,
+            response=response,
+            end_id=tokenizer.eos_token_id,
+            pad_id=tokenizer.pad_token_id,
+            temperature=temperature,
         )
         parts.append(jax.tree.map(np.asarray, rollout._replace(stats={})))
-    r = jax.tree.map(lambda *x: np.concatenate(x), *parts)
+    r = jax.tree.map(lambda *x: np.concatenate(x)[:count], *parts)
     texts = decode(tokenizer, r.tokens, r.mask)
     judged = {name: np.array([f(t) for t in texts], np.float32) for name, f in (text_scorers or {}).items()}
     asked = decode(tokenizer, np.asarray(prompts.tokens), np.asarray(prompts.mask))
     return Samples(asked, texts, r.tokens, r.mask, (r.logp - r.ref_logp).sum(1), {**r.scores, **judged})
 
 
-def repeat_prompts(prompts: Prompts, times: int) -> Prompts:
-    """Each prompt `times` times, copies side by side."""
-    return Prompts(*(np.repeat(np.asarray(x), times, axis=0) for x in prompts))
+def normalise_on_samples(
+    models: Mapping[str, ScalarModel],
+    policy: GPT2,
+    prompts: Prompts,
+    key: PRNGKeyArray,
+    tokenizer,
+    *,
+    response: int,
+    temperature: float,
+    batch: int = 64,
+) -> dict[str, ScalarModel]:
+    """Reward models with mean 0 and spread 1 on a policy's samples, so that beta keeps its meaning (`normalised`).
+
+    Args:
+      models: name -> reward model.
+      policy: the reference of the KL: the policy before PPO.
+      prompts: left-padded; one sample is drawn for each.
+      key: of the sampling.
+      tokenizer: of the models.
+      response: length limit, in tokens.
+      temperature: the one that PPO will sample at, above 0.
+      batch: rows of one compiled call.
+    """
+    samples = sample(
+        policy, policy, models, prompts, key, tokenizer, response=response, temperature=temperature, batch=batch
+    )
+    return {name: normalised(model, samples.scores[name]) for name, model in models.items()}
 
 
-def win_rate(ours: Float[np.ndarray, " rows"], theirs: Float[np.ndarray, " rows"]) -> float:
-    """Share of prompts on which our response scores higher than theirs; a draw counts half."""
-    return float(np.mean((ours > theirs) + 0.5 * (ours == theirs)))
-
-
-def distinct(texts: Sequence[str], n: int = 2) -> float:
-    """Distinct n-grams of words over all n-grams (Li et al. 2016, arXiv:1510.03055): low when texts repeat each other."""
-    grams = Counter(g for t in texts for g in zip(*(t.split()[i:] for i in range(n)), strict=False))
-    return len(grams) / max(1, sum(grams.values()))
+def powers_of_two(most: int) -> list[int]:
+    """1, 2, 4, ... up to `most`."""
+    return [2**k for k in range(most.bit_length()) if 2**k <= most]
 
 
 def best_of_n_curve(

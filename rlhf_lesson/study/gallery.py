@@ -14,13 +14,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from rlhf_lesson import advantages, rewards
+from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.logprobs import token_logprobs
 from rlhf_lesson.models.gpt2 import GPT2, ActorCritic
 from rlhf_lesson.models.tokenizer import decode
 from rlhf_lesson.train import ppo as ppo_loop
 from rlhf_lesson.train.diagnose import check_first_update, check_rollout, check_tokens, diagnose
 from rlhf_lesson.train.ppo import Equations
-from rlhf_lesson.train.rollout import Prompts, Rollout
+from rlhf_lesson.train.rollout import Rollout
 
 SHOWN = (
     "step score score/proxy score/gold return kl entropy length missing_end repeats"

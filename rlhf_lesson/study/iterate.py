@@ -14,14 +14,15 @@ import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from rlhf_lesson.bradley_terry import win_probability
+from rlhf_lesson.data.examples import Comparison
+from rlhf_lesson.data.prompts import Prompts, repeat_prompts
 from rlhf_lesson.data.raters import label
 from rlhf_lesson.data.selection import by_entropy
+from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
 from rlhf_lesson.study import evaluate
 from rlhf_lesson.train import ppo as ppo_loop
 from rlhf_lesson.train import reward_model
-from rlhf_lesson.train.reward_model import Comparison
-from rlhf_lesson.train.rollout import Prompts
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -77,7 +78,7 @@ def candidates(
     """
     draw, noise = jax.random.split(key)
     chosen = np.asarray(jax.random.choice(draw, len(prompts.tokens), (count,), replace=count > len(prompts.tokens)))
-    twice = evaluate.repeat_prompts(Prompts(*(np.asarray(x)[chosen] for x in prompts)), 2)
+    twice = repeat_prompts(Prompts(*(np.asarray(x)[chosen] for x in prompts)), 2)
     how = {
         "response": config.ppo.response,
         "temperature": config.ppo.temperature,
@@ -103,7 +104,7 @@ def ask(
 def agreement_with_gold(scores: Float[np.ndarray, "pairs 2"], gold: Float[np.ndarray, "pairs 2"]) -> float:
     """Share of pairs that a reward model orders as the gold model does."""
     order = np.where(gold[:, :1] >= gold[:, 1:], scores, scores[:, ::-1])
-    return reward_model.pairwise_accuracy(order[:, 0], order[:, 1])
+    return pairwise_accuracy(order[:, 0], order[:, 1])
 
 
 def fit_reward(
@@ -133,12 +134,19 @@ def ensemble(
 def normalised_on(
     model: ScalarModel, policy: GPT2, prompts: Prompts, key: PRNGKeyArray, tokenizer, config: Config
 ) -> ScalarModel:
-    """The model with mean 0 and spread 1 on samples of the reference policy, so that beta keeps its meaning."""
+    """The model with mean 0 and spread 1 on samples for the first prompts, at this study's settings."""
     count = min(256, len(prompts.tokens)) // config.batch * config.batch or len(prompts.tokens)
-    few = Prompts(*(x[:count] for x in prompts))
-    how = {"response": config.ppo.response, "temperature": config.ppo.temperature, "batch": min(config.batch, count)}
-    drawn = evaluate.sample(policy, policy, {"new": model}, few, key, tokenizer, **how)
-    return reward_model.normalised(model, drawn.scores["new"])
+    models = evaluate.normalise_on_samples(
+        {"new": model},
+        policy,
+        Prompts(*(x[:count] for x in prompts)),
+        key,
+        tokenizer,
+        response=config.ppo.response,
+        temperature=config.ppo.temperature,
+        batch=min(config.batch, count),
+    )
+    return models["new"]
 
 
 # ---- the rounds ------------------------------------------------------------------------------------

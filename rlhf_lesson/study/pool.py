@@ -16,14 +16,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from rlhf_lesson.arrays import Scalar
 from rlhf_lesson.kl import best_of_n_logprobs, exact_kl, tilted_policy
-from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
 from rlhf_lesson.rewards import best_of_n_estimate
-from rlhf_lesson.train import reward_model
-from rlhf_lesson.train.reward_model import Comparison
 
 ASSET = Path(__file__).parents[1] / "assets" / "pool.gz"
 ENOUGH = 50.0  # effective samples below which the pool's answer is only a lower bound in disguise: a convention
@@ -212,42 +209,3 @@ def pick(logp: Float[Array, " pool"], chance: float) -> int:
     """The response at which the running sum of probabilities passes `chance`, a uniform number in [0, 1)."""
     upto = np.cumsum(np.exp(np.asarray(logp, float)))
     return int(min(np.searchsorted(upto, chance * upto[-1], side="right"), len(upto) - 1))
-
-
-# ---- proxies of any quality ----------------------------------------------------------------------
-
-
-def turn_round(comparisons: Sequence[Comparison], noise: float, *, seed: int) -> list[Comparison]:
-    """The same pairs with a share of them decided the wrong way: label noise beyond what single raters bring.
-
-    Args:
-      comparisons: chosen first.
-      noise: chance that a pair is turned round, in [0, 0.5].
-      seed: of the coin flips; the first k flips are the same for any number of pairs.
-    """
-    flips: Int[np.ndarray, " pairs"] = np.random.default_rng([seed, 11]).random(len(comparisons)) < noise
-    return [Comparison(c.responses[::-1]) if flip else c for c, flip in zip(comparisons, flips, strict=True)]
-
-
-def train_proxy(
-    base: GPT2, comparisons: Sequence[Comparison], noise: float, *, config: reward_model.Config, pad_id: int
-):
-    """Trains a reward model on pairs with label noise; yields as `reward_model.train` does. Normalise what comes out.
-
-    Args:
-      base: the language model to start from.
-      comparisons: chosen first.
-      noise: see `turn_round`; its coin flips follow the config's seed.
-      config: of `reward_model`.
-      pad_id: padding token.
-    """
-    yield from reward_model.train(config, base, turn_round(comparisons, noise, seed=config.seed), pad_id=pad_id)
-
-
-def score_rows(
-    models: dict[str | Proxy, ScalarModel], rows: Sequence[Sequence[int]], *, pad_id: int
-) -> dict[str | Proxy, Float[np.ndarray, " rows"]]:
-    """Every model's score of token rows; texts that occur more than once are read once."""
-    places = {row: i for i, row in enumerate(dict.fromkeys(map(tuple, rows)))}
-    where = np.array([places[tuple(row)] for row in rows])
-    return {name: reward_model.score(m, list(places), pad_id=pad_id)[where] for name, m in models.items()}

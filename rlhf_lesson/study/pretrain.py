@@ -14,15 +14,16 @@ import numpy as np
 from flax import nnx
 
 from rlhf_lesson.data import feedback, film_grammar, film_reviews
+from rlhf_lesson.data.examples import Example
 from rlhf_lesson.disk import write_atomically
+from rlhf_lesson.measures import distinct
 from rlhf_lesson.models.checkpoint import save_model
 from rlhf_lesson.models.generate import generate
 from rlhf_lesson.models.gpt2 import GPT2, ModelConfig
 from rlhf_lesson.models.tokenizer import END, decode, encode, train_tokenizer
-from rlhf_lesson.study.evaluate import distinct
 from rlhf_lesson.train.runs import read_metrics
 from rlhf_lesson.train.sft import Config as TrainConfig
-from rlhf_lesson.train.sft import Example, train, validation_loss
+from rlhf_lesson.train.sft import train, validation_loss
 
 VERDICTS = {-2: "awful", -1: "weak", 0: "mixed", 1: "good", 2: "superb"}
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 # ---- checks that stop a run ----------------------------------------------------------------------
 
@@ -82,21 +81,6 @@ def padding_matters(score: Callable, tokens, mask, *, other: int) -> float:
     """Largest change of `score(tokens, mask)` when every padded token is replaced by another; 0 where all is right."""
     changed = jnp.where(jnp.asarray(mask), tokens, other)
     return float(jnp.max(jnp.abs(score(tokens, mask) - score(changed, mask))))
-
-
-def looks_ahead(slopes: Float[Array, "predicted read"]) -> Float[Array, ""]:
-    """The largest influence of a later token on a prediction: exactly 0 for a language model that is causal.
-
-        max_{s > t} |d log p(y_{t+1} | y_<=t) / d x_s|
-
-    Args:
-      slopes: row t: the derivatives of what is predicted at place t with respect to what is read at each place s.
-
-    Returns:
-      At least 0; 0 for a single place.
-    """
-    later = jnp.arange(slopes.shape[1])[None, :] > jnp.arange(slopes.shape[0])[:, None]
-    return jnp.max(jnp.where(later, jnp.abs(slopes), 0.0))
 
 
 # ---- a finished run ------------------------------------------------------------------------------

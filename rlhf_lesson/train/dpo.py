@@ -17,10 +17,11 @@ from jaxtyping import Array, Bool, Float, Int
 from rlhf_lesson import losses
 from rlhf_lesson.arrays import Scalar, masked_mean
 from rlhf_lesson.data.batches import pad, plan
+from rlhf_lesson.data.examples import Choice
+from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
 from rlhf_lesson.models.gpt2 import GPT2
 from rlhf_lesson.train.diagnose import check_first_margin
-from rlhf_lesson.train.rollout import Prompts
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -36,14 +37,6 @@ class Config:
     kl_coef: float = 0.1  # beta, score units per nat
     temperature: float = 1.0  # of every log-prob: the one that the policy will be sampled at
     seed: int = 0  # order of the pairs
-
-
-class Choice(NamedTuple):
-    """A prompt and two responses as token ids; the end token is part of a response, the begin token of the prompt."""
-
-    prompt: Sequence[int]
-    chosen: Sequence[int]
-    rejected: Sequence[int]
 
 
 class Batch(NamedTuple):

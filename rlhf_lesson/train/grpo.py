@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rlhf_lesson import advantages, kl, losses, rewards
 from rlhf_lesson.arrays import masked_mean
+from rlhf_lesson.data.prompts import Prompts, prompt_batches, repeat_prompts
 from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
 from rlhf_lesson.models.gpt2 import GPT2, ActorCritic
 from rlhf_lesson.train.diagnose import check_first_update, check_rollout
-from rlhf_lesson.train.rollout import Prompts, Rollout, collect, prompt_batches
+from rlhf_lesson.train.rollout import Rollout, collect
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -180,11 +180,6 @@ def initial_state(config: Config, policy: GPT2) -> State:
     return State(policy, optimizer(config).init(policy), jnp.zeros((), jnp.int32))
 
 
-def grouped_prompts(batch: Prompts, group: int) -> Prompts:
-    """Each prompt `group` times, copies side by side: the order in which `experience` finds the groups again."""
-    return Prompts(*(np.repeat(np.asarray(x), group, axis=0) for x in batch))
-
-
 def train(
     config: Config,
     policy: GPT2,
@@ -224,7 +219,7 @@ def train(
     sampling = dict(response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(state.step), config.iterations):
         sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
-        batch = grouped_prompts(next(batches), config.group)
+        batch = repeat_prompts(next(batches), config.group)
         rollout = collect(ActorCritic(state.policy), policy, scorers, batch, sample_key, **sampling)
         check_rollout(rollout.stats, first=fresh and iteration == 0)
         score = rollout.scores[reward] if isinstance(reward, str) else jnp.asarray(reward(rollout), jnp.float32)

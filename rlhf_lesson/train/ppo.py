@@ -16,10 +16,11 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rlhf_lesson import advantages, kl, losses, rewards
 from rlhf_lesson.arrays import masked_mean, masked_whiten
+from rlhf_lesson.data.prompts import Prompts, prompt_batches
 from rlhf_lesson.logprobs import entropy, token_logprobs
 from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, ScalarModel
 from rlhf_lesson.train.diagnose import check_first_update, check_rollout
-from rlhf_lesson.train.rollout import Prompts, Rollout, collect, prompt_batches
+from rlhf_lesson.train.rollout import Rollout, collect
 
 # ---- Config ------------------------------------------------------------------------------------
 

@@ -15,10 +15,11 @@ from jaxtyping import Array, Float, Int
 
 from rlhf_lesson import advantages, losses
 from rlhf_lesson.arrays import masked_mean
+from rlhf_lesson.data.prompts import Prompts, prompt_batches
 from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
 from rlhf_lesson.models.gpt2 import GPT2, ActorCritic
 from rlhf_lesson.train.diagnose import check_rollout
-from rlhf_lesson.train.rollout import Prompts, Rollout, collect, prompt_batches
+from rlhf_lesson.train.rollout import Rollout, collect
 
 # ---- Config ------------------------------------------------------------------------------------
 

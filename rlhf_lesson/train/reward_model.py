@@ -3,7 +3,7 @@
 Leaves out length penalties and learnt margins; how often the model agrees with people is measured at the end of the file.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -18,6 +18,8 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from rlhf_lesson import losses
 from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data.batches import pad, plan
+from rlhf_lesson.data.examples import Comparison, Rated
+from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
 
 # ---- Config ------------------------------------------------------------------------------------
@@ -35,27 +37,6 @@ class Config:
     clip_norm: float = 1.0  # largest gradient norm
     lm_coef: float = 0.0  # weight of a joint next-token loss, which keeps the trunk from forgetting its words
     seed: int = 0  # head, order and dropout
-
-
-class Comparison(NamedTuple):
-    """k responses of one prompt as token ids (prompt included), best first; a pair is k = 2, chosen first."""
-
-    responses: tuple[Sequence[int], ...]
-
-    @property
-    def target(self) -> float:
-        return 0.0
-
-
-class Rated(NamedTuple):
-    """One response and the mean of its ratings: what the gold model learns from."""
-
-    response: Sequence[int]
-    target: float
-
-    @property
-    def responses(self) -> tuple[Sequence[int], ...]:
-        return (self.response,)
 
 
 class Batch(NamedTuple):
@@ -183,6 +164,13 @@ def train(
         yield state, {"step": step + 1, "steps": len(steps), "loss": float(loss)}
 
 
+def objective_of(examples: Sequence[Comparison | Rated]) -> Callable:
+    """The objective that fits the data: ratings, pairs (Bradley-Terry), or longer rankings (Plackett-Luce)."""
+    if isinstance(examples[0], Rated):
+        return rating_objective
+    return bradley_terry_objective if len(examples[0].responses) == 2 else plackett_luce_objective
+
+
 # ---- what the stage measures -------------------------------------------------------------------
 
 
@@ -217,43 +205,23 @@ def normalised(model: ScalarModel, reference_scores: Float[np.ndarray, " samples
     return out
 
 
-def pairwise_accuracy(chosen: Float[np.ndarray, " n"], rejected: Float[np.ndarray, " n"]) -> float:
-    """Share of pairs in which the chosen response scores higher; an equal score counts half.
-
-        1/N sum_i [s_chosen > s_rejected] + 1/2 [s_chosen = s_rejected]
+def agreement(model: ScalarModel, examples: Sequence[Comparison | Rated], *, pad_id: int) -> dict[str, float]:
+    """How well a reward model predicts what people said of held-out responses.
 
     Args:
-      chosen: scores of the responses that people chose.
-      rejected: scores of the others, in the same order.
+      model: the reward model.
+      examples: comparisons or rated responses that it has not been trained on; none gives an empty result.
+      pad_id: the padding token.
 
     Returns:
-      In [0, 1]; 0.5 is a coin flip.
+      For ratings "correlation" (-1 to 1); for comparisons "accuracy", the share of all their pairs that the model orders
+      as people did (0 to 1; 0.5 is a coin flip).
     """
-    return float(np.mean((chosen > rejected) + 0.5 * (chosen == rejected)))
-
-
-def calibration(
-    chosen: Float[np.ndarray, " n"], rejected: Float[np.ndarray, " n"], *, bins: int = 10
-) -> list[dict[str, float | int]]:
-    """Predicted against observed probability that the higher-scored response was chosen, by bins of equal count.
-
-        predicted = sigmoid(|s_chosen - s_rejected|),      observed = [s_chosen > s_rejected],      each a bin's mean
-
-    Args:
-      chosen: scores of the responses that people chose.
-      rejected: scores of the others, in the same order.
-      bins: pairs are sorted by what is predicted and cut by `np.array_split`; empty bins are left out.
-
-    Returns:
-      A row {"predicted", "observed", "count"} a bin, the least sure first. A sound model has the two alike.
-
-    Source: Guo et al. 2017, arXiv:1706.04599, section 2 (the reliability diagram).
-    """
-    margin = np.asarray(chosen) - np.asarray(rejected)
-    probability = 1 / (1 + np.exp(-np.abs(margin)))
-    order = np.array_split(np.argsort(probability), bins)
-    return [
-        {"predicted": float(probability[i].mean()), "observed": float((margin[i] > 0).mean()), "count": len(i)}
-        for i in order
-        if len(i)
-    ]
+    if not examples:
+        return {}
+    rows = [response for example in examples for response in example.responses]
+    scores = score(model, rows, pad_id=pad_id).reshape(len(examples), -1)
+    if isinstance(examples[0], Rated):
+        return {"correlation": float(np.corrcoef(scores[:, 0], [example.target for example in examples])[0, 1])}
+    better, worse = np.triu_indices(scores.shape[1], k=1)
+    return {"accuracy": pairwise_accuracy(scores[:, better].ravel(), scores[:, worse].ravel())}

@@ -3,27 +3,19 @@
 Leaves out the reward's shaping and the advantages: they belong to the update, so that any Python function can score in between.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rlhf_lesson.arrays import Scalar, masked_mean
-from rlhf_lesson.data.batches import pad
+from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.logprobs import entropy, sequence_logprob, token_logprobs
 from rlhf_lesson.models.generate import generate
 from rlhf_lesson.models.gpt2 import GPT2, ActorCritic
-
-
-class Prompts(NamedTuple):
-    """Prompts as ids, padded on the left to one length."""
-
-    tokens: Int[Array, "batch prompt"] | Int[np.ndarray, "batch prompt"]
-    mask: Bool[Array, "batch prompt"] | Bool[np.ndarray, "batch prompt"]
 
 
 class Rollout(NamedTuple):
@@ -38,32 +30,6 @@ class Rollout(NamedTuple):
     has_end: Bool[Array, " batch"]  # False: cut off by the length limit
     scores: dict[str, Float[Array, " batch"]]  # by scorer, in its own units
     stats: dict[str, Float[Array, ""]]
-
-
-def make_prompts(rows: Sequence[Sequence[int]], length: int, *, pad_id: int) -> Prompts:
-    """Left-padded prompts.
-
-    Raises:
-      ValueError: a prompt is longer than `length`.
-    """
-    return Prompts(*pad(rows, len(rows), length, pad_id=pad_id, left=True))
-
-
-def prompt_batches(prompts: Prompts, batch: int, seed: int, start: int = 0) -> Iterator[Prompts]:
-    """Endless batches of prompts: reshuffled each epoch, the k-th batch a pure function of (seed, k).
-
-    Raises:
-      ValueError: fewer prompts than one batch needs.
-    """
-    per_epoch = len(prompts.tokens) // batch
-    if per_epoch == 0:
-        raise ValueError(f"{len(prompts.tokens)} prompts do not fill a batch of {batch}: give more prompts")
-    k = start
-    while True:
-        order = np.random.default_rng([seed, k // per_epoch]).permutation(len(prompts.tokens))
-        rows = order[(k % per_epoch) * batch :][:batch]
-        yield Prompts(prompts.tokens[rows], prompts.mask[rows])
-        k += 1
 
 
 @partial(jax.jit, static_argnames=("response", "end_id", "pad_id"))

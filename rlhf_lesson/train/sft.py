@@ -18,6 +18,7 @@ from rlhf_lesson import losses
 from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data import batches
 from rlhf_lesson.data.batches import pad, plan
+from rlhf_lesson.data.examples import Example
 from rlhf_lesson.models.gpt2 import GPT2
 
 # ---- Config ------------------------------------------------------------------------------------
@@ -34,13 +35,6 @@ class Config:
     weight_decay: float = 0.05  # AdamW, on matrices only
     clip_norm: float = 1.0  # largest gradient norm
     seed: int = 0  # order of the examples and dropout
-
-
-class Example(NamedTuple):
-    """Token ids of prompt + completion, and how many of them are prompt; the end token is part of the completion."""
-
-    tokens: Sequence[int]
-    prompt: int
 
 
 class Batch(NamedTuple):

@@ -3,115 +3,22 @@
 Leaves out the equations (study/pool.py has them for Python, static/simulator.js their twin for the browser) and making the pool.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
-from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
-from rlhf_lesson.models.pretrained import load_base
-from rlhf_lesson.models.tokenizer import decode
-from rlhf_lesson.models.vader import vader_score
-from rlhf_lesson.study import demo, evaluate, pool
-from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.study import pool
+from rlhf_lesson.study.chain import Chain, trained_chain
 from rlhf_lesson.study.pool import Point, Proxy
-from rlhf_lesson.train import ppo as ppo_loop
-from rlhf_lesson.train.rollout import Prompts
+from rlhf_lesson.study.pool_runs import CLEAN, Run, load_runs, measured_ppo, settings, trained_proxy
 from rlhf_lesson.view import plots
 from rlhf_lesson.widgets import look
 from rlhf_lesson.widgets.dashboard import Background
 
-RUNS = Path(pool.ASSET).with_name("ppo_runs.json")
-SAMPLING = {"response": 32, "temperature": 0.7}  # of the pool, of the measured runs and of live ones
-PROMPTS, DRAWS = 12, 16  # held-out prompts; responses a prompt when a policy is measured
 BETAS = tuple(10 ** (k / 20) for k in range(-34, 27))  # 0.02 to 20 score units per nat: the slider, then infinity
-CLEAN = Proxy(5000, 0.0)  # the course's own proxy
-
-# ---- what is measured, here and in the benchmarks ------------------------------------------------
-
-
-def few_prompts(data: demo.Data, count: int = PROMPTS) -> Prompts:
-    """The first different held-out prompts of two words or more: one word says too little to judge what follows."""
-    prompts = data.prompts("eval")
-    texts = decode(data.tokenizer, prompts.tokens, prompts.mask)
-    rows = list({text: i for i, text in reversed(list(enumerate(texts))) if len(text.split()) > 1}.values())
-    return Prompts(*(x[sorted(rows)[:count]] for x in prompts))
-
-
-def settings(**changes) -> ppo_loop.Config:
-    """PPO as in the demo, with the pool's way of sampling; `changes` are fields of `ppo.Config`."""
-    return replace(demo.Config().ppo, **SAMPLING, **changes)
-
-
-def measure(policy: GPT2, chain: demo.Chain, scorers: Mapping[str, ScalarModel], *, seed: int) -> dict[str, float]:
-    """Mean KL from the SFT policy, proxy, gold and judge of fresh responses to the pool's prompts."""
-    prompts, key = evaluate.repeat_prompts(few_prompts(chain.data), DRAWS), jax.random.key(seed)
-    how = dict(**SAMPLING, batch=PROMPTS * DRAWS, text_scorers={"judge": vader_score})
-    drawn = evaluate.sample(policy, chain.sft, scorers, prompts, key, chain.data.tokenizer, **how)
-    means = {name: float(np.mean(values)) for name, values in drawn.scores.items()}
-    return {"kl": float(np.mean(drawn.kl)), **{name: means[name] for name in ("proxy", "gold", "judge")}}
-
-
-def trained_proxy(chain: demo.Chain, wanted: Proxy) -> Iterator[tuple[ScalarModel, dict]]:
-    """Trains a proxy as the course's own was trained, from fewer or noisier pairs; what comes last is normalised."""
-    config, data = demo.Config(), chain.data
-    if wanted == CLEAN:
-        yield chain.scorers["proxy"], {"step": 1, "steps": 1}
-        return
-    pairs = data.comparisons(data.choices(wanted.pairs, "proxy", seed=config.seed))
-    how = {"config": config.proxy, "pad_id": data.tokenizer.pad_token_id}
-    for state, metrics in pool.train_proxy(load_base(config.base)[0], pairs, wanted.noise, **how):
-        yield state.model, metrics
-    made = demo.normalise_on_policy({"proxy": state.model}, chain.sft, data, config.ppo, config.seed)
-    yield made["proxy"], metrics
-
-
-def ppo_path(
-    ppo: ppo_loop.Config, chain: demo.Chain, proxy: ScalarModel, *, every: int
-) -> Iterator[tuple[ppo_loop.State, dict]]:
-    """PPO against a proxy; every few iterations, and at both ends, the row holds the `measure` of the policy.
-
-    The seeds of the measurements differ from run to run and from step to step, so that no luck is shared.
-
-    Args:
-      ppo: settings; `kl_coef` and `seed` are those of the run.
-      chain: where it starts from.
-      proxy: what is optimised, normalised.
-      every: iterations between two measurements.
-    """
-    tokenizer, scorers = chain.data.tokenizer, {"proxy": proxy, "gold": chain.scorers["gold"]}
-    ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
-    for state, metrics, _ in ppo_loop.train(ppo, chain.sft, chain.data.prompts("gold", "proxy"), scorers, **ids):
-        step = metrics["step"]
-        row = {"step": step, "steps": ppo.iterations}
-        if step == 1 or step % every == 0 or step == ppo.iterations:
-            row |= measure(state.policy, chain, scorers, seed=1000 * ppo.seed + step)
-        yield state, row
-
-
-class Run(NamedTuple):
-    """A measured PPO run against the course's own proxy: settings, and one number a measurement."""
-
-    beta: float
-    rate: float
-    clip: float
-    seed: int
-    kl: list[float]
-    proxy: list[float]
-    gold: list[float]
-    judge: list[float]
-
-
-def load_runs() -> list[Run]:
-    """The measured runs that ship, made by benchmarks/ppo_runs.py."""
-    return [Run(**row) for row in json.loads(RUNS.read_text())]
-
 
 # ---- the widget ----------------------------------------------------------------------------------
 
@@ -154,7 +61,7 @@ class Simulator(look.Widget):
     progress = traitlets.Dict().tag(sync=True)  # of the live run: {"status", "doing", "step", "steps", "left", "error"}
     can_train = traitlets.Bool(True).tag(sync=True)  # False where there is no Python
 
-    def __init__(self, *, iterations: int = 40, chain: Callable[[], demo.Chain] = trained_chain, **traits):
+    def __init__(self, *, iterations: int = 40, chain: Callable[[], Chain] = trained_chain, **traits):
         self.iterations, self.loop, self._chain, self._pool = iterations, None, chain, pool.load()
         runs = [run._asdict() for run in load_runs()]
         super().__init__(packed=self._pool.content, runs=runs, progress={"status": "ready"}, **traits)
@@ -264,7 +171,7 @@ class Simulator(look.Widget):
         chain = self._chain()
         for model, row in trained_proxy(chain, wanted):
             yield None, {"doing": "training this proxy", **row}
-        for state, row in ppo_path(settings(**changes), chain, model, every=2):
+        for state, row in measured_ppo(settings(**changes), chain, model, every=2):
             yield state, {"doing": "PPO", "run": run, "beta": beta, **row}
 
     def _seen(self, state, row: dict) -> None:

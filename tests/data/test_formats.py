@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from rlhf_lesson.data import chats, formats
-from rlhf_lesson.data.feedback import Pair, Ranking
-from rlhf_lesson.data.formats import Rating, Vote, parse_pair, parse_ranking, parse_rating, parse_vote, read, write
+from rlhf_lesson.data.formats import parse_pair, parse_ranking, parse_rating, parse_vote, read, write
+from rlhf_lesson.data.records import Demonstration, Pair, Ranking, Rating, Vote
 
 PAIR = {"prompt": "p", "chosen": "good", "rejected": "bad"}
 RANKING = {"prompt": "p", "responses": ["x", "y", "z"], "ranking": [1, 0, 2]}
@@ -39,10 +39,10 @@ ROUND_TRIPS = {
     "votes": (parse_vote, [Vote("p", "x", "y", v, "bob") for v in ("A", "B", "tie")], None),
     "instructions": (
         chats.parse_instruction,
-        [chats.Demonstration("### Instruction:\nSay é.\n\n### Response:\n", "é\nand more")],
+        [Demonstration("### Instruction:\nSay é.\n\n### Response:\n", "é\nand more")],
         chats.instruction_row,
     ),
-    "chats": (chats.parse_chat, [chats.Demonstration(DIALOGUE, " Gladly.")], chats.chat_row),
+    "chats": (chats.parse_chat, [Demonstration(DIALOGUE, " Gladly.")], chats.chat_row),
     "implicit pairs": (chats.parse_implicit, [Pair(DIALOGUE, " Gladly.", " Go away.")], chats.implicit_row),
     "conversations": (chats.parse_conversation, [Pair(DIALOGUE, " Gladly.", " Go away.")], chats.conversation_row),
 }

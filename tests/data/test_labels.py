@@ -13,14 +13,15 @@ import tiny
 from flax import nnx
 
 from rlhf_lesson.data import feedback, formats, label_agreement, labels
-from rlhf_lesson.data.feedback import Pair, Sentence
-from rlhf_lesson.data.formats import Vote, parse_vote
+from rlhf_lesson.data.feedback import Sentence
+from rlhf_lesson.data.formats import parse_vote
 from rlhf_lesson.data.label_agreement import against_raters, agreement, as_numbers, others
 from rlhf_lesson.data.labels import Labelling, Question
+from rlhf_lesson.data.records import Pair, Vote
+from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.models.gpt2 import GPT2
 from rlhf_lesson.models.pretrained import BASE
 from rlhf_lesson.models.tokenizer import load_tokenizer
-from rlhf_lesson.study import demo
 from rlhf_lesson.train import reward_model
 
 ASKED = [Question("", f"first {i}", f"second {i}") for i in range(6)]
@@ -246,7 +247,7 @@ def test_questions_that_nobody_else_rated_give_no_numbers():
 
 
 def test_a_reward_model_learns_from_my_labels(file, movies, optimised):
-    data = demo.Data(load_tokenizer(BASE), 0)
+    data = Snippets(load_tokenizer(BASE), 0)
     session = Labelling(labels.questions(24, sentences=movies), file)
     while session.question:
         session.decide("B" if len(session.question.response_b) > len(session.question.response_a) else "A")

@@ -1,15 +1,13 @@
 """Every exercise of the course through the judge: right answers of any author are full, each slip costs what it breaks.
 
 Leaves out single rules (test_grading.py) and attacks (test_grading_hostile.py). By default one slip of every third exercise is
-run; `EVERY_SLIP=1 pytest tests/test_grading_answers.py` takes all slips, which is half an hour.
+run; `EVERY_SLIP=1 pytest tests/grading/test_answers.py` takes all slips, which is half an hour.
 """
 
-import inspect
 import os
 
 import numpy as np
 import pytest
-import right_answers_05_09
 from project import script
 
 from rlhf_lesson.course.exercise import call, failure
@@ -21,7 +19,6 @@ from rlhf_lesson.grading.marks import HIDDEN
 from rlhf_lesson.grading.workers import Zygote
 
 KEY = b"a key that nobody knows"
-MODULES = (right_answers_05_09,)
 every_chapter = pytest.mark.parametrize("chapter", range(len(CHAPTERS)))
 SLIPPED = list(EXERCISES.values())[:: 1 if "EVERY_SLIP" in os.environ else 3]
 
@@ -38,15 +35,14 @@ def judge():
 
 
 class WithSpecs(Judge):
-    """A judge whose workers see the exercise's own file beside what they may see, so that they can run its right answers."""
+    """A judge whose workers also see the files of the exercises, so that they can run the right answers there."""
 
     def given(self, name):
-        files = [library.ROOT / "course" / "exercise.py", *(library.ROOT / "course" / "specs").glob("*.py")]
-        texts = {f"rlhf_lesson.course.specs.{p.stem}": p.read_text(encoding="utf-8") for p in files[1:]}
-        texts |= {
-            "rlhf_lesson.course": "",
-            "rlhf_lesson.course.specs": "",
-            "rlhf_lesson.course.exercise": files[0].read_text(encoding="utf-8"),
+        course = library.ROOT / "course"
+        files = [course / "exercise.py", *(course / "specs").glob("[a-z]*.py")]
+        texts = {
+            ".".join(p.relative_to(library.ROOT.parent).with_suffix("").parts): p.read_text(encoding="utf-8")
+            for p in files
         }
         given = super().given(name)
         return {**given, "library": given["library"] | texts}
@@ -76,22 +72,16 @@ def test_the_solutions_handed_in_get_full_marks(chapter, judge, zygote, build):
 
 
 @every_chapter
-def test_right_answers_in_other_words_get_full_marks(chapter, judge, judge_of_specs, zygote):
+def test_right_answers_in_other_words_get_full_marks(chapter, judge_of_specs, zygote):
+    names = CHAPTERS[chapter]
     for i in range(3):
-        moved = [n for n in CHAPTERS[chapter] if EXERCISES[n].right_answers]
         cells = [
-            f"# exercise: {n}\nfrom rlhf_lesson.course.specs.{n} import EXERCISE\n{n} = EXERCISE.right_answers[{i}]"
-            for n in moved
+            f"# exercise: {name}\n"
+            f"from rlhf_lesson.course.specs.{name} import EXERCISE\n"
+            f"{name} = EXERCISE.right_answers[{i}]"
+            for name in names
         ]
-        full(judge_of_specs, zygote, cells, moved)
-    names = [n for n in CHAPTERS[chapter] if not EXERCISES[n].right_answers]
-    if not names:
-        return
-    (module,) = [m for m in MODULES if names[0] in m.RIGHT_ANSWERS]
-    helpers, assigns, table = inspect.getsource(module).rpartition("\nRIGHT_ANSWERS = ")
-    for i in range(3):
-        marked = [f"# exercise: {name}{assigns}{table}\n{name} = RIGHT_ANSWERS['{name}'][{i}]" for name in names]
-        full(judge, zygote, [helpers, *marked], names)
+        full(judge_of_specs, zygote, cells, names)
 
 
 # ---- slips ---------------------------------------------------------------------------------------

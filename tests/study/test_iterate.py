@@ -10,6 +10,7 @@ import tiny
 
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.data import feedback, raters, selection
+from rlhf_lesson.data.examples import Comparison
 from rlhf_lesson.data.raters import label, noise_temperature
 from rlhf_lesson.data.selection import at_random, by_entropy, by_information
 from rlhf_lesson.study import iterate
@@ -153,7 +154,7 @@ class Numbers:  # stands for a tokenizer: one number per token
 
 def old_comparisons(count=48):
     rng = np.random.default_rng(0)
-    return [reward_model.Comparison(tuple(rng.integers(3, 48, 8).tolist() for _ in range(2))) for _ in range(count)]
+    return [Comparison(tuple(rng.integers(3, 48, 8).tolist() for _ in range(2))) for _ in range(count)]
 
 
 def play(select=by_entropy, config=SMALL, members=1):

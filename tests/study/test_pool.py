@@ -12,10 +12,10 @@ import tiny
 from project import ROOT
 
 from rlhf_lesson import kl, rewards
-from rlhf_lesson.study import pool
+from rlhf_lesson.data.examples import Comparison
+from rlhf_lesson.study import pool, pool_runs
 from rlhf_lesson.study.pool import Pool, Proxy
-from rlhf_lesson.train.reward_model import Comparison
-from rlhf_lesson.widgets.simulator import CLEAN, PROMPTS, load_runs
+from rlhf_lesson.study.pool_runs import CLEAN, PROMPTS, load_runs
 
 RESULTS = ROOT / "benchmarks" / "results"
 PROXY = Proxy(5000, 0.0)
@@ -127,12 +127,12 @@ def test_draws_follow_the_weights():
 
 def test_label_noise_turns_round_about_its_share_and_the_same_first_pairs():
     pairs = [Comparison(((0, i), (1, i))) for i in range(2000)]
-    noisy = pool.turn_round(pairs, 0.3, seed=0)
+    noisy = pool_runs.turn_round(pairs, 0.3, seed=0)
     turned = [new != old for new, old in zip(noisy, pairs, strict=True)]
     assert 0.27 < np.mean(turned) < 0.33
     assert all(new.responses in (old.responses, old.responses[::-1]) for new, old in zip(noisy, pairs, strict=True))
-    assert pool.turn_round(pairs[:100], 0.3, seed=0) == noisy[:100]
-    assert pool.turn_round(pairs, 0.0, seed=0) == pairs
+    assert pool_runs.turn_round(pairs[:100], 0.3, seed=0) == noisy[:100]
+    assert pool_runs.turn_round(pairs, 0.0, seed=0) == pairs
 
 
 def test_a_proxy_learns_from_turned_labels_what_they_say():
@@ -140,8 +140,8 @@ def test_a_proxy_learns_from_turned_labels_what_they_say():
     config = pool.reward_model.Config(epochs=4, batch_tokens=64, dropout=0.0, learning_rate=3e-3)
     gap = {}
     for noise in (0.0, 1.0):
-        *_, (state, _) = pool.train_proxy(tiny.model(), easy, noise, config=config, pad_id=tiny.PAD)
-        scores = pool.score_rows({"m": state.model}, [(5, 6, 1), (7, 8, 1), (5, 6, 1)], pad_id=tiny.PAD)["m"]
+        *_, (state, _) = pool_runs.train_proxy(tiny.model(), easy, noise, config=config, pad_id=tiny.PAD)
+        scores = pool_runs.score_rows({"m": state.model}, [(5, 6, 1), (7, 8, 1), (5, 6, 1)], pad_id=tiny.PAD)["m"]
         assert scores[0] == scores[2], "the same text twice is read once"
         gap[noise] = scores[0] - scores[1]
     assert gap[0.0] > 0.5 and gap[1.0] < -0.5

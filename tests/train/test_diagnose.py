@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rlhf_lesson.train.diagnose import diagnose, looks_ahead
+from rlhf_lesson.measures import looks_ahead
+from rlhf_lesson.train.diagnose import diagnose
 
 FINE = {
     "sampler_gap": 1e-6, "kl": 0.0, "first_ratio_gap": 1e-6, "entropy": 3.0, "missing_end": 0.2, "length": 20.0,

@@ -11,11 +11,12 @@ import tiny
 
 from rlhf_lesson import kl, losses
 from rlhf_lesson.advantages import group_advantages, leave_one_out
+from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.kl import exact_kl, tilted_policy
 from rlhf_lesson.train import grpo
 from rlhf_lesson.train.diagnose import same_tree
 from rlhf_lesson.train.grpo import GRPO, RLOO, Config, Equations, experience, no_penalty, train, update
-from rlhf_lesson.train.rollout import Prompts, collect
+from rlhf_lesson.train.rollout import collect
 
 IDS = {"pad_id": tiny.PAD, "end_id": tiny.END}
 SMALL = Config(iterations=3, prompts=8, group=4, response=8, epochs=2, minibatches=2, learning_rate=3e-3)

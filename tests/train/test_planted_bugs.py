@@ -20,6 +20,7 @@ import tiny
 
 from rlhf_lesson import advantages, kl, rewards
 from rlhf_lesson.arrays import masked_mean, masked_whiten
+from rlhf_lesson.data.examples import Example
 from rlhf_lesson.logprobs import token_logprobs
 from rlhf_lesson.models import gpt2
 from rlhf_lesson.models.generate import generate
@@ -253,7 +254,7 @@ def test_row_11_pad_as_end_is_refused_and_a_mask_made_from_ids_would_unlearn_the
         check_tokens(END, END)
     with pytest.raises(ValueError, match="pad and end"):
         generate(policy(), *tiny.prompts(2), jax.random.key(0), response=2, end_id=END, pad_id=END)
-    batch = sft.make_batch([sft.Example([5, 6, 7, END], 2)], 1, 6, END)
+    batch = sft.make_batch([Example([5, 6, 7, END], 2)], 1, 6, END)
     by_ids = batch.mask & (batch.tokens != END)  # the common mistake
     assert batch.learn[0].tolist() == [False, False, True, True, False, False] and not by_ids[0, 3]
 

@@ -15,11 +15,12 @@ import tiny
 from project import TESTS
 
 from rlhf_lesson.advantages import gae
+from rlhf_lesson.data.prompts import Prompts, prompt_batches
 from rlhf_lesson.kl import exact_kl, tilted_policy
 from rlhf_lesson.train import ppo
 from rlhf_lesson.train.diagnose import diagnose, same_tree
 from rlhf_lesson.train.ppo import Config, Equations, text_reward, train, update
-from rlhf_lesson.train.rollout import Prompts, collect, prompt_batches
+from rlhf_lesson.train.rollout import collect
 
 IDS = {"pad_id": tiny.PAD, "end_id": tiny.END}
 SMALL = Config(iterations=3, batch=32, response=8, epochs=2, minibatches=2, learning_rate=3e-3)

@@ -6,17 +6,15 @@ import numpy as np
 import pytest
 import tiny
 
+from rlhf_lesson.data.examples import Comparison, Rated
+from rlhf_lesson.measures import calibration, pairwise_accuracy
 from rlhf_lesson.train.diagnose import same_tree
 from rlhf_lesson.train.reward_model import (
-    Comparison,
     Config,
-    Rated,
     bradley_terry_objective,
-    calibration,
     loss_fn,
     make_batch,
     normalised,
-    pairwise_accuracy,
     plackett_luce_objective,
     rating_objective,
     score,

@@ -18,10 +18,10 @@ from flax import nnx
 from project import TESTS
 from safetensors.numpy import load_file
 
+from rlhf_lesson.data.prompts import make_prompts
 from rlhf_lesson.models import checkpoint
 from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, ScalarModel
 from rlhf_lesson.train import ppo
-from rlhf_lesson.train.rollout import make_prompts
 from rlhf_lesson.train.runs import read_metrics, run
 
 # ---- a tiny PPO in a child process, which can be killed ------------------------------------------

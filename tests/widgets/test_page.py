@@ -13,8 +13,9 @@ from float64 import float64
 from rlhf_lesson.__main__ import main
 from rlhf_lesson.study import pool
 from rlhf_lesson.study.pool import Pool, Proxy
+from rlhf_lesson.study.pool_runs import CLEAN
 from rlhf_lesson.widgets import look, page
-from rlhf_lesson.widgets.simulator import BETAS, CLEAN, Simulator
+from rlhf_lesson.widgets.simulator import BETAS, Simulator
 
 QUICK = {"Reward against KL": {"simulator": "Simulator", "best_of_n": "BestOfN"}, "Equations": {"clip": "Clip"}}
 

@@ -15,14 +15,8 @@ from float64 import float64
 from rlhf_lesson import kl, rewards
 from rlhf_lesson.study import pool
 from rlhf_lesson.study.pool import Proxy
-from rlhf_lesson.widgets.simulator import (
-    BETAS,
-    CLEAN,
-    Simulator,
-    few_prompts,
-    settings,
-    trained_proxy,
-)
+from rlhf_lesson.study.pool_runs import CLEAN, few_prompts, settings, trained_proxy
+from rlhf_lesson.widgets.simulator import BETAS, Simulator
 
 
 @pytest.fixture(autouse=True)

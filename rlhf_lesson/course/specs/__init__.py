@@ -33,17 +33,8 @@ CHAPTERS = (
     "dpo_loss leave_one_out group_advantages".split(),
 )
 
-
-def _exercise(name, number):
-    try:  # until every exercise has its own file
-        return import_module(f"rlhf_lesson.course.specs.{name}").EXERCISE
-    except ImportError as error:
-        if error.name not in (None, f"rlhf_lesson.course.specs.{name}"):
-            raise
-    chapter = import_module(f"rlhf_lesson.course.specs.chapter_{number:02}")
-    return next(exercise for exercise in chapter.EXERCISES if exercise.name == name)
-
-
 EXERCISES = {
-    name: replace(_exercise(name, number), chapter=number) for number, names in enumerate(CHAPTERS) for name in names
+    name: replace(import_module(f"rlhf_lesson.course.specs.{name}").EXERCISE, chapter=number)
+    for number, names in enumerate(CHAPTERS)
+    for name in names
 }

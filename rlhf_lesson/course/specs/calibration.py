@@ -13,7 +13,7 @@ import numpy as np
 from rlhf_lesson.course.exercise import Exercise, Slip
 from rlhf_lesson.course.specs.draws import pairs_of_scores
 from rlhf_lesson.course.specs.mistakes import ignoring
-from rlhf_lesson.train.reward_model import calibration
+from rlhf_lesson.measures import calibration
 
 # ---- slips ---------------------------------------------------------------------------------------
 

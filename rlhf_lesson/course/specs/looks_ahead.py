@@ -8,7 +8,7 @@ import numpy as np
 
 from rlhf_lesson.course.exercise import Case, Exercise, Slip
 from rlhf_lesson.course.specs.mistakes import changed
-from rlhf_lesson.train.diagnose import looks_ahead
+from rlhf_lesson.measures import looks_ahead
 
 
 def slopes(rng: np.random.Generator, *, ahead: float = 1.0, sign: float = 1.0, behind: float = 1.0) -> Case:

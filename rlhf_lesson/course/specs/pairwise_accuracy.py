@@ -10,7 +10,7 @@ import numpy as np
 
 from rlhf_lesson.course.exercise import Exercise, Slip
 from rlhf_lesson.course.specs.draws import pairs_of_scores
-from rlhf_lesson.train.reward_model import pairwise_accuracy
+from rlhf_lesson.measures import pairwise_accuracy
 
 # ---- slips ---------------------------------------------------------------------------------------
 

@@ -1,0 +1,76 @@
+"""What is counted on finished models and texts: pairwise accuracy, calibration, distinct n-grams, and influence of later tokens.
+
+Training never reads these numbers; people do.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+
+def pairwise_accuracy(chosen: Float[np.ndarray, " n"], rejected: Float[np.ndarray, " n"]) -> float:
+    """Share of pairs in which the chosen response scores higher; an equal score counts half.
+
+    With one policy's responses as `chosen` and another's to the same prompts as `rejected` it is the first one's win rate.
+
+        1/N sum_i [s_chosen > s_rejected] + 1/2 [s_chosen = s_rejected]
+
+    Args:
+      chosen: scores of the responses that people chose.
+      rejected: scores of the others, in the same order.
+
+    Returns:
+      In [0, 1]; 0.5 is a coin flip.
+    """
+    return float(np.mean((chosen > rejected) + 0.5 * (chosen == rejected)))
+
+
+def calibration(
+    chosen: Float[np.ndarray, " n"], rejected: Float[np.ndarray, " n"], *, bins: int = 10
+) -> list[dict[str, float | int]]:
+    """Predicted against observed probability that the higher-scored response was chosen, by bins of equal count.
+
+        predicted = sigmoid(|s_chosen - s_rejected|),      observed = [s_chosen > s_rejected],      each a bin's mean
+
+    Args:
+      chosen: scores of the responses that people chose.
+      rejected: scores of the others, in the same order.
+      bins: pairs are sorted by what is predicted and cut by `np.array_split`; empty bins are left out.
+
+    Returns:
+      A row {"predicted", "observed", "count"} a bin, the least sure first. A sound model has the two alike.
+
+    Source: Guo et al. 2017, arXiv:1706.04599, section 2 (the reliability diagram).
+    """
+    margin = np.asarray(chosen) - np.asarray(rejected)
+    probability = 1 / (1 + np.exp(-np.abs(margin)))
+    order = np.array_split(np.argsort(probability), bins)
+    return [
+        {"predicted": float(probability[i].mean()), "observed": float((margin[i] > 0).mean()), "count": len(i)}
+        for i in order
+        if len(i)
+    ]
+
+
+def distinct(texts: Sequence[str], n: int = 2) -> float:
+    """Distinct n-grams of words over all n-grams (Li et al. 2016, arXiv:1510.03055): low when texts repeat each other."""
+    grams = Counter(g for t in texts for g in zip(*(t.split()[i:] for i in range(n)), strict=False))
+    return len(grams) / max(1, sum(grams.values()))
+
+
+def looks_ahead(slopes: Float[Array, "predicted read"]) -> Float[Array, ""]:
+    """The largest influence of a later token on a prediction: exactly 0 for a language model that is causal.
+
+        max_{s > t} |d log p(y_{t+1} | y_<=t) / d x_s|
+
+    Args:
+      slopes: row t: the derivatives of what is predicted at place t with respect to what is read at each place s.
+
+    Returns:
+      At least 0; 0 for a single place.
+    """
+    later = jnp.arange(slopes.shape[1])[None, :] > jnp.arange(slopes.shape[0])[:, None]
+    return jnp.max(jnp.where(later, jnp.abs(slopes), 0.0))
