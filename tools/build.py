@@ -20,11 +20,12 @@ import jupytext
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from rlhf_lesson import __version__
 from rlhf_lesson.course.specs import EXERCISES
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-REPOSITORY, TAG = PROJECT["urls"]["Repository"], f"v{PROJECT['version']}"
+REPOSITORY, TAG = PROJECT["urls"]["Repository"], f"v{__version__}"
 SMALL = "jaxtyping wadler-lindig vaderSentiment==3.3.2"  # pure Python, and not in Colab's image
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

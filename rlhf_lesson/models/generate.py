@@ -104,7 +104,7 @@ def generate(
     """Samples up to `response` tokens after each left-padded prompt.
 
     The log-probs are those of the *full* distribution at this temperature, so they equal what training re-scores;
-    with top_k or top_p on they are not the probabilities that were sampled from (checklist row 4).
+    with top_k or top_p on they are not the probabilities that were sampled from (row 4 of docs/checklist.md).
 
     Args:
       model: the policy.

@@ -96,7 +96,7 @@ def loss_fn(actor_critic: ActorCritic, batch: Experience, total: Float[Array, ""
     """Policy loss + value loss - entropy bonus, summed over tokens and divided by `total`.
 
     `total` counts the real tokens of the whole mini-batch, so micro-batches of unequal length add up to exactly the
-    mini-batch's token mean (checklist row 38).
+    mini-batch's token mean (row 38 of docs/checklist.md).
     """
     prompt = batch.tokens.shape[1] - batch.response_mask.shape[1]
     logits, values = actor_critic.response_outputs(batch.tokens, batch.mask, prompt)
@@ -133,7 +133,7 @@ def optimizer(config: Config) -> optax.GradientTransformation:
 
 
 def experience(rollout: Rollout, score: Float[Array, " batch"], kl_coef, config: Config, eqs: Equations):
-    """Scores to rewards to advantages and returns; the returns are taken before any whitening (row 31)."""
+    """Scores to rewards, advantages and returns; the returns come before any whitening (row 31 of docs/checklist.md)."""
     score = rewards.missing_end_penalty(score, rollout.has_end, penalty=config.missing_end_penalty)
     shaped = jax.vmap(partial(eqs.kl_shaped_rewards, kl_coef=kl_coef))(
         score, rollout.logp, rollout.ref_logp, rollout.response_mask
@@ -180,7 +180,7 @@ def update(
     config: Config,
     eqs: Equations = Equations(),  # noqa: B008 (immutable)
 ) -> tuple[State, dict[str, Array]]:
-    """The second program: shaped rewards, GAE, then epochs x mini-batches, in a fresh order each epoch (row 37)."""
+    """Shaped rewards, GAE, then epochs x mini-batches, each epoch in a fresh order (row 37 of docs/checklist.md)."""
     data, returns = experience(rollout, score, state.kl_coef, config, eqs)
     orders = [jax.random.permutation(k, config.batch) for k in jax.random.split(key, config.epochs)]
     rows = jnp.stack(orders).reshape(config.epochs * config.minibatches, -1)

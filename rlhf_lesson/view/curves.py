@@ -140,3 +140,34 @@ def calibration_curve(axes: Axes, bins: Sequence[Mapping[str, float]], *, title:
     axes.set(xlabel="predicted probability of the choice", ylabel="observed share of choices", title=title)
     axes.legend(frameon=False, fontsize=8)
     return axes
+
+
+def sheet(
+    runs: Mapping[str, Mapping[str, Sequence[float]]],
+    labels: Mapping[str, str],
+    *,
+    healthy: Mapping[str, Sequence[float]],
+    least: Mapping[str, float],
+) -> Figure:
+    """Training curves of many runs: one column per run and one row per metric, with a healthy run dotted in each panel.
+
+    Args:
+      runs: title -> metric -> one value per iteration.
+      labels: metric -> label with its unit; one row each, from top to bottom.
+      healthy: metric -> one value per iteration.
+      least: metric -> the least height of its panel, so that rounding looks like rounding.
+    """
+    whole = figure(11, 12)
+    grid = whole.subplots(len(labels), len(runs), sharex=True, squeeze=False)
+    for column, (title, curve) in zip(grid.T, runs.items(), strict=True):
+        for axes, metric in zip(column, labels, strict=True):
+            axes.plot(healthy[metric], **style("reference", "linestyle"))
+            axes.plot(curve[metric], **style("policy", "linestyle"))
+            axes.tick_params(labelsize=7)
+            low, high = axes.get_ylim()
+            axes.set_ylim(min(low, -least.get(metric, 0.0) / 10), max(high, least.get(metric, 0.0)))
+        column[0].set_title(title, fontsize=10)
+        column[-1].set_xlabel("iteration", fontsize=8)
+    for axes, label in zip(grid[:, 0], labels.values(), strict=True):
+        axes.set_ylabel(label, fontsize=8)
+    return whole

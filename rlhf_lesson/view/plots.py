@@ -24,6 +24,7 @@ from rlhf_lesson.view.curves import (
     frontier_figure,
     median_path,
     reward_against_kl,
+    sheet,
     smooth,
     training_curves,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "panels",
     "points",
     "reward_against_kl",
+    "sheet",
     "smooth",
     "strips",
     "style",
@@ -67,7 +69,7 @@ def lines(
     *,
     ax: Axes | None = None,
     roles: Sequence[str | None] = (),
-    marks: bool = False,
+    marks: bool | str = False,
     legend: bool | str = True,
     **settings,
 ) -> Axes:
@@ -79,14 +81,14 @@ def lines(
         as the shortest goes.
       ax: drawn on; a new figure by default.
       roles: the role of each label, in order, where the label is none itself.
-      marks: whether each point has a marker.
+      marks: whether each point has a marker; a text is one marker for all.
       legend: False for none; a text is its title.
       settings: for `Axes.set`, such as xlabel and title.
     """
     axes = on(ax)
     x = np.asarray(x)
     for (name, y), look in zip(curves.items(), looks(curves, roles, used(axes)), strict=True):
-        marker = look.marker if marks else None
+        marker = marks if isinstance(marks, str) else look.marker if marks else None
         if np.ndim(y[0]) == 0:
             axes.plot(x[: len(y)], y, color=look.color, linestyle=look.dash, marker=marker, label=name)
             continue

@@ -7,10 +7,13 @@ const newId = () => `rl-${(lastId += 1)}-${Math.random().toString(36).slice(2, 8
 
 // An element: attributes as an object ("on" holds listeners; false and null leave an attribute out), then children.
 function node(tag, attributes = {}, ...children) {
-  const made = SVG_TAGS.has(tag) ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  const made = SVG_TAGS.has(tag)
+    ? document.createElementNS("http://www.w3.org/2000/svg", tag)
+    : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name === "on") for (const [event, listener] of Object.entries(value)) made.addEventListener(event, listener);
-    else if (value !== false && value != null) made.setAttribute(name, value === true ? "" : value);
+    if (name === "on") {
+      for (const [event, listener] of Object.entries(value)) made.addEventListener(event, listener);
+    } else if (value !== false && value != null) made.setAttribute(name, value === true ? "" : value);
   }
   made.append(...children.flat().filter((child) => child != null));
   return made;
@@ -30,7 +33,10 @@ function begin(el, title) {
 function redrawOn(model, names, draw) {
   let waiting = 0;
   const ask = () => {
-    waiting ||= requestAnimationFrame(() => { waiting = 0; draw(); });
+    waiting ||= requestAnimationFrame(() => {
+      waiting = 0;
+      draw();
+    });
   };
   for (const name of names) model.on(`change:${name}`, ask);
   draw();
@@ -87,9 +93,12 @@ function slider(model, name, { label, min, max, step, log = false, format = (val
 function choice(model, name, { label, options }) {
   const group = newId();
   const inputs = options.map(([value]) =>
-    node("input", { type: "radio", name: group, value, ...KEYS, on: { change: () => put(model, name, value) } }),
+    node("input", { type: "radio", name: group, value, ...KEYS, on: { change: () => put(model, name, value) } })
   );
-  const show = () => options.forEach(([value], i) => { inputs[i].checked = value === model.get(name); });
+  const show = () =>
+    options.forEach(([value], i) => {
+      inputs[i].checked = value === model.get(name);
+    });
   model.on(`change:${name}`, show);
   show();
   const labels = options.map(([, text], i) => node("label", {}, inputs[i], text));
@@ -101,7 +110,9 @@ function select(model, name, { label, options }) {
   const id = newId();
   const list = node("select", { id, name, ...KEYS });
   list.append(...options.map(([, text], i) => node("option", { value: i }, text)));
-  const show = () => { list.selectedIndex = options.findIndex(([value]) => value === model.get(name)); };
+  const show = () => {
+    list.selectedIndex = options.findIndex(([value]) => value === model.get(name));
+  };
   list.addEventListener("change", () => put(model, name, options[list.selectedIndex][0]));
   model.on(`change:${name}`, show);
   show();
@@ -110,13 +121,16 @@ function select(model, name, { label, options }) {
 
 function toggle(model, name, { label }) {
   const box = node("input", { type: "checkbox", name, ...KEYS, on: { change: () => put(model, name, box.checked) } });
-  const show = () => { box.checked = model.get(name); };
+  const show = () => {
+    box.checked = model.get(name);
+  };
   model.on(`change:${name}`, show);
   show();
   return node("label", {}, box, label);
 }
 
-const button = (text, click, attributes = {}) => node("button", { type: "button", ...KEYS, ...attributes, on: { click } }, text);
+const button = (text, click, attributes = {}) =>
+  node("button", { type: "button", ...KEYS, ...attributes, on: { click } }, text);
 
 // A sentence that a screen reader reads out when it changes: what the picture shows now, in words and numbers.
 const says = () => node("p", { class: "rl-says", role: "status" });
@@ -131,7 +145,9 @@ function table(head, rows) {
 // ---- Numbers. ----
 // float32 numbers as they come from Python: a DataView from the kernel, {base64} in a page.
 function floats(value) {
-  if (value?.base64 === undefined) return new Float32Array(value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength));
+  if (value?.base64 === undefined) {
+    return new Float32Array(value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength));
+  }
   return new Float32Array(Uint8Array.from(atob(value.base64), (letter) => letter.charCodeAt(0)).buffer);
 }
 // log softmax of any numbers, -Infinity included; never overflows.
@@ -148,7 +164,8 @@ const fixed = (digits) => (value) => {
   const text = Math.abs(value).toFixed(digits);
   return (value < 0 && Number(text) !== 0 ? "−" : "") + text;
 };
-const signed = (digits) => (value) => (value > 0 && Number(value.toFixed(digits)) > 0 ? "+" : "") + fixed(digits)(value);
+const signed = (digits) => (value) =>
+  (value > 0 && Number(value.toFixed(digits)) > 0 ? "+" : "") + fixed(digits)(value);
 const percent = (value, digits = 1) => `${fixed(digits)(100 * value)} %`;
 
 // ---- Pictures. ----
@@ -198,8 +215,14 @@ function plot({ width = 560, height = 300, left = 56, right = 14, top = 14, bott
   const clip = newId(), layers = new Map(), axis = node("g", { class: "rl-axis", "aria-hidden": "true" });
   const inside = node("g", { "clip-path": `url(#${clip})` }), above = node("g");
   const box = node("rect", { x: left, y: top, width: width - left - right, height: height - top - bottom });
-  const svg = node("svg", { viewBox: `0 0 ${width} ${height}`, style: `max-width: ${width}px` },
-    node("defs", {}, node("clipPath", { id: clip }, box)), axis, inside, above);
+  const svg = node(
+    "svg",
+    { viewBox: `0 0 ${width} ${height}`, style: `max-width: ${width}px` },
+    node("defs", {}, node("clipPath", { id: clip }, box)),
+    axis,
+    inside,
+    above,
+  );
   const figure = node("div", { class: "rl-plot", style: `max-width: ${width}px` }, svg);
   let ranges = {}, drawn = "";
 
@@ -235,15 +258,26 @@ function plot({ width = 560, height = 300, left = 56, right = 14, top = 14, bott
     }
     return made;
   };
-  const ink = ({ role, colour = role ?? "ink", width: w = 2, dash = WORDS.roles[role]?.dash, opacity }) =>
-    ({ stroke: colourOf(colour), "stroke-width": w, "stroke-dasharray": dash || null, fill: "none", opacity });
+  const ink = ({ role, colour = role ?? "ink", width: w = 2, dash = WORDS.roles[role]?.dash, opacity }) => ({
+    stroke: colourOf(colour),
+    "stroke-width": w,
+    "stroke-dasharray": dash || null,
+    fill: "none",
+    opacity,
+  });
 
   const self = {
-    node: figure, svg, X, Y,
+    node: figure,
+    svg,
+    X,
+    Y,
     // Sets one or both axes; what is not given stays.
     axes(given) {
       for (const which of ["x", "y"]) {
-        ranges = { ...ranges, [which]: { scale: "linear", count: which === "x" ? 6 : 5, ...ranges[which], ...given[which] } };
+        ranges = {
+          ...ranges,
+          [which]: { scale: "linear", count: which === "x" ? 6 : 5, ...ranges[which], ...given[which] },
+        };
       }
       const now = JSON.stringify(ranges, (_, value) => (typeof value === "function" ? String(value) : value));
       if (now === drawn) return;
@@ -261,7 +295,9 @@ function plot({ width = 560, height = 300, left = 56, right = 14, top = 14, bott
           parts.push(node("path", { class: "rl-grid", d }), node("text", text, write(value)));
         }
         const middle = which === "x" ? (left + width - right) / 2 : (top + height - bottom) / 2;
-        const where = which === "x" ? { x: middle, y: height - 8 } : { transform: `translate(14 ${middle}) rotate(-90)` };
+        const where = which === "x"
+          ? { x: middle, y: height - 8 }
+          : { transform: `translate(14 ${middle}) rotate(-90)` };
         parts.push(node("text", { class: "rl-axis-label", "text-anchor": "middle", ...where }, name ?? ""));
       }
       parts.push(node("path", { d: `M${left},${top}V${height - bottom}H${width - right}` }));
@@ -278,51 +314,97 @@ function plot({ width = 560, height = 300, left = 56, right = 14, top = 14, bott
       layer(name, "path", { d: points.length ? `${path(points)}Z` : "", fill: colourOf(colour), opacity }),
     // Bars: [[x0, x1, height], ...] standing on y = floor.
     bars(name, bars, { role, colour = role ?? "ink", opacity = 1, floor = 0 } = {}) {
-      const d = bars.map(([x0, x1, h]) => `M${at([x0, floor])}L${at([x0, h])}L${at([x1, h])}L${at([x1, floor])}Z`).join("");
+      const d = bars.map(([x0, x1, h]) => `M${at([x0, floor])}L${at([x0, h])}L${at([x1, h])}L${at([x1, floor])}Z`).join(
+        "",
+      );
       return layer(name, "path", { d, fill: colourOf(colour), opacity });
     },
     // Marks with the role's shape; `marker` one of o s ^ D x; `r` in pixels.
-    dots(name, points, { role, colour = role ?? "ink", marker = WORDS.roles[role]?.marker ?? "o", r = 4.5, opacity } = {}) {
+    dots(
+      name,
+      points,
+      { role, colour = role ?? "ink", marker = WORDS.roles[role]?.marker ?? "o", r = 4.5, opacity } = {},
+    ) {
       const shape = (p) => MARKERS[marker](round(X(p[0])), round(Y(p[1])), r);
-      const look = marker === "x" ? { stroke: colourOf(colour), "stroke-width": 2.2, fill: "none" }
+      const look = marker === "x"
+        ? { stroke: colourOf(colour), "stroke-width": 2.2, fill: "none" }
         : { fill: colourOf(colour), stroke: colourOf("paper"), "stroke-width": 1 };
-      return layer(name, "path", { d: points.filter((p) => p.every(Number.isFinite)).map(shape).join(""), opacity, ...look }, above);
+      return layer(name, "path", {
+        d: points.filter((p) => p.every(Number.isFinite)).map(shape).join(""),
+        opacity,
+        ...look,
+      }, above);
     },
     // A straight line across the plot at { x: value } or { y: value }.
     rule(name, { x: atX, y: atY }, options = {}) {
-      const d = atX == null ? `M${left},${round(Y(atY))}H${width - right}` : `M${round(X(atX))},${top}V${height - bottom}`;
+      const d = atX == null
+        ? `M${left},${round(Y(atY))}H${width - right}`
+        : `M${round(X(atX))},${top}V${height - bottom}`;
       return layer(name, "path", { d, ...ink({ width: 1, colour: "quiet", ...options }) });
     },
     text(name, px, py, text, { role, colour = role ?? "ink", anchor = "middle", dx = 0, dy = 0, size, weight } = {}) {
       const where = { x: round(X(px) + dx), y: round(Y(py) + dy), "text-anchor": anchor };
-      const style = `fill: ${colourOf(colour)};${size ? `font-size: ${size}px;` : ""}${weight ? `font-weight: ${weight};` : ""}`;
+      const style = `fill: ${colourOf(colour)};${size ? `font-size: ${size}px;` : ""}${
+        weight ? `font-weight: ${weight};` : ""
+      }`;
       const made = layer(name, "text", { ...where, style }, above);
       if (made.textContent !== text) made.textContent = text;
       return made;
     },
     // A point that moves up and down, by pointer and by keys; `move(value)` is told, the caller draws it again.
-    handle(name, px, value, { label: what, min, max, step, format = fixed(2), move, role, colour = role ?? "policy", r = 7 }) {
+    handle(
+      name,
+      px,
+      value,
+      { label: what, min, max, step, format = fixed(2), move, role, colour = role ?? "policy", r = 7 },
+    ) {
       const isNew = !layers.has(name);
-      const made = layer(name, "circle", { cx: round(X(px)), cy: round(Y(value)), r, fill: colourOf(colour),
-        stroke: colourOf("paper"), "stroke-width": 1.5, class: "rl-handle", tabindex: 0, role: "slider", ...KEYS,
-        "aria-orientation": "vertical", "aria-label": what, "aria-valuemin": min, "aria-valuemax": max,
-        "aria-valuenow": value, "aria-valuetext": format(value) }, above);
+      const made = layer(name, "circle", {
+        cx: round(X(px)),
+        cy: round(Y(value)),
+        r,
+        fill: colourOf(colour),
+        stroke: colourOf("paper"),
+        "stroke-width": 1.5,
+        class: "rl-handle",
+        tabindex: 0,
+        role: "slider",
+        ...KEYS,
+        "aria-orientation": "vertical",
+        "aria-label": what,
+        "aria-valuemin": min,
+        "aria-valuemax": max,
+        "aria-valuenow": value,
+        "aria-valuetext": format(value),
+      }, above);
       const set = (wanted) => {
         const snapped = Math.min(max, Math.max(min, Math.round(wanted / step) * step));
         move(Number(snapped.toPrecision(12)));
       };
       made.moveTo = { set, value, step, min, max };
       if (!isNew) return made;
-      const pointerY = (event) => new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse()).y;
-      made.addEventListener("pointerdown", (event) => { made.setPointerCapture(event.pointerId); made.focus(); event.preventDefault(); });
+      const pointerY = (event) =>
+        new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse()).y;
+      made.addEventListener("pointerdown", (event) => {
+        made.setPointerCapture(event.pointerId);
+        made.focus();
+        event.preventDefault();
+      });
       made.addEventListener("pointermove", (event) => {
         if (made.hasPointerCapture(event.pointerId)) made.moveTo.set(invertY(pointerY(event)));
       });
       made.addEventListener("keydown", (event) => {
         const now = made.moveTo;
-        const wanted = { ArrowUp: now.value + now.step, ArrowRight: now.value + now.step, ArrowDown: now.value - now.step,
-          ArrowLeft: now.value - now.step, PageUp: now.value + 10 * now.step, PageDown: now.value - 10 * now.step,
-          Home: now.min, End: now.max }[event.key];
+        const wanted = {
+          ArrowUp: now.value + now.step,
+          ArrowRight: now.value + now.step,
+          ArrowDown: now.value - now.step,
+          ArrowLeft: now.value - now.step,
+          PageUp: now.value + 10 * now.step,
+          PageDown: now.value - 10 * now.step,
+          Home: now.min,
+          End: now.max,
+        }[event.key];
         if (wanted === undefined) return;
         event.preventDefault();
         event.stopPropagation();
@@ -332,7 +414,12 @@ function plot({ width = 560, height = 300, left = 56, right = 14, top = 14, bott
     },
     // Takes away the layers that the test picks: (name) => boolean.
     drop(test) {
-      for (const [name, made] of layers) if (test(name)) { made.remove(); layers.delete(name); }
+      for (const [name, made] of layers) {
+        if (test(name)) {
+          made.remove();
+          layers.delete(name);
+        }
+      }
     },
     // What the picture shows, for who cannot see it. Pictures with handles stay a group, so the handles can be reached.
     say(text) {
@@ -347,12 +434,24 @@ function plot({ width = 560, height = 300, left = 56, right = 14, top = 14, bott
 
 // The key to a plot: [{ role | colour, text, dash, marker, kind: "line" | "mark" | "bar" }, ...].
 function legend(items) {
-  const sample = ({ role, colour = role ?? "ink", kind = "line", dash = WORDS.roles[role]?.dash, marker = WORDS.roles[role]?.marker ?? "o" }) => {
+  const sample = (
+    {
+      role,
+      colour = role ?? "ink",
+      kind = "line",
+      dash = WORDS.roles[role]?.dash,
+      marker = WORDS.roles[role]?.marker ?? "o",
+    },
+  ) => {
     const stroke = { stroke: colourOf(colour), "stroke-width": 2.4, fill: "none", "stroke-dasharray": dash || null };
     if (kind === "line") return node("path", { d: "M1,6H33", ...stroke });
     if (kind === "bar") return node("rect", { x: 9, y: 0, width: 16, height: 12, fill: colourOf(colour) });
-    return node("path", { d: MARKERS[marker](17, 6, 4.5), ...(marker === "x" ? { ...stroke, "stroke-dasharray": null } : { fill: colourOf(colour) }) });
+    return node("path", {
+      d: MARKERS[marker](17, 6, 4.5),
+      ...(marker === "x" ? { ...stroke, "stroke-dasharray": null } : { fill: colourOf(colour) }),
+    });
   };
-  const row = (item) => node("li", {}, node("svg", { viewBox: "0 0 34 12", "aria-hidden": "true" }, sample(item)), item.text);
+  const row = (item) =>
+    node("li", {}, node("svg", { viewBox: "0 0 34 12", "aria-hidden": "true" }, sample(item)), item.text);
   return node("ul", { class: "rl-legend" }, items.map(row));
 }
