@@ -100,16 +100,8 @@ EXERCISE = Exercise(
         "the slope pulls the chosen score up": slope_of_chosen,
     },
     slips=(
-        Slip(
-            "chosen and rejected are swapped",
-            "The chosen one should score higher.",
-            swapped,
-        ),
-        Slip(
-            "the sign is wrong",
-            "A loss is minimised: minus the log.",
-            changed(right, jnp.negative),
-        ),
+        Slip("chosen and rejected are swapped", "The chosen one should score higher.", swapped),
+        Slip("the sign is wrong", "A loss is minimised: minus the log.", changed(right, jnp.negative)),
         Slip(
             "the log is missing",
             "This is the chance of being wrong, not its surprise.",
@@ -122,36 +114,20 @@ EXERCISE = Exercise(
             "A margin asks for a larger lead: it makes the loss larger, so take it away.",
             margin_added,
         ),
-        Slip(
-            "the margin is added to the loss",
-            "It belongs inside the sigmoid.",
-            margin_outside,
-        ),
+        Slip("the margin is added to the loss", "It belongs inside the sigmoid.", margin_outside),
         Slip(
             "a hinge",
             "max(0, margin - lead) gives sure pairs no slope at all.",
             of_lead(lambda lead: -jnp.minimum(lead, 0.0)),
         ),
-        Slip(
-            "the sum of the scores",
-            "Only their difference matters.",
-            of_the_sum,
-        ),
+        Slip("the sum of the scores", "Only their difference matters.", of_the_sum),
         Slip(
             "a squared error",
             "Nobody gave a number: there is only a choice.",
             of_lead(lambda lead: (1.0 - jax.nn.sigmoid(lead)) ** 2),
         ),
-        Slip(
-            "bits in place of nats",
-            "Use the natural logarithm.",
-            changed(right, lambda loss: loss / jnp.log(2.0)),
-        ),
-        Slip(
-            "reduced to one number",
-            "One loss a pair: the caller takes the mean.",
-            changed(right, jnp.mean),
-        ),
+        Slip("bits in place of nats", "Use the natural logarithm.", changed(right, lambda loss: loss / jnp.log(2.0))),
+        Slip("reduced to one number", "One loss a pair: the caller takes the mean.", changed(right, jnp.mean)),
         Slip(
             "the log of a sigmoid that rounded to 0",
             "jax.nn.log_sigmoid stays finite where log(sigmoid(x)) is -infinity.",

@@ -147,20 +147,12 @@ EXERCISE = Exercise(
         "who never won has a low strength, but a finite one": lambda rng: tournament(rng, loser=True, prior=0.5),
     },
     slips=(
-        Slip(
-            "losses in place of wins",
-            "Row i holds what i has won: sum over axis 1.",
-            losses_for_wins,
-        ),
+        Slip("losses in place of wins", "Row i holds what i has won: sum over axis 1.", losses_for_wins),
         Slip("the log is missing", "log-strengths are asked for.", with_end(lambda p: p)),
         Slip("not centred", "Take the mean away: only differences mean anything.", with_end(jnp.log)),
         Slip("the first item is 0", "The mean is 0.", with_end(lambda p: jnp.log(p / p[0]))),
         Slip("shares in place of log-strengths", "Not p / sum(p).", with_end(lambda p: p / jnp.sum(p))),
-        Slip(
-            "the odds of winning",
-            "Who met strong opponents deserves more: iterate.",
-            odds_of_winning,
-        ),
+        Slip("the odds of winning", "Who met strong opponents deserves more: iterate.", odds_of_winning),
         Slip(
             "one step only",
             "The right side depends on p: repeat it.",
@@ -168,11 +160,7 @@ EXERCISE = Exercise(
         ),
         Slip("only the wins are games", "n_ij = w_ij + w_ji.", with_games(lambda wins: wins)),
         Slip("each game counts twice", "n_ij = w_ij + w_ji, once.", with_games(lambda wins: 2.0 * (wins + wins.T))),
-        Slip(
-            "the prior is ignored",
-            "prior imaginary wins and as many losses against strength 0.",
-            prior_ignored,
-        ),
+        Slip("the prior is ignored", "prior imaginary wins and as many losses against strength 0.", prior_ignored),
         Slip(
             "the prior's losses are forgotten",
             "2 prior / (p_i + 1): a win and a loss are two games.",
@@ -183,11 +171,7 @@ EXERCISE = Exercise(
             "The prior's opponent has strength 0: it is none of the items.",
             prior_in_every_pair,
         ),
-        Slip(
-            "another default",
-            "prior is 0.1 unless told otherwise.",
-            another_default,
-        ),
+        Slip("another default", "prior is 0.1 unless told otherwise.", another_default),
     ),
     hints=(
         "An item's strength is its wins over what it met, and what it met depends on the strengths: go round until it stands.",

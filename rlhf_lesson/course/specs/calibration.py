@@ -32,44 +32,29 @@ def means(probability, won):
     return {"predicted": float(probability.mean()), "observed": float(won.mean()), "count": len(won)}
 
 
-def curve(probability, won, *, bins, cut=bins_of_equal_count, row=means):
-    """The rows of the bins that are not empty; right at the defaults."""
-    return [row(probability[i], won[i]) for i in cut(probability, bins) if len(i)]
-
-
-def from_lead(probability, won):
-    """An answer whose pairs have `probability(lead)` and `won(lead)`; all else in it is right."""
-
-    def whole(chosen, rejected, *, bins=10):
-        lead = np.asarray(chosen, float) - np.asarray(rejected, float)
-        return curve(probability(lead), won(lead), bins=bins)
-
-    return whole
-
-
 def sureness(lead):
     """The probability of the higher-scored response, as it should be."""
     return sigmoid(np.abs(lead))
 
 
-def with_bins(cut):
-    """An answer whose bins are `cut(probability, bins)`; all else in it is right."""
+def higher_won(lead):
+    """Whether the higher-scored response was the chosen one, as it should be."""
+    return lead > 0
+
+
+def curve(*, probability=sureness, won=higher_won, cut=bins_of_equal_count, row=means):
+    """An answer that is made of these four parts, and right with the default ones."""
 
     def whole(chosen, rejected, *, bins=10):
         lead = np.asarray(chosen, float) - np.asarray(rejected, float)
-        return curve(sureness(lead), lead > 0, bins=bins, cut=cut)
+        predicted = probability(lead)
+        observed = won(lead)
+        return [row(predicted[i], observed[i]) for i in cut(predicted, bins) if len(i)]
 
     return whole
 
 
-def with_rows(row):
-    """An answer whose rows are `row(probability, won)`; all else in it is right."""
-
-    def whole(chosen, rejected, *, bins=10):
-        lead = np.asarray(chosen, float) - np.asarray(rejected, float)
-        return curve(sureness(lead), lead > 0, bins=bins, row=row)
-
-    return whole
+right = curve()
 
 
 def bins_of_equal_width(probability, bins):
@@ -97,9 +82,6 @@ def with_empty_bins(chosen, rejected, *, bins=10):
     rows = right(chosen, rejected, bins=bins)
     empty = {"predicted": float("nan"), "observed": float("nan"), "count": 0}
     return rows + [empty] * (bins - len(rows))
-
-
-right = from_lead(sureness, lambda lead: lead > 0)
 
 
 # ---- right answers in other words ----------------------------------------------------------------
@@ -161,64 +143,40 @@ EXERCISE = Exercise(
         Slip(
             "the chance of the chosen one",
             "Of the higher-scored one, whichever it is: the absolute lead. Else what is observed is known beforehand.",
-            from_lead(sigmoid, lambda lead: lead > 0),
+            curve(probability=sigmoid),
         ),
-        Slip("the lead in place of its probability", "sigmoid(|lead|).", from_lead(np.abs, lambda lead: lead > 0)),
+        Slip("the lead in place of its probability", "sigmoid(|lead|).", curve(probability=np.abs)),
         Slip(
             "chosen and rejected are swapped",
             "Observed is how often the higher-scored one was chosen.",
-            from_lead(sureness, lambda lead: lead < 0),
+            curve(won=lambda lead: lead < 0),
         ),
         Slip(
-            "always the chosen one",
-            "The chosen one was chosen: was it the higher-scored one?",
-            from_lead(sureness, np.ones_like),
+            "always the chosen one", "The chosen one was chosen: was it the higher-scored one?", curve(won=np.ones_like)
         ),
         Slip(
             "not sorted",
             "Sort by what is predicted, then cut.",
-            with_bins(lambda probability, bins: np.array_split(np.arange(len(probability)), bins)),
+            curve(cut=lambda probability, bins: np.array_split(np.arange(len(probability)), bins)),
         ),
         Slip(
             "the surest first",
             "From the least sure up.",
-            with_bins(lambda probability, bins: np.array_split(np.argsort(-probability), bins)),
+            curve(cut=lambda probability, bins: np.array_split(np.argsort(-probability), bins)),
         ),
         Slip(
-            "bins of equal width",
-            "Of equal count: np.array_split of the sorted pairs.",
-            with_bins(bins_of_equal_width),
+            "bins of equal width", "Of equal count: np.array_split of the sorted pairs.", curve(cut=bins_of_equal_width)
         ),
         Slip(
             "the rest is lost",
             "len // bins loses the last pairs: np.array_split spreads them.",
-            with_bins(bins_without_the_rest),
+            curve(cut=bins_without_the_rest),
         ),
-        Slip(
-            "sums in place of means",
-            "Shares of each bin.",
-            with_rows(sums),
-        ),
-        Slip(
-            "the middle of the bin",
-            "The mean of what was predicted for its pairs.",
-            with_rows(middle),
-        ),
-        Slip(
-            "the number of bins is ignored",
-            "np.array_split(order, bins).",
-            ignoring(right, "bins"),
-        ),
-        Slip(
-            "one row for all",
-            "One row a bin.",
-            lambda chosen, rejected, *, bins=10: right(chosen, rejected, bins=1),
-        ),
-        Slip(
-            "empty bins stay",
-            "The mean of nothing is NaN: leave empty bins out.",
-            with_empty_bins,
-        ),
+        Slip("sums in place of means", "Shares of each bin.", curve(row=sums)),
+        Slip("the middle of the bin", "The mean of what was predicted for its pairs.", curve(row=middle)),
+        Slip("the number of bins is ignored", "np.array_split(order, bins).", ignoring(right, "bins")),
+        Slip("one row for all", "One row a bin.", lambda chosen, rejected, *, bins=10: right(chosen, rejected, bins=1)),
+        Slip("empty bins stay", "The mean of nothing is NaN: leave empty bins out.", with_empty_bins),
     ),
     hints=(
         "How sure is the model of each pair, and was it right? Then group the pairs by how sure it was.",

@@ -126,38 +126,20 @@ EXERCISE = Exercise(
         "the slope by the head too": lambda rng: hidden_and_head(rng, gradient=1),
     },
     slips=(
-        Slip(
-            "the temperature is ignored",
-            "Hand it on to token_logprobs.",
-            ignoring(in_chunks, "temperature"),
-        ),
+        Slip("the temperature is ignored", "Hand it on to token_logprobs.", ignoring(in_chunks, "temperature")),
         Slip("the last rows are lost", "Pad the last chunk: it need not be full.", without_the_rest),
         Slip("only the last chunk comes back", "Collect all chunks.", changed(pieces, lambda answers: answers[-1])),
-        Slip(
-            "the padding comes back too",
-            "Cut the answer to as many rows as came in: [:tokens].",
-            with_padding,
-        ),
-        Slip(
-            "the chunks stay apart",
-            "Flatten (chunks, chunk) to one row of numbers.",
-            chunk_by_chunk,
-        ),
+        Slip("the padding comes back too", "Cut the answer to as many rows as came in: [:tokens].", with_padding),
+        Slip("the chunks stay apart", "Flatten (chunks, chunk) to one row of numbers.", chunk_by_chunk),
         Slip(
             "rows are dealt out to the chunks",
             "reshape(-1, chunk) keeps neighbours together; after reshape(chunk, -1) the answer is in another order.",
             dealt_out,
         ),
         Slip(
-            "normalised over the chunk",
-            "logsumexp runs over the vocabulary, the last axis.",
-            normalised_over_the_chunk,
+            "normalised over the chunk", "logsumexp runs over the vocabulary, the last axis.", normalised_over_the_chunk
         ),
-        Slip(
-            "one sum in place of one number a token",
-            "The caller adds them up.",
-            changed(in_chunks, jnp.sum),
-        ),
+        Slip("one sum in place of one number a token", "The caller adds them up.", changed(in_chunks, jnp.sum)),
         Slip("the sign is wrong", "A log-probability is at most 0.", changed(in_chunks, jnp.negative)),
         Slip(
             "the gradient stops at the hidden states",

@@ -71,9 +71,7 @@ EXERCISE = Exercise(
     },
     slips=(
         Slip(
-            "not corrected for chance",
-            "Take away what their habits alone would give.",
-            combined(lambda p_o, p_e: p_o),
+            "not corrected for chance", "Take away what their habits alone would give.", combined(lambda p_o, p_e: p_o)
         ),
         Slip("not scaled", "Divide by 1 - p_e, so that perfect agreement is 1.", combined(lambda p_o, p_e: p_o - p_e)),
         Slip(
@@ -109,9 +107,7 @@ EXERCISE = Exercise(
             with_chance(lambda a, b: jnp.mean(a * b)),
         ),
         Slip(
-            "cut off at 0",
-            "Worse than chance is below 0.",
-            changed(cohen_kappa, lambda kappa: jnp.maximum(kappa, 0.0)),
+            "cut off at 0", "Worse than chance is below 0.", changed(cohen_kappa, lambda kappa: jnp.maximum(kappa, 0.0))
         ),
     ),
     hints=(

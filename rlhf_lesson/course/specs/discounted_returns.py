@@ -135,11 +135,7 @@ EXERCISE = Exercise(
             "NaN times 0 is NaN: choose with jnp.where.",
             lambda rewards, mask, *, discount=1.0: returns(rewards * mask.astype(rewards.dtype), discount),
         ),
-        Slip(
-            "another default",
-            "The default discount is 1.0.",
-            from_masked(returns, default=0.99),
-        ),
+        Slip("another default", "The default discount is 1.0.", from_masked(returns, default=0.99)),
     ),
     hints=(
         "Start at the last token: its return is its reward. Then go backwards.",

@@ -80,9 +80,7 @@ EXERCISE = Exercise(
     },
     slips=(
         Slip(
-            "the sign is wrong",
-            "An entropy is never negative.",
-            at_temperature(lambda scaled: -plain_entropy(scaled)),
+            "the sign is wrong", "An entropy is never negative.", at_temperature(lambda scaled: -plain_entropy(scaled))
         ),
         Slip(
             "the temperature is ignored",

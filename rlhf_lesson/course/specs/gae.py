@@ -174,9 +174,7 @@ EXERCISE = Exercise(
             with_decay(lambda discount, lam: 0.0),
         ),
         Slip(
-            "lambda is ignored",
-            "A_t = delta_t + discount * lam * A_{t+1}.",
-            with_decay(lambda discount, lam: discount),
+            "lambda is ignored", "A_t = delta_t + discount * lam * A_{t+1}.", with_decay(lambda discount, lam: discount)
         ),
         Slip(
             "the discount is ignored",

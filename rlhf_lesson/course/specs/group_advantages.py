@@ -86,9 +86,7 @@ EXERCISE = Exercise(
         ),
         Slip("the sign is wrong", "r_i - mean.", lambda scores, eps=1e-4: -group_advantages(scores, eps=eps)),
         Slip(
-            "the mean of the others",
-            "Here the mean is over the whole group: leaving one out is RLOO.",
-            of_the_others,
+            "the mean of the others", "Here the mean is over the whole group: leaving one out is RLOO.", of_the_others
         ),
         Slip(
             "the median",

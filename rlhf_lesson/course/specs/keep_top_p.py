@@ -133,11 +133,7 @@ EXERCISE = Exercise(
             "exp(logits) does not sum to 1: use softmax.",
             below_1(lambda logits, p: only(logits, before(jnp.exp(logits)) < p)),
         ),
-        Slip(
-            "left in sorted order",
-            "Every logit keeps its place.",
-            below_1(left_sorted),
-        ),
+        Slip("left in sorted order", "Every logit keeps its place.", below_1(left_sorted)),
         Slip(
             "a share of the tokens",
             "p is a probability, not a share of the vocabulary.",

@@ -152,9 +152,7 @@ EXERCISE = Exercise(
             ),
         ),
         Slip(
-            "k3 in place of k1",
-            "In the reward the plain log-ratio is right: its gradient is the KL's.",
-            penalty_by_k3,
+            "k3 in place of k1", "In the reward the plain log-ratio is right: its gradient is the KL's.", penalty_by_k3
         ),
         Slip("the score is spread", "It is added once, not shared by the tokens.", spread),
         Slip(

@@ -165,11 +165,7 @@ EXERCISE = Exercise(
             "The observed disagreement goes on top.",
             from_sums(lambda s: 1.0 - expected(s) / observed(s)),
         ),
-        Slip(
-            "the observed disagreement alone",
-            "Compare it with what chance would give.",
-            from_sums(observed),
-        ),
+        Slip("the observed disagreement alone", "Compare it with what chance would give.", from_sums(observed)),
         Slip("a difference in place of a ratio", "Divide by D_e.", from_sums(lambda s: expected(s) - observed(s))),
         Slip(
             "missing ratings count as 0",

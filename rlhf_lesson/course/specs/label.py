@@ -119,9 +119,7 @@ EXERCISE = Exercise(
             ),
         ),
         Slip(
-            "one draw for all pairs",
-            "Each pair needs noise of its own: draw with the pairs' shape.",
-            one_draw_for_all,
+            "one draw for all pairs", "Each pair needs noise of its own: draw with the pairs' shape.", one_draw_for_all
         ),
         Slip(
             "the probability in place of a choice",

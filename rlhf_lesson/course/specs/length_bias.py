@@ -101,41 +101,21 @@ EXERCISE = Exercise(
             "The square hides the sign.",
             from_moments(lambda covariance, score, length: covariance**2 / (score * length)),
         ),
-        Slip(
-            "without its sign",
-            "A model may like short answers, too.",
-            changed(length_bias, jnp.abs),
-        ),
-        Slip(
-            "the sign is wrong",
-            "Above 0 where longer answers score higher.",
-            changed(length_bias, jnp.negative),
-        ),
-        Slip(
-            "the means are not taken away",
-            "Scores and lengths about their means.",
-            about_0,
-        ),
+        Slip("without its sign", "A model may like short answers, too.", changed(length_bias, jnp.abs)),
+        Slip("the sign is wrong", "Above 0 where longer answers score higher.", changed(length_bias, jnp.negative)),
+        Slip("the means are not taken away", "Scores and lengths about their means.", about_0),
         Slip(
             "n - 1 above and n below",
             "jnp.cov divides by n - 1 and jnp.std by n: use sums, or one of the two for all.",
             lambda score, length: length_bias(score, length) * (score.size / (score.size - 1)),
         ),
-        Slip(
-            "the correlation of ranks",
-            "Spearman's ranks are another measure: the values themselves here.",
-            of_ranks,
-        ),
+        Slip("the correlation of ranks", "Spearman's ranks are another measure: the values themselves here.", of_ranks),
         Slip(
             "score per token",
             "Dividing by the length is another thing.",
             lambda score, length: jnp.mean(score / length),
         ),
-        Slip(
-            "the whole table",
-            "jnp.corrcoef gives a table of four: one number is asked for.",
-            jnp.corrcoef,
-        ),
+        Slip("the whole table", "jnp.corrcoef gives a table of four: one number is asked for.", jnp.corrcoef),
     ),
     hints=(
         "Two columns of numbers that rise together, or not: what measures that without a unit?",

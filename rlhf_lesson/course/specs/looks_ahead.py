@@ -91,11 +91,7 @@ EXERCISE = Exercise(
             "The largest single slope is asked for.",
             lambda slopes: jnp.sum(ahead(slopes)),
         ),
-        Slip(
-            "a mean in place of the largest",
-            "One leak among many places would be averaged away.",
-            mean_ahead,
-        ),
+        Slip("a mean in place of the largest", "One leak among many places would be averaged away.", mean_ahead),
         Slip(
             "the largest norm of a row",
             "Single slopes are compared.",
@@ -111,11 +107,7 @@ EXERCISE = Exercise(
             "How large the leak is, not only whether there is one.",
             lambda slopes: jnp.any(ahead(slopes) > 0),
         ),
-        Slip(
-            "one answer a place",
-            "One number for the whole model.",
-            lambda slopes: jnp.max(ahead(slopes), axis=1),
-        ),
+        Slip("one answer a place", "One number for the whole model.", lambda slopes: jnp.max(ahead(slopes), axis=1)),
         Slip(
             "a small leak is rounded away",
             "Exactly 0, not nearly: a leak may be small and still teach the model to cheat.",

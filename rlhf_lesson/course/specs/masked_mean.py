@@ -83,11 +83,7 @@ EXERCISE = Exercise(
         Slip(
             "the mask is ignored", "Padding counts too: this is the plain mean.", lambda values, mask: jnp.mean(values)
         ),
-        Slip(
-            "a sum in place of a mean",
-            "Divide by the number of real tokens.",
-            masked_sum,
-        ),
+        Slip("a sum in place of a mean", "Divide by the number of real tokens.", masked_sum),
         Slip(
             "divided by all positions",
             "The sum is masked, the count is not: divide by sum(mask).",
@@ -98,11 +94,7 @@ EXERCISE = Exercise(
             "Rows with few tokens weigh too much: one sum over all, one count over all.",
             changed(row_means, jnp.mean),
         ),
-        Slip(
-            "one mean a row",
-            "One number for the whole array is asked for: sum over every axis.",
-            row_means,
-        ),
+        Slip("one mean a row", "One number for the whole array is asked for: sum over every axis.", row_means),
         Slip(
             "the mask is inverted",
             "True marks the tokens that count.",

@@ -117,16 +117,8 @@ EXERCISE = Exercise(
         "an opened turn is a message without content": opened,
     },
     slips=(
-        Slip(
-            "names in place of roles",
-            "Human is user, Assistant is assistant, System is system.",
-            with_roles(*ROLES),
-        ),
-        Slip(
-            "roles are swapped",
-            "Human is the user.",
-            with_roles("assistant", "user", "system"),
-        ),
+        Slip("names in place of roles", "Human is user, Assistant is assistant, System is system.", with_roles(*ROLES)),
+        Slip("roles are swapped", "Human is the user.", with_roles("assistant", "user", "system")),
         Slip(
             "the space is kept",
             "One space after the colon is not part of the content.",

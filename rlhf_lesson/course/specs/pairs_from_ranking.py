@@ -64,11 +64,7 @@ EXERCISE = Exercise(
         "one response alone makes none": lambda rng: a_ranking(rng, count=1),
     },
     slips=(
-        Slip(
-            "the worse one comes first",
-            "The better response stands earlier.",
-            changed(pairs_from_ranking, turned),
-        ),
+        Slip("the worse one comes first", "The better response stands earlier.", changed(pairs_from_ranking, turned)),
         Slip(
             "an index is taken as a rank",
             "ranking[a] is the response at place a, not the place of response a.",

@@ -139,47 +139,25 @@ EXERCISE = Exercise(
             "The better one may stand later: look at both orders.",
             changed(pairs_from_ratings, lambda pairs: [(i, j) for i, j in pairs if i < j]),
         ),
+        Slip("only the best against the others", "The others differ among themselves as well.", best_against_others),
+        Slip("only the best against the worst", "Every difference is a comparison.", best_against_worst),
         Slip(
-            "only the best against the others",
-            "The others differ among themselves as well.",
-            best_against_others,
-        ),
-        Slip(
-            "only the best against the worst",
-            "Every difference is a comparison.",
-            best_against_worst,
-        ),
-        Slip(
-            "ratings in place of indices",
-            "Say which responses, not how they were rated.",
-            ratings_in_place_of_indices,
+            "ratings in place of indices", "Say which responses, not how they were rated.", ratings_in_place_of_indices
         ),
         Slip(
             "counted from 1",
             "Indices count from 0.",
             changed(pairs_from_ratings, lambda pairs: [(i + 1, j + 1) for i, j in pairs]),
         ),
-        Slip(
-            "ties go to the first",
-            "Who rates two responses alike has not said which is better.",
-            ties_to_the_first,
-        ),
-        Slip(
-            "ties in both orders",
-            "A tie makes no pair: >, not >=.",
-            wherever(lambda a, b, least: a - b >= least),
-        ),
+        Slip("ties go to the first", "Who rates two responses alike has not said which is better.", ties_to_the_first),
+        Slip("ties in both orders", "A tie makes no pair: >, not >=.", wherever(lambda a, b, least: a - b >= least)),
         Slip("`least` is ignored", "Small differences may be noise.", ignoring(pairs_from_ratings, "least")),
         Slip(
             "a difference of exactly `least` counts",
             "It must be larger.",
             wherever(lambda a, b, least: a > b and a - b >= least),
         ),
-        Slip(
-            "half points are cut off",
-            "Ratings need not be whole.",
-            whole_points,
-        ),
+        Slip("half points are cut off", "Ratings need not be whole.", whole_points),
     ),
     hints=(
         "Two loops over the places; which condition makes (i, j) a pair?",

@@ -105,11 +105,7 @@ EXERCISE = Exercise(
             "A model that scores all texts alike would be perfect: a tie is one half.",
             partial(accuracy, tie=1.0),
         ),
-        Slip(
-            "ties are left out",
-            "They count half.",
-            without_ties,
-        ),
+        Slip("ties are left out", "They count half.", without_ties),
     ),
     hints=(
         "True is 1 and False is 0: a mean of comparisons is a share.",

@@ -132,11 +132,7 @@ EXERCISE = Exercise(
             changed(demonstration, lambda pair: (pair[0], pair[1] + "\n")),
         ),
         Slip("texts are stripped", "What people wrote stays as it is.", stripped),
-        Slip(
-            "cut at a heading",
-            "Take the fields as they are: a text may hold a heading of its own.",
-            cut_at_heading,
-        ),
+        Slip("cut at a heading", "Take the fields as they are: a text may hold a heading of its own.", cut_at_heading),
     ),
     hints=(
         "Write one example down by hand and mark each newline in it.",

@@ -128,17 +128,9 @@ EXERCISE = Exercise(
             "All turns make the prompt.",
             lambda messages, *, reply=False: in_template(messages[-1:], reply=reply),
         ),
-        Slip(
-            "the system message is dropped",
-            "It is a turn too, with the name System.",
-            without_system,
-        ),
+        Slip("the system message is dropped", "It is a turn too, with the name System.", without_system),
         Slip("contents are stripped", "What was written stays as it is.", stripped),
-        Slip(
-            "blank lines are taken out of the contents",
-            "What was written stays as it is.",
-            without_blank_lines,
-        ),
+        Slip("blank lines are taken out of the contents", "What was written stays as it is.", without_blank_lines),
     ),
     hints=(
         "One turn is a blank line, a name, a colon, a space and the content. Which name has each role?",

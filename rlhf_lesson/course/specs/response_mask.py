@@ -97,11 +97,7 @@ EXERCISE = Exercise(
             "The prompt's places are 0 to prompt - 1.",
             lambda mask, prompt: response_mask(mask, prompt - 1),
         ),
-        Slip(
-            "the end token is left out",
-            "A model that is never taught to end never does.",
-            without_the_end,
-        ),
+        Slip("the end token is left out", "A model that is never taught to end never does.", without_the_end),
         Slip(
             "every row has the first one's prompt",
             "prompt[:, None] compares each row with its own.",

@@ -127,11 +127,7 @@ EXERCISE = Exercise(
         "the defaults are the model's own distribution": many_draws,
     },
     slips=(
-        Slip(
-            "the temperature is ignored",
-            "Divide the logits by it.",
-            ignoring(sampled, "temperature"),
-        ),
+        Slip("the temperature is ignored", "Divide the logits by it.", ignoring(sampled, "temperature")),
         Slip(
             "multiplied by the temperature",
             "Divide the logits by it: below 1 the likely tokens become likelier.",
@@ -152,11 +148,7 @@ EXERCISE = Exercise(
             "One call with the whole batch gives every row noise of its own.",
             from_kept(with_one_noise),
         ),
-        Slip(
-            "all kept tokens equally often",
-            "The logits decide how often each is drawn.",
-            from_kept(any_kept),
-        ),
+        Slip("all kept tokens equally often", "The logits decide how often each is drawn.", from_kept(any_kept)),
         Slip(
             "over the wrong axis",
             "The vocabulary is the last axis.",
@@ -169,16 +161,8 @@ EXERCISE = Exercise(
             "exp(0) = 1 may be likely: a token that is out needs -inf.",
             from_kept(lambda logits, key: jax.random.categorical(key, jnp.nan_to_num(logits, neginf=0.0))),
         ),
-        Slip(
-            "the temperature comes last",
-            "top_p looks at the tempered probabilities.",
-            temperature_last,
-        ),
-        Slip(
-            "top p before top k",
-            "First the k likeliest; p is a share of what they hold together.",
-            top_p_first,
-        ),
+        Slip("the temperature comes last", "top_p looks at the tempered probabilities.", temperature_last),
+        Slip("top p before top k", "First the k likeliest; p is a share of what they hold together.", top_p_first),
     ),
     hints=(
         "Three steps change the logits; the fourth draws.",

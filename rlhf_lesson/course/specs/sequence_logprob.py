@@ -90,11 +90,7 @@ EXERCISE = Exercise(
             lambda logp, mask: jnp.sum(jnp.where(mask, logp, 0.0), 0),
         ),
         Slip("the sign is wrong", "It is at most 0.", changed(sequence_logprob, jnp.negative)),
-        Slip(
-            "the log is lost",
-            "Log-probabilities are asked for.",
-            changed(sequence_logprob, jnp.exp),
-        ),
+        Slip("the log is lost", "Log-probabilities are asked for.", changed(sequence_logprob, jnp.exp)),
         Slip("the mask is inverted", "True marks real tokens.", lambda logp, mask: sequence_logprob(logp, ~mask)),
         Slip(
             "the last token is left out",

@@ -91,11 +91,7 @@ EXERCISE = Exercise(
             "Then the probabilities no longer sum to 1: divide the logits, not their log-softmax.",
             lambda logits, tokens, *, temperature=1.0: token_logprobs(logits, tokens) / temperature,
         ),
-        Slip(
-            "the log is missing",
-            "These are probabilities.",
-            changed(token_logprobs, jnp.exp),
-        ),
+        Slip("the log is missing", "These are probabilities.", changed(token_logprobs, jnp.exp)),
         Slip(
             "the sign is wrong",
             "This is the surprise: a log-probability is at most 0.",
@@ -122,9 +118,7 @@ EXERCISE = Exercise(
             at_temperature(lambda scaled, tokens: token_logprobs(scaled, jnp.roll(tokens, -1, -1))),
         ),
         Slip(
-            "summed over time",
-            "One number a token is asked for.",
-            changed(token_logprobs, lambda logp: logp.sum(-1)),
+            "summed over time", "One number a token is asked for.", changed(token_logprobs, lambda logp: logp.sum(-1))
         ),
         Slip(
             "the log of a softmax",
