@@ -14,6 +14,8 @@ from rlhf_lesson.course.specs.keep_top_p import top_p_by_table
 from rlhf_lesson.course.specs.mistakes import ignoring
 from rlhf_lesson.models.generate import keep_top_k, keep_top_p, sample_token
 
+DRAWS = 20_000  # a row; two histograms of it differ by more than 0.035 about once in 10^11 comparisons
+
 
 def many_draws(
     rng: np.random.Generator, *, temperature: float | None = None, top_k: int | None = None, top_p: float | None = None
@@ -23,9 +25,6 @@ def many_draws(
     key = jax.random.key(int(rng.integers(2**31)))
     options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     return Case((logits, key), {name: value for name, value in options.items() if value is not None})
-
-
-DRAWS = 20_000  # a row; two histograms of it differ by more than 0.035 about once in 10^11 comparisons
 
 
 def shares_drawn(answer):
