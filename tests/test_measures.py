@@ -3,8 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from rlhf_lesson.measures import calibration, distinct, looks_ahead, pairwise_accuracy
+from rlhf_lesson.measures import calibration, distinct, looks_ahead, pairwise_accuracy, score_at
+
+KL, SCORE = [0.0, 2.0, 4.0], [0.0, 1.0, 5.0]  # a path
 
 
 def test_accuracy_counts_a_tie_as_half():
@@ -39,3 +42,20 @@ def test_distinct_counts_different_pairs_of_words_over_all_texts():
     assert distinct(["a b a b", "a b"]) == 2 / 4  # a b, b a, a b; a b
     assert distinct(["a b c"], n=1) == 1.0 and distinct(["a a"], n=1) == 0.5
     assert distinct([]) == 0.0 and distinct(["one"]) == 0.0
+
+
+def test_a_score_between_two_points_of_a_path_lies_on_the_straight_line():
+    assert score_at(2.0, KL, SCORE) == 1.0
+    assert score_at(3.0, KL, SCORE) == pytest.approx(3.0)  # half-way from 1 to 5
+
+
+def test_beyond_a_path_its_end_counts():
+    assert score_at(-1.0, KL, SCORE) == 0.0
+    assert score_at(9.0, KL, SCORE) == 5.0
+
+
+def test_a_kl_that_falls_again_does_not_turn_the_path_back():
+    there = [0.0, 4.0, 2.0, 8.0]  # counts as 0, 4, 4, 8
+    assert score_at(6.0, there, [0.0, 1.0, 2.0, 3.0]) == pytest.approx(
+        2.5
+    )  # half-way from 2, the later of the two, to 3
