@@ -17,10 +17,11 @@ import numpy as np
 
 from rlhf_lesson.course.exercise import ROUNDS, Case, Exercise, answered, drawn, show, show_input
 from rlhf_lesson.grading import frames, library
+from rlhf_lesson.grading.handle import Broken, GraderError, Worker
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marks import HIDDEN, SENTENCES, Mark, Outcome, held, judged, no_parts, said, scored
 from rlhf_lesson.grading.trusted import Trusted, form, plain
-from rlhf_lesson.grading.workers import Broken, GraderError, Worker, Zygote, self_test
+from rlhf_lesson.grading.workers import Zygote, self_test
 
 SUITE = 2  # version of the hidden cases: part of every seed
 DRAWS = 6  # of one hidden case

@@ -1,33 +1,17 @@
 """Marks: right answers of every style are full, each mistake costs its own property, and each student has other cases."""
 
-import inspect
 import re
 import time
 
 import numpy as np
 import pytest
 
+from grading.class_of_two import HEAD, KEY, LOOP, PRELUDE, REFERENCE, TWO
 from rlhf_lesson.course.exercise import ROUNDS, asked, show_input
-from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.grading import library, outputs
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marking import Judge, ready, seed
 from rlhf_lesson.grading.workers import GraderError, Zygote
-
-PRELUDE = "import jax\nimport jax.numpy as jnp\nimport numpy as np\nfrom jaxtyping import Array, Bool, Float, Int\n"
-TWO = {name: EXERCISES[name] for name in ("masked_mean", "gae")}
-KEY = b"a key that nobody knows"
-REFERENCE = {name: f"# exercise: {name}\n" + inspect.getsource(e.reference) for name, e in TWO.items()}
-HEAD = "# exercise: masked_mean\ndef masked_mean(values, mask):\n    "
-LOOP = """# exercise: gae
-def gae(rewards, values, mask, *, discount=1.0, lam=0.95):
-    out, later, following = np.zeros(len(rewards)), 0.0, 0.0
-    for t in reversed(range(len(rewards))):
-        if mask[t]:
-            later = rewards[t] + discount * following - values[t] + discount * lam * later
-            out[t], following = later, values[t]
-    return out
-"""
 
 
 @pytest.fixture(scope="module")
