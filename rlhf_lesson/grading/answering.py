@@ -34,9 +34,9 @@ def slope(function, place: int | None):
     return function if place is None else gradient
 
 
-def call(function, given, compiled: dict | None) -> tuple[dict, list[bytes]]:
+def call(function, values, compiled: dict | None) -> tuple[dict, list[bytes]]:
     """The answer to one call; `compiled` keeps what jax.jit made of the function, None calls it as it is."""
-    args, kwargs = real(given)
+    args, kwargs = real(values)
     result, body = function(*args, **kwargs) if compiled is None else quick(function, args, kwargs, compiled), []
     node = frames.pack(result, body)
     if sum(map(len, body)) > frames.BODY_LIMIT:
@@ -57,9 +57,9 @@ def quick(function, args, kwargs, compiled: dict):
         fixed = [None if t else x for x, t in zip(leaves, traced, strict=True)]
 
         def of_arrays(*arrays, traced=traced, fixed=fixed):
-            given = iter(arrays)
+            values = iter(arrays)
             args, kwargs = jax.tree.unflatten(
-                tree, [next(given) if t else x for x, t in zip(fixed, traced, strict=True)]
+                tree, [next(values) if t else x for x, t in zip(fixed, traced, strict=True)]
             )
             return function(*args, **kwargs)
 

@@ -1,6 +1,6 @@
 """The zip that Gradescope's autograder takes: this package, the course key, and two scripts that grade one submission at a time.
 
-Leaves out the marking, which is the same as everywhere. Where Gradescope's containers lack Landlock or seccomp, the result
+Marking is the same as everywhere. Where Gradescope's containers lack Landlock or seccomp, the result
 says so and the mark stays open: grade such a course's bulk download with `grade` on Linux.
 """
 

@@ -65,9 +65,9 @@ class Worker:
         try:
             self.walls = list(map(str, self.receive(time.monotonic() + BOOT)[0]["walls"]))
         except (Broken, frames.FrameError) as error:
-            said = self.output["stderr"].decode(errors="replace")
+            text = self.output["stderr"].decode(errors="replace")
             self.close()
-            raise GraderError(f"a worker did not start: {error} {said}") from None
+            raise GraderError(f"a worker did not start: {error} {text}") from None
 
     def waited(self) -> float:
         """Seconds that its most delayed thread was ready to run and had no core; 0 where the kernel does not count them."""
@@ -78,7 +78,7 @@ class Worker:
             return 0.0
 
     def begin(self) -> None:
-        """From here on, waiting for a core is not held against an answer."""
+        """From here on, waiting for a core does not count against an answer."""
         self.before = self.waited()
 
     def ask(self, header: dict, body: Sequence[bytes] = (), *, seconds: float) -> tuple[dict, memoryview]:
@@ -117,7 +117,7 @@ class Worker:
         return frames.header_of(whole[size : size + header]), memoryview(whole)[size + header :]
 
     def turn(self, end: float) -> None:
-        """Takes in whatever stands in the pipes, waiting at most until `end`, or until `requests` has room if that is watched."""
+        """Takes in whatever is in the pipes, waiting at most until `end`, or until `requests` has room if that is watched."""
         left = end - time.monotonic()
         if left <= 0:
             left += min(EXCUSED, self.waited() - self.before)
@@ -147,16 +147,16 @@ class Worker:
     def ended(self) -> Broken:
         """Why the process is gone, as a failure."""
         status = self.close()
-        said = self.output["stderr"]
+        text = self.output["stderr"]
         if status is not None and os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
             if self.killed:
                 return Broken("crashed", "the process closed its answers' pipe")
             if (
                 number == signal.SIGKILL
-                or b"MemoryError" in said
-                or b"bad_alloc" in said
-                or b"RESOURCE_EXHAUSTED" in said
+                or b"MemoryError" in text
+                or b"bad_alloc" in text
+                or b"RESOURCE_EXHAUSTED" in text
             ):
                 return Broken("memory", "the process was ended for want of memory")
             if number == signal.SIGXCPU:

@@ -61,8 +61,8 @@ def write_all(out: Path, results: Sequence[Mapping], submissions: Sequence[intak
     write_atomically(out / "scores.csv", outputs.table(results))
     write_atomically(out / "results.jsonl", outputs.lines(results))
     write_atomically(out / "junit.xml", outputs.junit(results))
-    told = outputs.summary(results)
-    write_atomically(out / "summary.json", json.dumps(told, indent=1).encode())
+    summary = outputs.summary(results)
+    write_atomically(out / "summary.json", json.dumps(summary, indent=1).encode())
     for result in results:
         name = slug(result["student"])
         write_atomically(out / "feedback" / f"{name}.html", outputs.page(result))
@@ -72,7 +72,7 @@ def write_all(out: Path, results: Sequence[Mapping], submissions: Sequence[intak
         write_atomically(
             out / "classroom50" / f"{name}.json", json.dumps(outputs.classroom50(result), indent=1).encode()
         )
-    for each in submissions:  # what compare50 reads: a folder a student
+    for each in submissions:  # what compare50 reads: a folder per student
         text = "\n\n".join(c for c in each.cells if intake.MARK.search(c)) or "\n\n".join(each.cells)
         write_atomically(out / "similarity" / slug(each.student) / "answers.py", text.encode("utf-8", "replace"))
-    return told
+    return summary

@@ -1,6 +1,6 @@
 """Grades a class: every submission through the judge, on a few processes, each result on disk before the next begins.
 
-Leaves out the late policy and the roster, which are the platform's. A kill at any moment loses at most what was being marked:
+The late policy and the roster are the platform's. A kill at any moment loses at most what was being marked:
 results are written atomically, and a later run skips those whose submission, suite, sandbox and settings are unchanged.
 """
 
@@ -89,15 +89,13 @@ class Class:
         ]
         for each in fresh:
             todo.put(each)
-        stop, bar = (
-            threading.Event(),
-            tqdm(
-                total=len(submissions),
-                initial=len(submissions) - len(fresh),
-                disable=not progress,
-                unit="submission",
-                smoothing=0.05,
-            ),
+        stop = threading.Event()
+        bar = tqdm(
+            total=len(submissions),
+            initial=len(submissions) - len(fresh),
+            disable=not progress,
+            unit="submission",
+            smoothing=0.05,
         )
 
         def work() -> None:
@@ -153,8 +151,8 @@ def grade(
     """Grades a class into a folder; returns the exit code.
 
     Args:
-      submissions: a folder or an archive with one entry a student.
-      out: results/ (one a student), scores.csv, results.jsonl, junit.xml, summary.json, feedback/, gradescope/, classroom50/,
+      submissions: a folder or an archive with one entry per student.
+      out: results/ (one per student), scores.csv, results.jsonl, junit.xml, summary.json, feedback/, gradescope/, classroom50/,
         similarity/.
       key: the course's secret, from which every hidden case is drawn.
       exercises: what is asked, by name.
@@ -196,7 +194,7 @@ def grade(
     with contextlib.suppress(KeyboardInterrupt):
         course.run(chosen, jobs=jobs, regrade=regrade, progress=progress)
         results = [r for s in found if (r := stored(course.path(s.student)))]
-        tqdm.write(outputs.told(write_all(out, results, found)))
+        tqdm.write(outputs.ending(write_all(out, results, found)))
         return OPEN_MARKS if any(outputs.is_open(r) for r in results) else ALL_GRADED
     tqdm.write("stopped: the same command goes on from here")
     return INTERRUPTED

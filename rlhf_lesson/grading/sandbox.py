@@ -102,7 +102,7 @@ def hidden() -> set[Path]:
 
 
 def around(path: Path, holes: set[Path]) -> list[tuple[Path, int]]:
-    """A folder's rights: to read it whole or, where a hole lies in it, to list it and to read all beside the hole."""
+    """A folder's rights: to read it whole or, where a hole is in it, to list it and to read all beside the hole."""
     if path in holes or not path.exists():
         return []
     if path.is_dir() and any(hole.is_relative_to(path) for hole in holes):

@@ -77,18 +77,18 @@ def zygote(fd: int) -> None:
                     os.kill(pid, signal.SIGKILL)
                 shutil.rmtree(os.path.dirname(os.getcwd()), ignore_errors=True)  # the judge's temporary folder
                 return
-            given = array.array("i")
+            descriptors = array.array("i")
             for _, _, data in ancillary:
-                given.frombytes(data)
+                descriptors.frombytes(data)
             pid = os.fork()
             if pid == 0:
                 try:
-                    become_worker(control, list(given), json.loads(message), rules, as_nobody)
+                    become_worker(control, list(descriptors), json.loads(message), rules, as_nobody)
                 except BaseException as error:  # never back into the zygote's loop
                     os.write(2, f"{type(error).__name__}: {error}\n".encode())
                 finally:
                     os._exit(70)
-            for each in given:
+            for each in descriptors:
                 os.close(each)
             forks[fd := os.pidfd_open(pid)] = pid
             poll.register(fd, select.POLLIN)
@@ -99,10 +99,10 @@ def tell(control: socket.socket, message: dict) -> None:
     control.sendall(json.dumps(message).encode() + b"\n")
 
 
-def become_worker(control, given: list[int], request: dict, rules: int | None, as_nobody: bool) -> None:
+def become_worker(control, descriptors: list[int], request: dict, rules: int | None, as_nobody: bool) -> None:
     """In the fork: only its own pipes are left open, the walls go up, and calls are answered until the pipe closes."""
     os.setsid()
-    high = [os.dup2(fd, 100 + i) for i, fd in enumerate(given)]
+    high = [os.dup2(fd, 100 + i) for i, fd in enumerate(descriptors)]
     keep = None if rules is None else os.dup2(rules, 110)
     os.chdir(request["folder"])
     os.closerange(3, 100)
@@ -157,10 +157,10 @@ def serve(walls: list[str]) -> None:
             elif request["op"] == "probe":
                 answer, raw = probe(request), []
             else:
-                given = frames.unpack(request["args"], memoryview(body))
+                inputs = frames.unpack(request["args"], memoryview(body))
                 place = request["gradient"]
                 function = slope(namespace[request["name"]], place)
-                answer, raw = call(function, given, compiled.setdefault(place, {}) if request["quick"] else None)
+                answer, raw = call(function, inputs, compiled.setdefault(place, {}) if request["quick"] else None)
         except MemoryError:
             answer, raw = {"failure": "memory", "text": ""}, []
         except frames.FrameError as error:

@@ -58,7 +58,8 @@ class Zygote:
                 start_new_session=True,
             )
         theirs.close()
-        self.pending, self.said = b"", []
+        self.pending = b""
+        self.messages = []
         try:
             self.hear("ready")
         except GraderError:
@@ -70,9 +71,9 @@ class Zygote:
         """The zygote's next word of a kind: ready, pid, or ended (of one fork). It is trusted, and never late."""
         end = time.monotonic() + BOOT
         while True:
-            for i, said in enumerate(self.said):
-                if what in said and (pid is None or said[what] == pid):
-                    return self.said.pop(i)
+            for i, message in enumerate(self.messages):
+                if what in message and (pid is None or message[what] == pid):
+                    return self.messages.pop(i)
             self.control.settimeout(max(0.01, end - time.monotonic()))
             try:
                 part = self.control.recv(4096)
@@ -81,7 +82,7 @@ class Zygote:
             if not part:
                 raise GraderError("the workers' parent process ended or hangs")
             *lines, self.pending = (self.pending + part).split(b"\n")
-            self.said += map(json.loads, lines)
+            self.messages += map(json.loads, lines)
 
     def fork(self) -> Worker:
         return Worker(self)

@@ -1,7 +1,7 @@
 """The same walls for every account and mode of a machine: as root, as an ordinary user, and inside bubblewrap where it works.
 
 Leaves out single attacks (test_hostile.py). Each mode grades a small class by a command of its own; this file is that
-command too: `python tests/grading/test_walls.py SUBMISSIONS OUT`.
+command too: `python tests/grading/test_sandbox.py SUBMISSIONS OUT`.
 """
 
 import json

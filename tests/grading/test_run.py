@@ -1,7 +1,7 @@
 """A class from folder to files: who is hostile changes nothing for the others, a kill loses nothing, and twice gives the same.
 
 Leaves out single marks (test_marking.py) and the formats of the outputs (test_outputs.py). As a command,
-`python tests/grading/test_class.py SUBMISSIONS OUT KILLS`, this file is the grader that is killed at random moments.
+`python tests/grading/test_run.py SUBMISSIONS OUT KILLS`, this file is the grader that is killed at random moments.
 """
 
 import csv
@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ from project import TESTS
 
 from grading.class_of_two import HEAD, KEY, LOOP, PRELUDE, REFERENCE, TWO, notebook
 from grading.hostile import ATTACKS
-from rlhf_lesson.grading import gradescope, run
+from rlhf_lesson.grading import run
 from rlhf_lesson.grading.results import stored
 
 pytestmark = pytest.mark.slow
@@ -226,26 +225,6 @@ def killed_at_random(folder, out, kills):
 
 
 # ---- Gradescope ------------------------------------------------------------------------------------
-
-
-def test_gradescopes_zip_grades_one_submission(tmp_path):
-    gradescope.make_zip(tmp_path / "autograder.zip", KEY)
-    with zipfile.ZipFile(tmp_path / "autograder.zip") as archive:
-        names = set(archive.namelist())
-        assert archive.getinfo("run_autograder").external_attr >> 16 == 0o755
-        assert archive.read("course.key").strip() == KEY
-    assert {"setup.sh", "package/pyproject.toml", "package/rlhf_lesson/grading/worker.py"} <= names
-    assert not any("__pycache__" in name or "course.key" in name[1:] for name in names - {"course.key"})
-    handed_in, made = tmp_path / "submission", tmp_path / "results" / "results.json"
-    handed_in.mkdir()
-    (handed_in / "answers.ipynb").write_text(notebook(PRELUDE, *REFERENCE.values()))
-    (tmp_path / "key").write_bytes(KEY)
-    (tmp_path / "metadata.json").write_text('{"users": [{"id": 7, "name": "<b>"}]}')
-    command = [sys.executable, "-m", "rlhf_lesson.grading.gradescope"]
-    command += [handed_in, made, tmp_path / "key", tmp_path / "metadata.json"]
-    assert subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
-    marks = {t["name"]: t["status"] for t in json.loads(made.read_text())["tests"]}
-    assert marks["gae"] == marks["masked_mean"] == "passed"
 
 
 if __name__ == "__main__":
