@@ -1,8 +1,8 @@
 """From what a learning platform hands over to one Submission per student: its code cells as text, in order.
 
 Nothing of it is run or parsed as Python (cells are cut by lines, notebooks are JSON); files are opened by files.py. It knows a
-plain folder (a notebook, a folder of modules, a .zip or .tar.gz per student), the bulk downloads of Canvas, Moodle and Gradescope, and
-any of these inside one archive.
+plain folder (a notebook, a folder of modules, a .zip or .tar.gz per student), the bulk downloads of Canvas, Moodle and
+Gradescope, and any of these inside one archive.
 """
 
 import hashlib
