@@ -32,6 +32,15 @@ class Cache(NamedTuple):
     mask: Bool[Array, "batch time"]
 
 
+def copy_of(model):
+    """The same weights in arrays of their own: a train step overwrites its state, and the caller's model must survive.
+
+    Args:
+      model: a model, or any tree of arrays.
+    """
+    return jax.tree.map(jnp.copy, model)
+
+
 def positions_from_mask(mask: Bool[Array, "batch time"]) -> Int[Array, "batch time"]:
     """Position of each token among the real ones, so that left padding shifts nothing; 0 on left padding."""
     return jnp.maximum(jnp.cumsum(mask, axis=-1) - 1, 0)
@@ -203,13 +212,47 @@ class ActorCritic(nnx.Module):
             self.value_head = nnx.Linear(dim, 1, kernel_init=nnx.initializers.zeros, rngs=nnx.Rngs(0))
 
     def response_outputs(self, tokens: Int[Array, "batch time"], mask: Bool[Array, "batch time"], prompt: int):
-        """Logits and values that belong to the response tokens: those of the position before each one."""
+        """Logits and values that belong to the response tokens: those of the position before each one.
+
+        Args:
+          tokens: prompt and response, token ids.
+          mask: True on real tokens.
+          prompt: tokens of the prompt, its padding included; at least 1.
+
+        Returns:
+          Logits of each response token, and the critic's value before it, in score units.
+        """
         hidden = response_slice(self.policy.hidden(tokens, mask), prompt)
         if self.critic is None:
             return self.policy.logits(hidden), self.value_head(hidden)[..., 0]
         return self.policy.logits(hidden), response_slice(self.critic.values(tokens, mask), prompt)
 
 
+def response_logits(
+    policy: GPT2, tokens: Int[Array, "batch time"], mask: Bool[Array, "batch time"], prompt: int
+) -> Float[Array, "batch response vocab"]:
+    """A policy's logits of the response tokens: those of the position before each one.
+
+    Args:
+      policy: the language model.
+      tokens: prompt and response, token ids.
+      mask: True on real tokens.
+      prompt: tokens of the prompt, its padding included; at least 1, since the first response token needs a position before it.
+
+    Returns:
+      Unnormalised log-probabilities, where entry t is the prediction of response token t.
+    """
+    return policy.logits(response_slice(policy.hidden(tokens, mask), prompt))
+
+
 def response_slice(per_token: Float[Array, "batch time *rest"], prompt: int) -> Float[Array, "batch response *rest"]:
-    """What predicts the response: positions prompt-1 .. time-2. The only place where this slice is written."""
+    """What predicts the response: positions prompt-1 .. time-2. The only place where this slice is written.
+
+    Args:
+      per_token: anything with one entry per position: states, logits or values.
+      prompt: tokens of the prompt, its padding included; at least 1.
+
+    Returns:
+      One entry per response token, in order.
+    """
     return per_token[:, prompt - 1 : -1]
