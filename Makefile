@@ -1,10 +1,13 @@
-# `make demo` and `make test` do all set-up themselves; they need Python 3.11 to 3.13 with venv, and make.
+# `make demo` and `make test` do all set-up themselves; they need Python 3.11 to 3.14 with venv, and make.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-slow lint lab notebooks pretrain results benchmarks colab-stack newest-stack env clean
+.PHONY: help demo test test-slow lint lab notebooks docs pretrain results benchmarks colab-stack newest-stack release env clean
+
+help:  ## what every word here does; plain `make` says the same
+	@awk -F ':.*## ' '/^[a-z -]+:.*## /{ printf "  %-26s%s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/core.stamp  ## SFT -> reward model -> best-of-n and PPO, in minutes; writes demo/report.html
 	$(BIN)/python -m rlhf_lesson demo --out demo
@@ -17,9 +20,10 @@ test-slow: $(VENV)/test.stamp  ## the chapters' real runs, unsolved and solved, 
 	$(BIN)/python -m rlhf_lesson course
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal --durations 20 -m slow $(ONLY)
 
-lint: $(VENV)/test.stamp
+lint: $(VENV)/test.stamp  ## style and formatting, a few seconds
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/deno fmt --check
 
 lab: $(VENV)/notebooks.stamp  ## JupyterLab; before it, once, the models that chapters start from, about three minutes
 	$(BIN)/python -m rlhf_lesson course
@@ -27,6 +31,14 @@ lab: $(VENV)/notebooks.stamp  ## JupyterLab; before it, once, the models that ch
 
 notebooks: $(VENV)/test.stamp  ## builds notebooks/, exercises/ and solutions/ from chapters/
 	$(BIN)/python tools/build.py
+
+docs: notebooks  ## all that is generated: the folders above, environment.yml, the pages in docs/, README's tree and numbers
+	$(BIN)/python tools/sync_env.py
+	$(BIN)/python tools/wrong_answers.py
+	$(BIN)/python tools/checklist.py
+	$(BIN)/python tools/api.py
+	$(BIN)/python tools/architecture.py
+	$(BIN)/python tools/sync_readme.py
 
 pretrain: $(VENV)/core.stamp  ## makes the base model that ships again, about 25 minutes
 	$(BIN)/python -m rlhf_lesson pretrain --out runs/pretrain
@@ -51,13 +63,18 @@ colab-stack newest-stack:  ## the chapters on what Colab ships, or on the newest
 	.venv-$@/bin/python -m rlhf_lesson course
 	.venv-$@/bin/python -m pytest -q -n 2 --dist worksteal tests/course/test_setup.py tests/course/test_notebooks.py $(ONLY)
 
-env: ; $(PYTHON) tools/sync_env.py
+release: $(VENV)/test.stamp  ## checks, tests, builds the wheel and makes the tag; pushes nothing
+	$(BIN)/python tools/release.py
 
-clean: ; rm -rf $(VENV) .venv-colab-stack .venv-newest-stack demo runs
+env:  ## writes environment.yml from pyproject.toml
+	$(PYTHON) tools/sync_env.py
+
+clean:  ## removes the environments and what demo and runs wrote
+	rm -rf $(VENV) .venv-colab-stack .venv-newest-stack demo runs
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
-	  || { echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13: install one and run make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
+	  || { echo "$(PYTHON) is not Python 3.11 to 3.14: install one and run make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	  || { echo "$(PYTHON) has no venv module: install it (on Debian and Ubuntu the package python3-venv)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)

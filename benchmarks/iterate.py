@@ -24,7 +24,7 @@ from rlhf_lesson.data.examples import Comparison
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.disk import write_atomically
-from rlhf_lesson.measures import distinct
+from rlhf_lesson.measures import distinct, score_at
 from rlhf_lesson.models.checkpoint import load_model, save_model
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
 from rlhf_lesson.study import demo, evaluate, iterate
@@ -192,7 +192,7 @@ def one(config: Config, seed: int, shared: Start) -> dict:
 def gold_at(curve: Sequence[Mapping[str, float]], kl: float) -> float:
     """Gold on a smoothed path of PPO at a KL."""
     reached, gold = (smooth([row[name] for row in curve]) for name in ("kl", "gold"))
-    return float(np.interp(kl, np.maximum.accumulate(reached), gold))
+    return score_at(kl, reached, gold)
 
 
 def compared(row: Mapping) -> dict[str, dict[str, float]]:

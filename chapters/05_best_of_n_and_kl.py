@@ -21,16 +21,15 @@ rl.setup("05_best_of_n_and_kl")
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from tqdm.auto import tqdm
 
-from rlhf_lesson.data.batches import pad
 from rlhf_lesson.data.prompts import repeat_prompts
 from rlhf_lesson.measures import pairwise_accuracy
-from rlhf_lesson.models.generate import keep_top_k
+from rlhf_lesson.models.generate import keep_top_k, next_logits
 from rlhf_lesson.models.pretrained import load_base
-from rlhf_lesson.models.tokenizer import encode
 from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.study.demo import ppo_path
+from rlhf_lesson.train.descend import descend
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
@@ -64,16 +63,9 @@ from rlhf_lesson.kl import exact_kl
 
 
 # %%
-@jax.jit
-def predict(model, tokens, mask):
-    return jax.nn.log_softmax(model(tokens, mask).astype(jnp.float32))
-
-
 def what_follows(model, text):
     """Log-probabilities of the next token, (V,)."""
-    row = [tokenizer.bos_token_id, *encode(tokenizer, [text])[0]]
-    tokens, mask = pad([row], 1, 16, pad_id=tokenizer.pad_token_id)
-    return predict(model, tokens, mask)[0, len(row) - 1]
+    return jax.nn.log_softmax(next_logits(model, tokenizer, [text])[0])
 
 
 exact_kl = yours("exact_kl")
@@ -94,8 +86,8 @@ print(f"whole from cut: {exact_kl(sft, cut)}")
 # ## 2. KL from samples
 #
 # The sum over a vocabulary is affordable for one token. Over whole responses it is not: there are more texts than
-# atoms. So the KL is estimated from samples *of the policy*. With $d = \log \pi(y) - \log \pi_{\text{ref}}(y)$, three
-# estimators are in use:
+# atoms in the universe. So the KL is estimated from samples *of the policy*. With
+# $d = \log \pi(y) - \log \pi_{\text{ref}}(y)$, three estimators are in use:
 #
 # $$k_1 = d, \qquad k_2 = \tfrac{1}{2} d^2, \qquad k_3 = e^{-d} - 1 + d.$$
 
@@ -126,21 +118,26 @@ def moments(estimator, logp, ref_logp):
     return float(mean), float(jnp.sqrt(jnp.sum(p * (value - mean) ** 2)))
 
 
-cooler, hotter = np.linspace(0.5, 0.97, 12), np.linspace(1.03, 1.6, 12)
-figure = plots.figure(7.5, 3.6)
-panels = figure.subplots(1, 2)
-for axes, temperatures, what in zip(panels, (cooler, hotter), ("cooler", "hotter"), strict=True):
-    policies = [jax.nn.log_softmax(sft / t) for t in temperatures]
-    exact = [float(exact_kl(policy, sft)) for policy in policies]
-    axes.plot(exact, exact, color="#bbbbbb", linewidth=4, label="exact")
-    for (name, estimator), dash in zip(estimators.items(), ("-", "--", ":"), strict=True):
-        mean, spread = zip(*(moments(estimator, policy, sft) for policy in policies), strict=True)
-        axes.plot(exact, mean, linestyle=dash, label=f"{name}, mean")
-        axes.plot(exact, spread, linestyle=dash, linewidth=0.8, marker=".", color=axes.lines[-1].get_color())
-    axes.set(xlabel="exact KL (nats)", ylabel="estimate (nats)", xscale="log", yscale="log")
-    axes.set_title(f"A {what} policy (dots: spread)")
+temperatures = {"cooler": np.linspace(0.5, 0.97, 12), "hotter": np.linspace(1.03, 1.6, 12)}
+exact, means, spreads = {}, {}, {}
+for way, values in temperatures.items():
+    policies = [jax.nn.log_softmax(sft / t) for t in values]
+    exact[way] = [float(exact_kl(policy, sft)) for policy in policies]
+    rows = {name: [moments(k, policy, sft) for policy in policies] for name, k in estimators.items()}
+    means[way] = {f"{name}, mean": [mean for mean, _ in pairs] for name, pairs in rows.items()}
+    spreads[way] = {name: [spread for _, spread in pairs] for name, pairs in rows.items()}
+
+# %% tags=["figure"]
+# Figure: mean and spread of three estimators against the exact KL
+panels = plots.panels(2, width=7.5, height=3.6)
+for axes, way in zip(panels, exact):
+    plots.lines(exact[way], means[way], ax=axes, legend=False, xlabel="exact KL (nats)", xscale="log", yscale="log")
+    for line, spread in zip(axes.get_lines(), spreads[way].values()):
+        axes.plot(exact[way], spread, ".", linestyle=line.get_linestyle(), color=line.get_color(), linewidth=0.8)
+    axes.plot(exact[way], exact[way], color="#bbbbbb", linewidth=4, zorder=0, label="exact")
+    axes.set(ylabel="estimate (nats)", title=f"A {way} policy (dots: spread)")
 panels[0].legend(fontsize=8)
-Picture(figure, "Mean and spread of k1, k2, k3 against the exact KL: k1 and k3 are right on average, k2 is biased.")
+Picture(panels[0], "Mean and spread of k1, k2, k3 against the exact KL: k1 and k3 are right on average, k2 is biased.")
 
 # %% [markdown]
 # $k_1$ and $k_3$ lie on the grey line at every distance, $k_2$ leaves it. Close to the reference $k_3$ is far
@@ -151,13 +148,13 @@ Picture(figure, "Mean and spread of k1, k2, k3 against the exact KL: k1 and k3 a
 
 # %%
 count, policy = 8, jax.nn.log_softmax(sft / 0.8)
-drawn = jax.random.choice(jax.random.key(0), policy.size, (5000, count), p=jnp.exp(policy))  # many batches of tokens
+tokens = jax.random.choice(jax.random.key(0), policy.size, (5000, count), p=jnp.exp(policy))  # many batches of them
 truth = float(exact_kl(policy, sft))
 print(f"exact: {truth:.3f} nats per token; means of {count} tokens:")
 for name, estimator in estimators.items():
-    means = np.asarray(estimator(policy[drawn], sft[drawn])).mean(axis=1)
+    means = np.asarray(estimator(policy[tokens], sft[tokens])).mean(axis=1)
     print(f"{name}: {means.mean():.3f} ± {means.std():.3f}, below 0 in {np.mean(means < 0):.1%} of the batches")
-wrong = np.asarray(estimators["k1"](sft[drawn], policy[drawn])).mean()
+wrong = np.asarray(estimators["k1"](sft[tokens], policy[tokens])).mean()
 print(f"k1 with its arguments swapped: {wrong:+.3f}")
 
 # %% [markdown]
@@ -234,7 +231,7 @@ for i in tqdm(range(prompts), desc="a pool of responses"):
     one = repeat_prompts(jax.tree.map(lambda x, i=i: x[i : i + 1], asked), size)
     pools.append(built.sample(built.sft, one, jax.random.key(100 + i)))
 score = {name: jnp.stack([pool.scores[name] for pool in pools]) for name in ("proxy", "gold", "judge")}
-within = [np.corrcoef(p, g)[0, 1] for p, g in zip(score["proxy"], score["gold"], strict=True)]
+within = [np.corrcoef(p, g)[0, 1] for p, g in zip(score["proxy"], score["gold"])]
 print(f"{prompts} prompts, {size} responses each; correlation of proxy and gold within a prompt: {np.mean(within):.2f}")
 
 # %% [markdown]
@@ -245,20 +242,19 @@ print(f"{prompts} prompts, {size} responses each; correlation of proxy and gold 
 eight = score["proxy"][0, :8]
 uniform = jnp.full(8, -jnp.log(8.0))  # each was drawn once: all that the sample knows of the reference
 order = np.argsort(-eight)
-figure = plots.figure(7.5, 3.6)
-axes = figure.add_subplot()
-for i, (beta, hatch) in enumerate([(1e6, ""), (2.0, "//"), (0.7, ".."), (0.25, "xx")]):
-    p = jnp.exp(tilted_policy(uniform, eight, kl_coef=beta))[order]
-    label = f"beta {beta:g}" if beta < 1e6 else "reference"
-    axes.barh(np.arange(8) + 0.2 * (i - 1.5), p, 0.2, hatch=hatch, edgecolor="white", label=label)
-words = [text.removeprefix(start).strip()[:46] for start, text in zip(pools[0].prompts, pools[0].texts, strict=True)]
-names = [f"{words[k]}  {float(eight[k]):+.1f}" for k in order]
-axes.set_yticks(range(8), names, fontsize=7)
-axes.invert_yaxis()
-axes.set_xlabel("probability")
-figure.suptitle(f'Smaller beta, fewer answers to "{pools[0].prompts[0].strip()}"', fontsize=11)
-axes.legend(fontsize=8)
-Picture(figure, "Probabilities of eight responses under the tilted policy: as beta falls the best takes all.")
+chances = {
+    f"beta {beta:g}" if beta < 1e6 else "reference": jnp.exp(tilted_policy(uniform, eight, kl_coef=beta))[order]
+    for beta in (1e6, 2.0, 0.7, 0.25)
+}
+opening = pools[0].prompts[0].strip()
+answers = [f"{pools[0].texts[i].strip().removeprefix(opening).strip()[:46]}  {float(eight[i]):+.1f}" for i in order]
+
+# %% tags=["figure"]
+# Figure: the probability of eight responses at four values of beta
+(axes,) = plots.panels(1, width=7.5, height=3.6)
+plots.bars(answers, chances, ax=axes, across=True, xlabel="probability")
+axes.figure.suptitle(f'Smaller beta, fewer answers to "{opening}"', fontsize=11)
+Picture(axes, "Probabilities of eight responses under the tilted policy: as beta falls the best takes all.")
 
 # %% [markdown]
 # Don't take the formula's word for it. Climb the hill by gradient from the reference, and throw ten thousand random
@@ -274,25 +270,12 @@ def objective(theta):
     return jnp.sum(jnp.exp(logp) * eight) - beta * exact_kl(logp, uniform)
 
 
-def climb(theta, steps=500):
-    adam = optax.adam(0.05)
-
-    def step(carry, _):
-        theta, state = carry
-        updates, state = adam.update(-jax.grad(objective)(theta), state)
-        return (optax.apply_updates(theta, updates), state), objective(theta)
-
-    return jax.lax.scan(step, (theta, adam.init(theta)), None, length=steps)[0][0]
-
-
-# %%
 best = tilted_policy(uniform, eight, kl_coef=beta)
-climbed = jax.nn.log_softmax(climb(jnp.zeros(8)))
+top = descend(lambda theta: -objective(theta), jnp.zeros(8), learning_rate=0.05, steps=500)  # downhill on -J
+gap = jnp.abs(jax.nn.softmax(top) - jnp.exp(best)).max()
 others = jax.vmap(objective)(3.0 * jax.random.normal(jax.random.key(2), (10_000, 8)))
 print(f"closed form {objective(best):.4f}, beta log Z {beta * jax.nn.logsumexp(uniform + eight / beta):.4f}")
-print(
-    f"climbed {objective(climbed):.4f}; largest difference in probability {jnp.abs(jnp.exp(climbed) - jnp.exp(best)).max():.1e}"
-)
+print(f"climbed {objective(top):.4f}; largest difference in probability {gap:.1e}")
 print(f"best of ten thousand random policies: {others.max():.4f}")
 
 # %% [markdown]
@@ -333,24 +316,20 @@ def tilted(beta):
 betas = (1e6, *np.geomspace(10, 0.1, 25))
 optimum = [tilted(beta) for beta in betas]
 print("    beta     KL   proxy   gold   effective sample size")
-for beta, row in zip(betas[::2], optimum[::2], strict=True):
+for beta, row in zip(betas[::2], optimum[::2]):
     print(f"{beta:>8.3g} {row['kl']:>6.2f} {row['proxy']:>+7.2f} {row['gold']:>+6.2f} {row['ess']:>9.1f} of {size}")
 
-# %%
-figure = plots.figure(7.5, 3.6)
-left, right = figure.subplots(1, 2)
-for name in ("proxy", "gold"):
-    left.plot([r["kl"] for r in optimum], [r[name] for r in optimum], **plots.ROLES[name], label=name)
-left.set(xlabel=plots.KL_LABEL, ylabel=plots.SCORE_LABEL, title="What the optimum would earn")
-left.legend(fontsize=8)
-right.plot([r["kl"] for r in optimum], [r["ess"] for r in optimum], **plots.ROLES["policy"], label="ESS")
-bound = [size * np.exp(-r["kl"]) for r in optimum]
-right.plot([r["kl"] for r in optimum], bound, **plots.style("reference", "linestyle"), label="N exp(-KL)")
-right.set(xlabel=plots.KL_LABEL, ylabel="effective sample size", yscale="log", title="How few samples it rests on")
-right.legend(fontsize=8)
-Picture(
-    figure, "Proxy and gold of the tilted policy rise with KL, gold less; the effective sample size falls to a few."
-)
+# %% tags=["figure"]
+# Figure: what the optimum earns, and the samples that this rests on
+left, right = plots.panels(2, width=7.5, height=3.6)
+kl = np.array([row["kl"] for row in optimum])
+scores = {name: [row[name] for row in optimum] for name in ("proxy", "gold")}
+plots.lines(kl, scores, ax=left, marks=True, xlabel=plots.KL_LABEL, ylabel=plots.SCORE_LABEL)
+left.set_title("What the optimum would earn")
+plots.lines(kl, {"ESS": [row["ess"] for row in optimum]}, ax=right, roles=["policy"], marks=True)
+plots.lines(kl, {"N exp(-KL)": size * np.exp(-kl)}, ax=right, roles=["reference"], xlabel=plots.KL_LABEL)
+right.set(ylabel="effective sample size", yscale="log", title="How few samples it rests on")
+Picture(left, "Proxy and gold of the tilted policy rise with KL, gold less; the effective sample size falls to a few.")
 
 # %% [markdown]
 # Three findings. Reward is bought with KL, and at a falling rate. **Gold rises less than the proxy that chooses**:
@@ -363,18 +342,17 @@ Picture(
 # so beyond that the pool *can't* show what the optimum would do. The same $\beta$ on smaller pools:
 
 # %%
-figure = plots.figure(7, 3.2)
-axes = figure.add_subplot()
-for part, dash, mark in ((8, ":", "^"), (32, "--", "s"), (size, "-", "o")):
+by_size = {}
+for part in (size, 32, 8):
     pieces = score["proxy"].reshape(-1, part)  # every pool cut into pools of `part`
-    weights = jax.vmap(lambda b, x=pieces: jax.nn.softmax(x / b, axis=1))(jnp.array(betas[1:]))
-    axes.plot(
-        betas[1:], jnp.mean(jnp.sum(weights * pieces, -1), -1), linestyle=dash, marker=mark, label=f"pools of {part}"
-    )
-axes.set(xlabel="beta (score units per nat)", ylabel="proxy score", xscale="log")
-axes.set_title("With small beta the answer depends on the pool's size")
-axes.legend(fontsize=8)
-Picture(figure, "Proxy score of the tilted policy against beta for three pool sizes: they part where beta is small.")
+    weights = jax.nn.softmax(pieces / jnp.array(betas[1:])[:, None, None], axis=-1)  # (betas, pools, part)
+    by_size[f"pools of {part}"] = jnp.mean(jnp.sum(weights * pieces, -1), -1)
+
+# %% tags=["figure"]
+# Figure: the optimum's proxy score against beta, for three sizes of pool
+axes = plots.lines(betas[1:], by_size, marks=True, xlabel="beta (score units per nat)", xscale="log")
+axes.set(ylabel="proxy score", title="With small beta the answer depends on the pool's size")
+Picture(axes, "Proxy score of the tilted policy against beta for three pool sizes: they part where beta is small.")
 
 # %% [markdown]
 # Where the lines part, the estimate is too low, and nothing in the number itself tells you. **Mitigation:** print the
@@ -404,13 +382,13 @@ for i in range(4):
     print("best of 16: ", pools[i].texts[rows[i]], "\n")
 wins = {}
 for name, scores in score.items():
-    kept, fresh = scores[np.arange(prompts), rows], scores[:, n:]
-    wins[name] = pairwise_accuracy(np.asarray(kept)[:, None], np.asarray(fresh))
+    best_one, fresh = np.asarray(scores[np.arange(prompts), rows]), np.asarray(scores[:, n:])
+    wins[name] = pairwise_accuracy(best_one[:, None], fresh)
 print({name: f"{value:.1%}" for name, value in wins.items()}, f"expected by proxy: n / (n + 1) = {n / (n + 1):.1%}")
 
 # %% [markdown]
-# By proxy the win rate is a law of large numbers and says nothing about quality: it would be the same with a random
-# number as the score. Gold's win rate is the finding.
+# By proxy the win rate follows from counting alone and says nothing about quality: a random number as the score would
+# win as often. Gold's win rate is the finding.
 #
 # ### How far has it moved?
 #
@@ -424,7 +402,7 @@ from rlhf_lesson.kl import best_of_n_kl_bound
 # %% [markdown]
 # Much of the literature takes this for an equation. It is one where every outcome is rare and no scores tie. To see
 # when it isn't, compute the policy itself. An outcome with score $s$ is handed out if all $n$ draws score at most $s$
-# and not all below; with ties it shares its luck:
+# and not all below; tied outcomes share that chance:
 #
 # $$\pi_n(v) = \frac{\pi_{\text{ref}}(v)}{F(s) - F(s^-)} \Big[ F(s)^n - F(s^-)^n \Big], \qquad F(s) = P(\text{score} \le s),
 # \quad F(s^-) = P(\text{score} \lt s).$$
@@ -448,19 +426,18 @@ worlds = {
     "right (one in ten) or wrong": (jnp.log(jnp.array([0.9, 0.1])), jnp.array([0.0, 1.0])),
 }
 draws = 2 ** jnp.arange(9)
-figure = plots.figure(7, 3.6)
-axes = figure.add_subplot()
-axes.plot(draws, jax.vmap(best_of_n_kl_bound)(draws), color="#bbbbbb", linewidth=4, label="bound")
-for (name, world), dash, mark in zip(worlds.items(), ("-", "--", ":"), "osD", strict=True):
-    exact = jax.vmap(lambda n, w=world: best_of_n_kl(*w, n))(draws)
-    axes.plot(draws, exact, linestyle=dash, marker=mark, label=name)
-axes.set(xlabel="n", ylabel="KL from reference (nats)", xscale="log", xticks=draws, xticklabels=draws.tolist())
-axes.set_title("Exact where outcomes are many, far too large where they are few")
+bound = jax.vmap(best_of_n_kl_bound)(draws)
+moves = {name: jax.vmap(best_of_n_kl, (None, None, 0))(logp, scores, draws) for name, (logp, scores) in worlds.items()}
+
+# %% tags=["figure"]
+# Figure: KL of best-of-n against n, in three worlds
+(axes,) = plots.panels(1, height=3.6)
+axes.plot(draws, bound, color="#bbbbbb", linewidth=4, label="bound")
+plots.lines(draws, moves, ax=axes, marks=True, xlabel="n", ylabel="KL from reference (nats)", xscale="log")
+axes.set(title="Exact where outcomes are many, far too large where they are few")
+axes.set_xticks(draws, draws.tolist())
 axes.minorticks_off()
-axes.legend(fontsize=8)
-Picture(
-    figure, "KL of best-of-n against n: the bound, a pool close to it, a die and a right-or-wrong reward far below."
-)
+Picture(axes, "KL of best-of-n against n: the bound, a pool close to it, a die and a right-or-wrong reward far below.")
 
 # %% [markdown]
 # No policy can move farther than to the best outcome, $-\log$ of its probability under the reference, and best-of-n
@@ -525,27 +502,26 @@ coin = jax.random.normal(jax.random.key(3), score["proxy"].shape)
 of_n, of_coin = [kept_by(score["proxy"], n) for n in ns], [kept_by(coin, n) for n in ns]
 estimate = jax.vmap(best_of_n_estimate, (0, 0, None))
 print("  n    KL   bound   proxy: policy, estimate   gold: policy, estimate")
-for n, row in zip(ns, of_n, strict=True):
+for n, row in zip(ns, of_n):
     proxy, gold = (float(estimate(score["proxy"], score[name], n).mean()) for name in ("proxy", "gold"))
     print(f"{n:>3} {abs(row['kl']):>5.2f} {best_of_n_kl_bound(n):>6.2f} {row['proxy']:>+14.2f} {proxy:>+9.2f}", end="")
     print(f" {row['gold']:>+15.2f} {gold:>+9.2f}")
 
-# %%
-figure = plots.figure(7, 4.4)
-axes = figure.add_subplot()
-shown = [row for row in optimum if row["kl"] < of_n[-1]["kl"] * 1.05]
-for name in ("proxy", "gold"):
-    kl, line = [row["kl"] for row in shown], plots.style(name, "linestyle")
-    axes.plot(kl, [row[name] for row in shown], **line, label=f"optimum, {name}")
-    mark = {**plots.style(name, "marker"), "linestyle": "none"}
-    axes.plot([row["kl"] for row in of_n], [row[name] for row in of_n], **mark, label=f"best of n, {name}")
-look = {**plots.style("reference", "linestyle", "marker"), "linewidth": 1}
-axes.plot([row["kl"] for row in of_coin], [row["gold"] for row in of_coin], **look, label="a coin, gold")
-gain = {name: of_n[-1][name] - of_n[0][name] for name in ("proxy", "gold")}
-axes.set(xlabel=plots.KL_LABEL, ylabel=plots.SCORE_LABEL)
-axes.set_title(f"Best of {ns[-1]} gains {gain['proxy']:.1f} by proxy and {gain['gold']:.1f} by gold")
+# %% tags=["figure"]
+# Figure: proxy and gold against KL for the optimum, best-of-n and a coin
+(axes,) = plots.panels(1, height=4.4)
+roles = ("proxy", "gold")
+near = [row for row in optimum if row["kl"] < of_n[-1]["kl"] * 1.05]
+curves = {f"optimum, {name}": [row[name] for row in near] for name in roles}
+marks = {f"best of n, {name}": [row[name] for row in of_n] for name in roles}
+plots.lines([row["kl"] for row in near], curves, ax=axes, roles=roles)
+plots.points([row["kl"] for row in of_n], marks, ax=axes, roles=roles)
+by_luck = {"a coin, gold": [row["gold"] for row in of_coin]}
+plots.lines([row["kl"] for row in of_coin], by_luck, ax=axes, roles=["reference"], marks=True, xlabel=plots.KL_LABEL)
+proxy, gold = (of_n[-1][name] - of_n[0][name] for name in roles)
+axes.set(ylabel=plots.SCORE_LABEL, title=f"Best of {ns[-1]} gains {proxy:.1f} by proxy and {gold:.1f} by gold")
 axes.legend(fontsize=8, ncols=2)
-Picture(figure, "Proxy and gold against KL for the optimum, best-of-n close below it, and a coin that stays flat.")
+Picture(axes, "Proxy and gold against KL for the optimum, best-of-n close below it, and a coin that stays flat.")
 
 # %% [markdown]
 # Best-of-n stays close to the optimum: at equal KL there is little to be won by cleverness (section 8 prints how
@@ -575,32 +551,29 @@ Simulator()
 # models of its own, and put PPO's path beside best-of-n (thin lines: seeds).
 
 # %%
-rows = measured("chain", made_by="chain_seeds.py")["rows"]
-print(
-    f"this pool, best of {ns[-1]}: proxy {of_n[-1]['proxy']:+.2f}, gold {of_n[-1]['gold']:+.2f} at {of_n[-1]['kl']:.2f} nats"
-)
+seeds = measured("chain", made_by="chain_seeds.py")["rows"]
+start, end = of_n[0], of_n[-1]
+print(f"this pool, best of {ns[-1]}: proxy {end['proxy']:+.2f}, gold {end['gold']:+.2f} at {end['kl']:.2f} nats")
 frontier = np.interp([row["kl"] for row in of_n[1:]], *([r[k] for r in optimum] for k in ("kl", "proxy")))
-share = [
-    (row["proxy"] - of_n[0]["proxy"]) / (top - of_n[0]["proxy"]) for row, top in zip(of_n[1:], frontier, strict=True)
-]
+share = [(row["proxy"] - start["proxy"]) / (top - start["proxy"]) for row, top in zip(of_n[1:], frontier)]
 print(f"best of n earns {min(share):.0%} to {max(share):.0%} of the optimum's proxy gain at equal KL")
 print(f"win rate of best-of-16 over a fresh response: proxy {wins['proxy']:.1%}, gold {wins['gold']:.1%}")
-by_n = {}
-for row in (p for seed in rows for p in seed["bestofn"]):
-    by_n.setdefault(row["n"], []).append(row)
-for n, found in by_n.items():
-    proxy, gold = ([p[name] for p in found] for name in ("proxy", "gold"))
-    print(f"best of {n:>3}, {len(found)} seeds: proxy {np.mean(proxy):+.2f} ± {np.std(proxy):.2f}", end="")
-    print(f", gold {np.mean(gold):+.2f} ± {np.std(gold):.2f}")
 
 # %%
-names = {"proxy": "score/proxy", "gold": "score/gold"}
-paths = [[{"kl": m["kl"], **{k: m[v] for k, v in names.items()}} for m in row["penalised"]["curve"]] for row in rows]
-middle = [{k: float(np.median([p[k] for p in found])) for k in found[0]} for found in by_n.values()]
-figure = plots.figure()
+median = []
+for points in zip(*(seed["bestofn"] for seed in seeds)):  # every seed's best of one, of two, of four ...
+    print(f"best of {points[0]['n']:>3}, {len(points)} seeds: ", end="")
+    proxy, gold = ([p[name] for p in points] for name in ("proxy", "gold"))
+    print(f"proxy {np.mean(proxy):+.2f} ± {np.std(proxy):.2f}, gold {np.mean(gold):+.2f} ± {np.std(gold):.2f}")
+    median.append({name: float(np.median([p[name] for p in points])) for name in points[0]} | {"n": points[0]["n"]})
+paths = [ppo_path(seed["penalised"]["curve"]) for seed in seeds]
+
+# %% tags=["figure"]
+# Figure: proxy and gold against KL, PPO's paths and best-of-n over five seeds
+(axes,) = plots.panels(1, height=4.2)
 title = "At equal KL best-of-n earns more than PPO; PPO needs one draw"
-plots.reward_against_kl(figure.add_subplot(), paths, [{**p, "n": int(p["n"])} for p in middle], title=title, root=True)
-Picture(figure, "Proxy and gold against KL, five seeds: best-of-n as marks, above PPO's paths at equal KL.")
+plots.reward_against_kl(axes, paths, median, title=title, root=True)
+Picture(axes, "Proxy and gold against KL, five seeds: best-of-n as marks, above PPO's paths at equal KL.")
 
 # %% [markdown]
 # ### Pitfall: comparing methods at their best moments

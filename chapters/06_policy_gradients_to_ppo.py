@@ -96,18 +96,15 @@ keys = jax.random.split(jax.random.key(0), 2000)
 baselines = {"no baseline": lambda rewards: rewards, "less the mean of the others": leave_one_out}
 estimates = {name: jax.vmap(partial(estimate, baseline=f))(keys)[:, 2] for name, f in baselines.items()}
 
-# %%
-figure = plots.figure(7, 3)
-axes = figure.add_subplot()
-for (name, found), role in zip(estimates.items(), ("policy", "gold"), strict=True):
-    label = f"{name}: {found.mean():.2f} ± {found.std():.2f}"
-    axes.stairs(*np.histogram(found, 40), linewidth=1.6, **plots.style(role, "linestyle"), label=label)
-axes.axvline(exact[2], **plots.style("reference", "linestyle"), label=f"exact: {exact[2]:.2f}")
-axes.set(xlabel="estimated slope for the best action", ylabel="estimates", title="Same mean, less noise")
-axes.legend(fontsize=8, title="mean and spread", title_fontsize=8)
-Picture(
-    figure, "Two histograms of gradient estimates with the same mean; with a baseline it is several times narrower."
+# %% tags=["figure"]
+# Figure: estimates of one slope, with and without a baseline
+named = {f"{name}: {found.mean():.2f} ± {found.std():.2f}": found for name, found in estimates.items()}
+axes = plots.histogram(named, bins=80, roles=("policy", "gold"), title="Same mean, less noise")
+axes.set(xlabel="estimated slope for the best action", ylabel="estimates")
+plots.levels(
+    {f"exact: {exact[2]:.2f}": exact[2]}, ax=axes, roles=["reference"], vertical=True, legend="mean and spread"
 )
+Picture(axes, "Two histograms of gradient estimates with the same mean; with a baseline it is several times narrower.")
 
 # %% [markdown]
 # Without a baseline every action that was drawn is pushed up, good or bad, and only the average over many batches sorts
@@ -138,26 +135,25 @@ Picture(
 simple = reinforce.Config(
     iterations=rl.scale(quick=12, full=40), temperature=config.ppo.temperature, kl_coef=config.ppo.kl_coef
 )
-simple_path, rollouts = [], []
 steps = reinforce.train(simple, built.sft, prompts, built.scorers, policy_gradient_loss=policy_gradient_loss, **ids)
+simple_path = []
 for state, metrics, rollout in bar("REINFORCE", steps):
     means = {name: float(score.mean()) for name, score in rollout.scores.items()}
-    simple_path.append({"step": metrics["step"], "kl": metrics["kl"], **means})
-    rollouts.append(rollout)
+    simple_path.append({"kl": metrics["kl"], **means})
 simple_policy = state.policy
 
-# %%
-figure = plots.figure(7.5, 3)
-left, right = figure.subplots(1, 2)
-for name in ("proxy", "gold"):
-    left.plot([p["step"] for p in simple_path], [p[name] for p in simple_path], **plots.ROLES[name], label=name)
-left.set(xlabel="iteration", ylabel=plots.SCORE_LABEL, title="The score rises")
-left.legend(fontsize=8)
-right.plot([p["step"] for p in simple_path], [p["kl"] for p in simple_path], **plots.ROLES["policy"])
-right.set(xlabel="iteration", ylabel="KL (nats per response)", title="and the policy moves away")
-for axes in (left, right):
-    axes.locator_params(axis="x", integer=True)
-Picture(figure, "REINFORCE: proxy and gold score, and the KL from the reference, over the iterations.")
+# %% tags=["figure"]
+# Figure: score and KL of the REINFORCE run
+left, right = plots.panels(2, height=3)
+iterations = range(1, len(simple_path) + 1)
+scores = {name: [point[name] for point in simple_path] for name in ("proxy", "gold")}
+plots.lines(
+    iterations, scores, ax=left, marks=True, xlabel="iteration", ylabel=plots.SCORE_LABEL, title="The score rises"
+)
+kl = {"KL": [point["kl"] for point in simple_path]}
+plots.lines(iterations, kl, ax=right, roles=["policy"], marks=True, xlabel="iteration")
+right.set(ylabel="KL (nats per response)", title="and the policy moves away")
+Picture(left.figure, "REINFORCE: proxy and gold score, and the KL from the reference, over the iterations.")
 
 # %% [markdown]
 # It works. What, then, is PPO for? Four complaints about what you have just run:
@@ -193,7 +189,6 @@ from rlhf_lesson.rewards import kl_shaped_rewards
 # %%
 kl_shaped_rewards = yours("kl_shaped_rewards")
 shape = partial(kl_shaped_rewards, kl_coef=config.ppo.kl_coef)
-rollout = rollouts[-1]
 length = rollout.response_mask.sum(axis=1)
 short = rollout.has_end & (length >= 8) & (length <= 14)
 row = int(jnp.argmax(jnp.where(short, rollout.scores["proxy"], -jnp.inf)))
@@ -202,17 +197,13 @@ whole = shape(rollout.scores["proxy"][row], *given)
 penalty = shape(0.0, *given)
 
 pieces = [tokenizer.decode([i]) for i in rollout.tokens[row, -len(whole) :][given[2]]]
-figure = plots.figure(7.5, 3.2)
-axes = figure.add_subplot()
-places = range(len(pieces))
-axes.bar(places, penalty[: len(pieces)], **plots.style("reference"), label="KL penalty")
-axes.bar(places, (whole - penalty)[: len(pieces)], **plots.style("proxy"), alpha=0.6, label="score")
-axes.set_xticks(places, pieces, rotation=40, ha="right")
-axes.set(ylabel="reward (score units)", title=f"Small prices, one score: {whole.sum():+.2f} in all")
-axes.legend(fontsize=8)
-Picture(
-    figure, "Rewards of the tokens of one response: small KL prices of both signs, and the score on the last token."
-)
+
+# %% tags=["figure"]
+# Figure: the reward of each token of one response
+parts = {"KL penalty": penalty[: len(pieces)], "score": (whole - penalty)[: len(pieces)]}
+axes = plots.bars(pieces, parts, roles=("reference", "proxy"), tilt=40, ylabel="reward (score units)")
+axes.set_title(f"Small prices, one score: {whole.sum():+.2f} in all")
+Picture(axes, "Rewards of the tokens of one response: small KL prices of both signs, and the score on the last token.")
 
 # %% [markdown]
 # A token that the policy now finds *less* likely than the reference does earns a little. Only the mean over the
@@ -276,16 +267,20 @@ gae = yours("gae")
 real = jnp.ones(12, bool)
 at_the_end = jnp.zeros(12).at[-1].set(1.0)
 critics = {"a good critic": jnp.where(jnp.arange(12) < 6, 0.2, 0.8), "a new critic, 0 everywhere": jnp.zeros(12)}
+credit = {
+    name: {f"λ = {lam}": gae(at_the_end, values, real, discount=1.0, lam=lam) for lam in (0.0, 0.95, 1.0)}
+    for name, values in critics.items()
+}
 
-figure = plots.figure(8, 3.2)
-for axes, (name, values) in zip(figure.subplots(1, 2, sharey=True), critics.items(), strict=True):
-    for lam, dash, mark in ((0.0, ":", "^"), (0.95, "-", "o"), (1.0, "--", "s")):
-        credit = gae(at_the_end, values, real, discount=1.0, lam=lam)
-        axes.plot(range(1, 13), credit, linestyle=dash, marker=mark, label=f"λ = {lam}")
-    axes.set(xlabel="token", ylabel="advantage (score units)", title=name)
-axes.legend(fontsize=8)
+# %% tags=["figure"]
+# Figure: the advantage of each token, for three λ and two critics
+left, right = plots.panels(2, sharey=True)
+for axes, (name, curves) in zip((left, right), credit.items()):
+    plots.lines(range(1, 13), curves, ax=axes, marks=True, legend=axes is right, xlabel="token", title=name)
+left.set(ylabel="advantage (score units)")
 Picture(
-    figure, "Advantages for three lambdas. Lambda 0 credits the turning token only, or, without a critic, the last."
+    left.figure,
+    "Advantages for three lambdas. Lambda 0 credits the turning token only, or, without a critic, the last.",
 )
 
 # %% [markdown]
@@ -354,15 +349,20 @@ from rlhf_lesson.losses import ppo_clip_loss
 ppo_clip_loss = yours("ppo_clip_loss")
 ratios = jnp.linspace(0.5, 1.5, 200)
 slope = jax.vmap(jax.grad(ppo_clip_loss), in_axes=(0, None, None))  # by log pi, at each ratio
-figure = plots.figure(8, 3)
-for axes, advantage in zip(figure.subplots(1, 2, sharey=True), (1.0, -1.0), strict=True):
-    axes.plot(ratios, slope(jnp.log(ratios), 0.0, advantage), **plots.style("policy", "linestyle"), label="PPO")
+slopes = {}
+for advantage in (1.0, -1.0):
     unclipped = jax.vmap(jax.grad(lambda logp, a=advantage: -a * jnp.exp(logp)))(jnp.log(ratios))
-    axes.plot(ratios, unclipped, **plots.style("reference", "linestyle"), label="without the clip")
+    slopes[advantage] = {"PPO": slope(jnp.log(ratios), 0.0, advantage), "without the clip": unclipped}
+
+# %% tags=["figure"]
+# Figure: slope of the clipped loss against the ratio
+left, right = plots.panels(2, height=3, sharey=True)
+for axes, (advantage, curves) in zip((left, right), slopes.items()):
+    plots.lines(ratios, curves, ax=axes, roles=("policy", "reference"), legend=axes is right, xlabel="ratio")
+    axes.set_title(f"advantage {advantage:+.0f}")
     axes.axvspan(0.8, 1.2, color="#eeeeee")
-    axes.set(xlabel="ratio", ylabel="slope of the loss by log π", title=f"advantage {advantage:+.0f}")
-axes.legend(fontsize=8)
-Picture(figure, "Slope of the clipped loss: zero above the clip for a good token, zero below it for a bad one.")
+left.set(ylabel="slope of the loss by log π")
+Picture(left.figure, "Slope of the clipped loss: zero above the clip for a good token, zero below it for a bad one.")
 
 # %%
 Clip(advantage=-1.0, ratio=1.4)
@@ -394,14 +394,14 @@ from rlhf_lesson.losses import value_clip_loss
 # %%
 value_clip_loss = yours("value_clip_loss")
 values = jnp.linspace(-0.6, 1.6, 220)
-figure = plots.figure(6.5, 3)
-axes = figure.add_subplot()
-axes.plot(values, jax.vmap(jax.grad(value_clip_loss), in_axes=(0, None, None))(values, 0.0, 1.0), label="clipped")
-axes.plot(values, values - 1.0, **plots.style("reference", "linestyle"), label="plain squared error")
-axes.axvspan(-0.2, 0.2, color="#eeeeee")
+clipped = jax.vmap(jax.grad(value_clip_loss), in_axes=(0, None, None))(values, 0.0, 1.0)
+
+# %% tags=["figure"]
+# Figure: slope of the critic's loss against its value
+axes = plots.lines(values, {"clipped": clipped, "plain squared error": values - 1.0}, roles=(None, "reference"))
 axes.set(xlabel="value now (old value 0, return 1)", ylabel="slope of the loss", title="Only so far in one rollout")
-axes.legend(fontsize=8)
-Picture(figure, "Slope of the critic's clipped loss: zero once the value has moved a clip's width towards the return.")
+axes.axvspan(-0.2, 0.2, color="#eeeeee")
+Picture(axes, "Slope of the critic's clipped loss: zero once the value has moved a clip's width towards the return.")
 
 # %% [markdown]
 # ## 7. A controller for the KL
@@ -421,21 +421,27 @@ from rlhf_lesson.kl import adaptive_kl_coef
 
 # %%
 adaptive_kl_coef = yours("adaptive_kl_coef")
-figure = plots.figure(8, 3)
-left, right = figure.subplots(1, 2)
-for horizon, dash in ((200.0, "-"), (1000.0, "--"), (5000.0, ":")):
-    beta, kl, seen = 0.1, 0.0, []
+kls, betas = {}, {}
+for horizon in (200.0, 1000.0, 5000.0):
+    beta, kl, name = 0.1, 0.0, f"horizon {horizon:.0f} responses"
+    kls[name], betas[name] = [], []
     for _ in range(120):
         kl = kl + 0.1 * (1.0 / beta - kl)
         beta = float(adaptive_kl_coef(beta, kl, target=6.0, horizon=horizon, episodes=64))
-        seen.append((kl, beta))
-    for axes, curve in zip((left, right), zip(*seen, strict=True), strict=True):
-        axes.plot(curve, linestyle=dash, label=f"horizon {horizon:.0f} responses")
-left.axhline(6.0, **plots.style("reference", "linestyle"))
-left.set(xlabel="iteration", ylabel="KL (nats per response)", title="The KL finds its target")
-right.set(xlabel="iteration", ylabel="β (score units per nat)", title="because β moves")
-right.legend(fontsize=8)
-Picture(figure, "A toy KL under the controller: the short horizon swings around the target, the long one hardly moves.")
+        kls[name].append(kl)
+        betas[name].append(beta)
+
+# %% tags=["figure"]
+# Figure: KL and β of a toy policy under the controller
+left, right = plots.panels(2, height=3)
+plots.lines(range(1, 121), kls, ax=left, legend=False, xlabel="iteration", title="The KL finds its target")
+plots.levels({"target": 6.0}, ax=left, roles=["reference"], legend=False)
+left.set(ylabel="KL (nats per response)")
+plots.lines(range(1, 121), betas, ax=right, xlabel="iteration", title="because β moves")
+right.set(ylabel="β (score units per nat)")
+Picture(
+    left.figure, "A toy KL under the controller: the short horizon swings around the target, the long one hardly moves."
+)
 
 # %% [markdown]
 # ## 8. PPO, with your equations
@@ -468,8 +474,8 @@ settings = replace(
     missing_end_penalty=0.0,  # `reward` has it already
 )
 steps = ppo.train(settings, built.sft, prompts, built.scorers, reward=reward, equations=equations, **ids)
-how = {"response": settings.response, "temperature": settings.temperature}
-show = sampler("the film", tokenizer, jax.random.key(1), **how)
+key = jax.random.key(1)
+show = sampler("the film", tokenizer, key, response=settings.response, temperature=settings.temperature)
 live = dashboard(steps, sample=show, prompt="the film", every=7, title="PPO with your equations")
 live
 
@@ -488,14 +494,16 @@ curve = live.rows
 # - **explained_variance** is the critic's share of the returns that it foresaw. Below 0 it is worse than a constant.
 
 # %%
-curves = {**plots.PPO_CURVES, "kl_coef": "β (score per nat)", "explained_variance": "variance explained"}
-figure = plots.figure(9, 4.4)
-plots.training_curves(figure.subplots(2, 4).flat, curve, curves)
-figure.suptitle("Score and KL rise together, and fewer and fewer ratios are clipped", fontsize=11)
 print("KL of the first rollout:      ", curve[0]["kl"])
 print("largest first ratio less 1:   ", max(row["first_ratio_gap"] for row in curve))
 print("largest share of clipped ratios:", f"{max(row['clip_fraction'] for row in curve):.1%}")
-Picture(figure, "Eight curves of the PPO run: proxy, gold, KL, entropy, ends, clipping, beta and the critic.")
+
+# %% tags=["figure"]
+# Figure: eight curves of the PPO run
+curves = {**plots.PPO_CURVES, "kl_coef": "β (score per nat)", "explained_variance": "variance explained"}
+panels = plots.training_curves(plots.panels(4, 2, width=9, height=4.4), curve, curves)
+panels[0].figure.suptitle("Score and KL rise together, and fewer and fewer ratios are clipped", fontsize=11)
+Picture(panels[0], "Eight curves of the PPO run: proxy, gold, KL, entropy, ends, clipping, beta and the critic.")
 
 # %% [markdown]
 # ## 9. Before and after
@@ -534,16 +542,18 @@ best = [
     | {"n": point["n"]}
     for i, point in enumerate(rows[0]["bestofn"])
 ]
-figure = plots.figure(10, 4)
-left, right = figure.subplots(1, 2, sharey=True)
-for name in ("proxy", "gold"):
-    for what, taken, mark in (("PPO", demo.ppo_path(curve), "o"), ("REINFORCE", simple_path, "x")):
-        kl, score = (plots.smooth([p[n] for p in taken]) for n in ("kl", name))
-        left.plot(kl, score, **plots.style(name, "linestyle"), marker=mark, markersize=4, label=f"{what}, {name}")
+paths = {"PPO": demo.ppo_path(curve), "REINFORCE": simple_path}
+
+# %% tags=["figure"]
+# Figure: score against KL, of your two runs and of five seeds
+left, right = plots.panels(2, width=10, height=4, sharey=True)
+for (method, path), marker in zip(paths.items(), "ox"):
+    kl, *scores = (plots.smooth([point[name] for point in path]) for name in ("kl", "proxy", "gold"))
+    named = {f"{method}, {role}": score for role, score in zip(("proxy", "gold"), scores)}
+    plots.lines(kl, named, ax=left, roles=("proxy", "gold"), marks=marker)
 left.set(xlabel=plots.KL_LABEL, ylabel=plots.SCORE_LABEL, title="Your two runs")
-left.legend(fontsize=8)
 plots.reward_against_kl(right, seeds, best, title="Five seeds, and best-of-n of the SFT policy")
-Picture(figure, "Score against KL: your PPO and REINFORCE runs, and five seeds of PPO with best-of-n above them.")
+Picture(left.figure, "Score against KL: your PPO and REINFORCE runs, and five seeds of PPO with best-of-n above them.")
 
 # %% [markdown]
 # Two sober observations. In these two runs plain REINFORCE keeps up with PPO at the same KL: the complaints of section 2

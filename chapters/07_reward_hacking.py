@@ -39,6 +39,7 @@ from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
 from rlhf_lesson.widgets.gallery import LEAST, gallery
 
+# %%
 built = trained_chain()  # the SFT policy and the two reward models of the earlier chapters
 config, tokenizer = demo.Config(), built.data.tokenizer
 ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
@@ -74,6 +75,7 @@ laws = measured("overoptimisation", made_by="overoptimisation.py")
 # %%
 budgets, kept, curve = [4.0, 8.0, 16.0, 32.0], {"sft": built.sft}, []
 free = replace(config.ppo, kl_coef=0.0, iterations=rl.scale(quick=30, full=120))
+
 steps = ppo.train(free, built.sft, built.data.prompts("gold", "proxy"), built.scorers, **ids)
 for state, metrics, _ in bar("PPO, no penalty", steps):
     curve.append(metrics)
@@ -120,20 +122,21 @@ for r in rows:
     print(f"{r['name']:<14}{r['kl']:8.1f}{r['proxy']:8.2f}{r['gold']:8.2f}{r['judge']:8.2f}", end="")
     print(f"{r['pairs']:16.2f}{r['within']:21.2f}")
 
-# %%
-figure = plots.figure(9.5, 3.6)
-left, right = figure.subplots(1, 2)
-for name in ("proxy", "gold", "judge"):
-    left.plot([r["kl"] for r in rows], [r[name] for r in rows], **plots.ROLES[name], label=name)
-left.set(xlabel=plots.KL_LABEL, ylabel="mean score", title="All three scores rise with the KL")
-left.legend(fontsize=8)
-for name, label, role in (("pairs", "distinct word pairs", "policy"), ("within", "words within a text", "reference")):
-    right.plot([r["kl"] for r in rows], [r[name] for r in rows], **plots.ROLES[role], label=label)
+# %% tags=["figure"]
+# Figure: four scores and two counts of diversity against KL
+left, right = plots.panels(2, width=9.5, height=3.6)
+kl = [r["kl"] for r in rows]
+scores = {name: [r[name] for r in rows] for name in ("proxy", "gold", "judge")}
+plots.lines(kl, scores, ax=left, marks=True, xlabel=plots.KL_LABEL, ylabel="mean score")
+left.set_title("All three scores rise with the KL")
+diversity = {"distinct word pairs": [r["pairs"] for r in rows], "words within a text": [r["within"] for r in rows]}
+plots.lines(kl, diversity, ax=right, roles=("policy", "reference"), marks=True)
 entropies = [row["entropy"] / curve[0]["entropy"] for row in curve]
-right.plot([row["kl"] for row in curve], entropies, color="#888888", linewidth=1, label="entropy (at the start: 1)")
-right.set(xlabel=plots.KL_LABEL, ylabel="share", ylim=(0, 1.3), title="and the texts become one text")
+plots.lines([row["kl"] for row in curve], {"entropy (at the start: 1)": entropies}, ax=right)
+right.lines[-1].set(color=plots.GREY, linewidth=1)
 right.legend(fontsize=8)
-Picture(figure, "Scores of proxy, gold and judge rise with KL in your run, while distinct pairs and entropy fall.")
+right.set(xlabel=plots.KL_LABEL, ylabel="share", ylim=(0, 1.3), title="and the texts become one text")
+Picture(left.figure, "Scores of proxy, gold and judge rise with KL in your run, while distinct pairs and entropy fall.")
 
 # %% [markdown]
 # ### Mode collapse
@@ -160,24 +163,28 @@ halved = [run["ppo.distinct2_after"] < 0.5 * run["ppo.distinct2_before"] for run
 print(f"without the penalty, of {len(seeds)} seeds")
 print(f"  gold lost a quarter of its peak:                {sum(fell)}")
 print("  the judge scored lower than with the penalty:   ", end="")
-print(sum(a < b for a, b in zip(gained("unpenalised", "judge"), gained("penalised", "judge"), strict=True)))
+print(sum(a < b for a, b in zip(gained("unpenalised", "judge"), gained("penalised", "judge"))))
 print(f"  half of the distinct word pairs were gone:      {sum(halved)}\n")
 for row in seeds:
     print(f"seed {row['seed']}: {row['unpenalised']['samples'][1]}")
 
 # %%
-figure = plots.figure(10, 3.8)
-left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+pairs = [
+    [row["penalised"]["ppo.distinct2_before"], row["penalised"]["ppo.distinct2_after"], run["ppo.distinct2_after"]]
+    for row, run in zip(seeds, free_runs)
+]
 paths = [demo.ppo_path(run["curve"]) for run in free_runs]
+
+# %% tags=["figure"]
+# Figure: five seeds without the penalty, their scores and their diversity
+left, right = plots.panels(2, width=10, height=3.8, widths=(3, 2))
 plots.reward_against_kl(left, paths, title=plots.finding(paths), root=True)
 stages = ("before", "with\npenalty", "without")
-for row in seeds:
-    held, gone = row["penalised"], row["unpenalised"]
-    pairs = [held["ppo.distinct2_before"], held["ppo.distinct2_after"], gone["ppo.distinct2_after"]]
-    right.plot(stages, pairs, **plots.style("policy", "linestyle", "marker"), alpha=0.6)
-right.set(ylabel="share of distinct word pairs", ylim=(0, 0.85), title="Five seeds, one collapse each")
+plots.lines(stages, {"policy": pairs}, ax=right, marks=True, ylim=(0, 0.85), title="Five seeds, one collapse each")
+right.set(ylabel="share of distinct word pairs")
 Picture(
-    figure, "Left: proxy and gold rise with KL in five seeds without penalty. Right: distinct pairs collapse in each."
+    left.figure,
+    "Left: proxy and gold rise with KL in five seeds without penalty. Right: distinct pairs collapse in each.",
 )
 
 # %% [markdown]
@@ -227,14 +234,16 @@ from rlhf_lesson.overoptimisation import rl_form
 # %%
 best_of_n_form, rl_form = yours("best_of_n_form"), yours("rl_form")
 d = np.linspace(0, 6, 121)
-figure = plots.figure(6.5, 3)
-axes = figure.add_subplot()
-axes.plot(d, best_of_n_form(d, 1.0, 0.25), **plots.style("proxy", "linestyle"), label="d (a - b d)")
-axes.plot(d, rl_form(d, 1.0, 0.25), **plots.style("policy", "linestyle"), label="d (a - b log d)")
-axes.axhline(0, color="#888888", linewidth=0.6)
-axes.set(xlabel="d (root of the KL in nats)", ylabel="gold reward (score units)", title="A dive, and a long tail")
-axes.legend(fontsize=8)
-Picture(figure, "Two curves with equal coefficients: the parabola turns and dives below zero, the other bends slowly.")
+both = {"d (a - b d)": best_of_n_form(d, 1.0, 0.25), "d (a - b log d)": rl_form(d, 1.0, 0.25)}
+
+# %% tags=["figure"]
+# Figure: two curves with the same coefficients
+axes = plots.lines(
+    d, both, roles=("proxy", "policy"), xlabel="d (root of the KL in nats)", title="A dive, and a long tail"
+)
+axes.set(ylabel="gold reward (score units)")
+axes.axhline(0, color=plots.GREY, linewidth=0.6)
+Picture(axes, "Two curves with equal coefficients: the parabola turns and dives below zero, the other bends slowly.")
 
 # %% [markdown]
 # ### Fitting them
@@ -258,25 +267,32 @@ from rlhf_lesson.overoptimisation import fit
 # %%
 fit = yours("fit")
 forms = {"d (a - b d)": best_of_n_form, "d (a - b log d)": rl_form, "any parabola": plain_quadratic}
-dashes = dict(zip(forms, ("-", "--", ":"), strict=True))
-figure = plots.figure(10, 3.8)
-for axes, kind in zip(figure.subplots(1, 2), ("best of n", "PPO without"), strict=True):
-    seen = laws[kind]["seeds"][0]
-    d, gold = np.array(seen["d"]), np.array(seen["gold"])
+fits = {}
+for kind in ("best of n", "PPO without"):
+    seed = laws[kind]["seeds"][0]
+    d, gold = np.array(seed["d"]), np.array(seed["gold"])
     far = d > np.median(d)
+    grid = np.linspace(0, d.max(), 80)
     print(kind)
+    curves = {}
     for name, form in forms.items():
         weights, whole = fit(d[~far], gold[~far], form), fit(d, gold, form)
         missed, explained = error(gold[far], form(d[far], *weights)), r_squared(gold, form(d, *whole))
         print(f"  {name:<16} error on the far half {missed:.3f}, R² on all points {explained:.3f}")
-        grid = np.linspace(0, d.max(), 80)
-        axes.plot(grid, form(grid, *weights), linestyle=dashes[name], label=name)
+        curves[name] = form(grid, *weights)
+    fits[kind] = d, gold, far, grid, curves
+
+# %% tags=["figure"]
+# Figure: three forms fitted to the near half of the points, and drawn on to the far half
+panels = plots.panels(2, width=10, height=3.8)
+for axes, (kind, (d, gold, far, grid, curves)) in zip(panels, fits.items()):
+    plots.lines(grid, curves, ax=axes, legend=False)
     axes.plot(d[~far], gold[~far], "s", color=plots.ROLES["gold"]["color"], label="fitted")
     axes.plot(d[far], gold[far], "s", color=plots.ROLES["gold"]["color"], fillstyle="none", label="held out")
     axes.set(xlabel="d (root of the KL in nats)", ylabel="gold above the reference", title=f"{kind}: seed 0")
-axes.legend(fontsize=8)
+panels[1].legend(fontsize=8)
 Picture(
-    figure, "Three forms fitted to the near half of best-of-n and PPO points of one seed, drawn on to the far half."
+    panels[0], "Three forms fitted to the near half of best-of-n and PPO points of one seed, drawn on to the far half."
 )
 
 # %% [markdown]
@@ -348,25 +364,24 @@ asked = repeat_prompts(make_prompts(starts, PROMPT, pad_id=tokenizer.pad_token_i
 added, one_each = {}, {}
 for name in [name for name in kept if name in ("sft", "past 8 nats", "past 16 nats", "at the end")]:
     drawn = built.sample(kept[name], asked, jax.random.key(6))
-    own = [text[len(start) :] for text, start in zip(drawn.texts, drawn.prompts, strict=True)]
+    own = [text[len(start) :] for text, start in zip(drawn.texts, drawn.prompts)]
     added[name] = np.array([vader_score(text) for text in own]).reshape(2, 64)
     one_each[name] = drawn.texts[64]
 for name, text in one_each.items():
     print(f"{name:<14} {text}")
 
 # %%
-figure = plots.figure(7.5, 3.2)
-axes = figure.add_subplot()
-places = np.arange(len(added))
-for i, (mood, hatch) in enumerate((("loving", ""), ("hating", "//"))):
-    means = [scores[i].mean() for scores in added.values()]
-    errors = [scores[i].std() / 8 for scores in added.values()]  # the root of 64 samples
-    color = plots.ROLES[("judge", "policy")[i]]["color"]
-    axes.bar(places + 0.4 * i - 0.2, means, 0.4, yerr=errors, hatch=hatch, color=color, label=f"after a {mood} start")
-axes.set_xticks(places, added, fontsize=8)
-axes.set(ylabel="judge's score of what was added", title="Praise, whatever was said before")
-axes.legend(fontsize=8)
-Picture(figure, "The judge's score of continuations after loving and hating starts: praise after both once optimised.")
+means, errors = {}, {}
+for i, mood in enumerate(moods):
+    name = f"after a {mood} start"
+    means[name] = [scores[i].mean() for scores in added.values()]
+    errors[name] = [scores[i].std() / 8 for scores in added.values()]  # the root of 64 samples
+
+# %% tags=["figure"]
+# Figure: the judge's score of what each policy adds to two starts
+axes = plots.bars(added, means, errors=errors, roles=("judge", "policy"), title="Praise, whatever was said before")
+axes.set(ylabel="judge's score of what was added")
+Picture(axes, "The judge's score of continuations after loving and hating starts: praise after both once optimised.")
 
 # %% [markdown]
 # This is *sycophancy* in small: what is said is chosen for being liked and no longer depends on what is true, here on
@@ -406,7 +421,7 @@ patients
 # The same as plain figures, for a page without widgets: one column a run, numbered as above.
 
 # %%
-panels = {
+shown = {
     "score/proxy": "proxy score",
     "score/gold": "gold score",
     "kl": "KL (nats)",
@@ -417,34 +432,20 @@ panels = {
     "first_ratio_gap": "first ratio - 1",
     "repeats": "repeated tokens",
 }
+columns = {f"run {i}": run["curve"] for i, run in enumerate(patients.runs, 1)}
+half = (len(columns) + 1) // 2
 
+# %% tags=["figure"]
+# Figure: nine curves each of the first broken runs
+first = dict(list(columns.items())[:half])
+figure = plots.sheet(first, shown, healthy=patients.healthy, least=LEAST)
+Picture(figure, "Nine curves each of the first broken runs, with the healthy run dotted.")
 
-# %%
-def sheet(chosen):
-    """One column a run and one row a metric; the healthy run is dotted."""
-    figure = plots.figure(11, 12)
-    grid = figure.subplots(len(panels), len(chosen), sharex=True, squeeze=False)
-    for column, number in enumerate(chosen):
-        for axes, (metric, label) in zip(grid[:, column], panels.items(), strict=True):
-            axes.plot(patients.healthy[metric], **plots.style("reference", "linestyle"))
-            axes.plot(patients.runs[number]["curve"][metric], **plots.style("policy", "linestyle"))
-            axes.tick_params(labelsize=7)
-            axes.set_ylabel(label if column == 0 else "", fontsize=8)
-            (low, high), least = axes.get_ylim(), LEAST.get(metric, 0.0)  # so that rounding looks like rounding
-            axes.set_ylim(min(low, -least / 10), max(high, least))
-        grid[0, column].set_title(f"run {number + 1}", fontsize=10)
-        grid[-1, column].set_xlabel("iteration", fontsize=8)
-    return figure
-
-
-# %%
-half = (len(patients.runs) + 1) // 2
-Picture(sheet(range(half)), "Nine curves each of the first broken runs, with the healthy run dotted.")
-
-# %%
-Picture(
-    sheet(range(half, len(patients.runs))), "Nine curves each of the other broken runs, with the healthy run dotted."
-)
+# %% tags=["figure"]
+# Figure: nine curves each of the other broken runs
+others = dict(list(columns.items())[half:])
+figure = plots.sheet(others, shown, healthy=patients.healthy, least=LEAST)
+Picture(figure, "Nine curves each of the other broken runs, with the healthy run dotted.")
 
 # %%
 for number, run in enumerate(patients.runs, 1):

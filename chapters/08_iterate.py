@@ -24,7 +24,7 @@ import numpy as np
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.data import raters, selection
 from rlhf_lesson.data.examples import Comparison
-from rlhf_lesson.measures import distinct
+from rlhf_lesson.measures import distinct, score_at
 from rlhf_lesson.study import iterate
 from rlhf_lesson.study.chain import Config, trained_chain
 from rlhf_lesson.study.demo import ppo_path
@@ -37,9 +37,9 @@ from rlhf_lesson.widgets.dashboard import dashboard
 
 built = trained_chain()  # SFT policy, proxy and gold: trained once on a machine
 data, tokenizer, sft = built.data, built.data.tokenizer, built.sft
-pad_id, gold = tokenizer.pad_token_id, built.scorers["gold"]
-ids = {"pad_id": pad_id, "end_id": tokenizer.eos_token_id}
+pad_id, end_id = tokenizer.pad_token_id, tokenizer.eos_token_id
 prompts, held_out = data.prompts("gold", "proxy"), data.held_out_prompts(64)
+gold = built.scorers["gold"]
 
 # %% [markdown]
 # ## 1. Why again?
@@ -64,7 +64,7 @@ play = iterate.Config(
     ppo=ppo.Config(iterations=rl.scale(quick=12, full=40), batch=32, temperature=0.7, kl_coef=0.05),
 )
 curve = []
-steps = ppo.train(play.ppo, sft, prompts, built.scorers, **ids)
+steps = ppo.train(play.ppo, sft, prompts, built.scorers, pad_id=pad_id, end_id=end_id)
 for state, metrics, _ in bar("PPO, first round", steps):
     curve.append(metrics)
 policy, first_path = state.policy, ppo_path(curve)
@@ -77,12 +77,10 @@ policy, first_path = state.policy, ppo_path(curve)
 # new policy's, more often or less? Think of what PPO did to the spread of the proxy's scores, too.
 
 # %%
-drawn = {"first policy": policy, "SFT policy": sft}
-keys = dict(zip(drawn, jax.random.split(jax.random.key(8)), strict=True))
-fresh = {
-    name: iterate.candidates(p, sft, built.scorers, prompts, keys[name], tokenizer, play, play.held_out)
-    for name, p in drawn.items()
-}
+writers = {"first policy": policy, "SFT policy": sft}
+fresh = {}
+for (name, writer), key in zip(writers.items(), jax.random.split(jax.random.key(8))):
+    fresh[name] = iterate.candidates(writer, sft, built.scorers, prompts, key, tokenizer, play, play.held_out)
 for name, pairs in fresh.items():
     share = iterate.agreement_with_gold(pairs.scores["proxy"], pairs.scores["gold"])
     error = (share * (1 - share) / len(pairs.rows)) ** 0.5
@@ -90,22 +88,28 @@ for name, pairs in fresh.items():
 
 # %% [markdown]
 # Mind the standard errors: so few pairs can't tell small differences, and near the reference there may be none. Two things
-# happen at once. The proxy errs on what it has not seen; but PPO also changes how far apart two samples lie, and pairs that
+# happen at once. The proxy is wrong on what it has not seen; but PPO also changes how far apart two samples lie, and pairs that
 # lie far apart are easy. That is why the cure must be judged by gold, and on the very pairs that it is meant for.
 
 # %%
-figure = plots.figure(8, 3.4)
-for axes, (name, pairs) in zip(figure.subplots(1, 2, sharex=True, sharey=True), fresh.items(), strict=True):
-    lead = {scorer: pairs.scores[scorer][:, 0] - pairs.scores[scorer][:, 1] for scorer in ("proxy", "gold")}
-    wrong = lead["proxy"] * lead["gold"] < 0
+leads, crossed = {}, {}
+for name, pairs in fresh.items():
+    leads[name] = {scorer: pairs.scores[scorer][:, 0] - pairs.scores[scorer][:, 1] for scorer in ("proxy", "gold")}
+    crossed[name] = leads[name]["proxy"] * leads[name]["gold"] < 0
+
+# %% tags=["figure"]
+# Figure: by how much the first text of each pair leads, for proxy and gold
+panels = plots.panels(2, width=8, height=3.4, sharex=True, sharey=True)
+for axes, (name, lead) in zip(panels, leads.items()):
+    wrong = crossed[name]
     axes.plot(lead["proxy"][~wrong], lead["gold"][~wrong], ".", color="#999999", markersize=4, label="same order")
     axes.plot(lead["proxy"][wrong], lead["gold"][wrong], "x", color=plots.ROLES["policy"]["color"], label="other order")
     axes.axhline(0, color="black", linewidth=0.6)
     axes.axvline(0, color="black", linewidth=0.6)
     axes.set(xlabel="proxy: first less second", title=f"{name}: {wrong.mean():.0%} in another order")
-axes.legend(fontsize=8)
-figure.axes[0].set_ylabel("gold: first less second")
-Picture(figure, "Leads of proxy and gold in pairs of samples: crosses are pairs that the two order differently.")
+panels[1].legend(fontsize=8)
+panels[0].set_ylabel("gold: first less second")
+Picture(panels[0], "Leads of proxy and gold in pairs of samples: crosses are pairs that the two order differently.")
 
 # %% [markdown]
 # Most crosses lie near the middle: pairs that gold finds nearly equal. Those far out are the dangerous ones.
@@ -137,17 +141,20 @@ movies = [sentence for part in data.by_split.values() for sentence in part]
 margins, agrees = raters.rater_agreement(movies, 10_000, seed=0)
 in_points = noise_temperature(margins, float(agrees.mean()))
 sixths = np.array_split(np.argsort(margins), 6)
-
-figure = plots.figure(7, 3.4)
-axes = figure.add_subplot()
-seen = [agrees[part].mean() for part in sixths]
-axes.plot([margins[part].mean() for part in sixths], seen, "o", color=plots.ROLES["gold"]["color"], label="real raters")
+apart = [margins[part].mean() for part in sixths]
+shares = [agrees[part].mean() for part in sixths]
 grid = np.linspace(0, margins.max(), 200)
-axes.plot(grid, 1 / (1 + np.exp(-grid / in_points)), **plots.style("reference", "linestyle"), label="one temperature")
+predicted = 1 / (1 + np.exp(-grid / in_points))
+print(f"a single choice agrees with the crowd in {agrees.mean():.1%} of all pairs, ", end="")
+print(f"in {shares[0]:.1%} of the closest sixth and in {shares[-1]:.1%} of the farthest")
+
+# %% tags=["figure"]
+# Figure: how often a single choice agrees with the crowd, by the distance of the two texts
+axes = plots.points(apart, {"real raters": shares}, roles=["gold"])
+plots.lines(grid, {"one temperature": predicted}, ax=axes, roles=["reference"])
 axes.set(xlabel="how far apart the crowd puts the two (rating points)", ylabel="share of choices with the crowd")
 axes.set_title(f"Single raters agree with the crowd in {agrees.mean():.1%} of the pairs", fontsize=11)
-axes.legend(fontsize=8)
-Picture(figure, "Agreement of single raters with the crowd rises with the distance, as one logistic curve says.")
+Picture(axes, "Agreement of single raters with the crowd rises with the distance, as one logistic curve says.")
 
 # %% [markdown]
 # One number describes near and far pairs. That is the best argument there is for the logistic function in every
@@ -175,22 +182,22 @@ print(f"T = {in_points:.2f} rating points, or {temperature:.2f} of gold's units"
 #
 # $$\Pr(\text{first}) = \sigma\!\left(\frac{s_{\text{first}} - s_{\text{second}}}{T}\right)$$
 #
-# Draw from it, pair by pair. A rounded probability would be a rater who never errs.
+# Draw from it, pair by pair. A rounded probability would be a rater who is never wrong.
 
 # %% tags=["exercise"]
 from rlhf_lesson.data.raters import label
 
 # %%
 label = yours("label")
-draw = (policy, sft, built.scorers, prompts)
-pool = iterate.candidates(*draw, jax.random.key(9), tokenizer, play, play.candidates)
+key = jax.random.key(9)
+pool = iterate.candidates(policy, sft, built.scorers, prompts, key, tokenizer, play, play.candidates)
 truth = pool.scores["gold"]
 choices = label(jnp.asarray(truth[:, 0]), jnp.asarray(truth[:, 1]), jax.random.key(10), temperature=temperature)
-right = np.asarray(choices) == (truth[:, 0] > truth[:, 1])
-print(f"on film sentences a rater is right in {agrees.mean():.1%}, on this policy's pairs in {right.mean():.1%}")
+correct = np.asarray(choices) == (truth[:, 0] > truth[:, 1])
+print(f"on film sentences a rater is right in {agrees.mean():.1%}, on this policy's pairs in {correct.mean():.1%}")
 
 # %% [markdown]
-# The policy's samples are more alike than random film sentences, so raters err more often on them. The better a policy
+# The policy's samples are more alike than random film sentences, so raters are wrong more often on them. The better a policy
 # gets, the more a label costs per bit of truth: one reason why later rounds of RLHF are dearer than the first.
 
 # %% [markdown]
@@ -233,9 +240,8 @@ from rlhf_lesson.data.selection import most
 # %%
 choice_entropy, information_gain, most = yours("choice_entropy"), yours("information_gain"), yours("most")
 thinned = selection.dropout_scores(built.scorers["proxy"], pool.rows, jax.random.key(11), members=4, pad_id=pad_id)
-wins = win_probability(
-    *jnp.moveaxis(jnp.asarray(thinned) / temperature, -1, 0)
-)  # (M, pairs): what a rater would choose
+leans = jnp.asarray(thinned) / temperature  # (M, pairs, 2)
+wins = win_probability(leans[..., 0], leans[..., 1])  # (M, pairs): what a rater would choose
 doubt, dispute = np.asarray(choice_entropy(wins)), np.asarray(information_gain(wins))
 chosen = {
     "random": selection.at_random(wins, play.labels, jax.random.key(12)),
@@ -246,26 +252,20 @@ gap = np.abs(truth[:, 0] - truth[:, 1])
 for name, rows in chosen.items():
     print(f"{name:<8} {len(rows)} pairs; gold puts their texts {gap[rows].mean():.2f} apart on average")
 
-# %%
-figure = plots.figure(8, 3.4)
-left, right_axes = figure.subplots(1, 2)
+# %% tags=["figure"]
+# Figure: doubt and dispute of each candidate, and the pairs that each rule would ask about
+left, right = plots.panels(2, width=8, height=3.4)
 dots = left.scatter(doubt, dispute, c=gap, s=10)
-figure.colorbar(dots, ax=left, label="gold's distance")
+left.figure.colorbar(dots, ax=left, label="gold's distance")
 left.set(xlabel="doubt (nats)", ylabel="dispute (nats)", title="Dispute never exceeds doubt")
-marks = (("random", "-"), ("doubt", "--"), ("dispute", ":"))
-for name, dash in marks:
-    ordered = np.sort(gap[chosen[name]])
-    right_axes.step(ordered, np.arange(1, len(ordered) + 1) / len(ordered), linestyle=dash, label=name)
-right_axes.set(xlabel="gold's distance between the texts", ylabel="share of chosen pairs", title="What would be asked")
-right_axes.legend(fontsize=8)
-Picture(
-    figure, "Doubt against dispute of each candidate, and how far apart gold puts the pairs that each rule chooses."
-)
+plots.cumulative({name: gap[rows] for name, rows in chosen.items()}, ax=right, title="What would be asked")
+right.set(xlabel="gold's distance between the texts", ylabel="share of chosen pairs")
+Picture(left, "Doubt against dispute of each candidate, and how far apart gold puts the pairs that each rule chooses.")
 
 # %% [markdown]
-# Doubt spends its labels on pairs that are close in truth as well: there raters err most. Dispute is meant to avoid that, as
-# far as its members are honest about what they do not know. Copies of *one* network share its blind spots, though: where all
-# are wrong in the same way there is no dispute.
+# Doubt spends its labels on pairs that are close in truth as well: there raters are wrong most often. Dispute is meant to
+# avoid that, as far as its members are honest about what they do not know. Copies of *one* network share its blind spots,
+# though: where all are wrong in the same way there is no dispute.
 
 # %% [markdown]
 # ## 5. Ask, and teach the reward model
@@ -336,7 +336,7 @@ print(f"one standard error is {np.sqrt(0.2 * 0.8 / len(own.rows)):.1%}; all judg
 
 # %%
 scorers = {"proxy": proxies["dispute"], "gold": gold}
-steps = ppo.train(play.ppo, sft, prompts, scorers, **ids)
+steps = ppo.train(play.ppo, sft, prompts, scorers, pad_id=pad_id, end_id=end_id)
 live = dashboard(steps, title="PPO, second round")
 live
 
@@ -348,20 +348,22 @@ second_path = ppo_path(live.rows)
 # **Predict, then run.** Proxy and gold against KL for both rounds. If the new labels helped, which curve must come closer to
 # which, and at which end of the axis would you look?
 
-# %%
-figure = plots.figure(9, 3.8)
-panels = figure.subplots(1, 2, sharex=True, sharey=True)
-for axes, path, title in zip(panels, (first_path, second_path), ("First round", "Second round"), strict=True):
+# %% tags=["figure"]
+# Figure: proxy and gold against KL in both rounds
+panels = plots.panels(2, width=9, height=3.8, sharex=True, sharey=True)
+for axes, path, title in zip(panels, (first_path, second_path), ("First round", "Second round")):
     plots.reward_against_kl(axes, [path], title=title)
-Picture(figure, "Proxy and gold against KL in the first and in the second round of PPO, on the same axes.")
+Picture(panels[0], "Proxy and gold against KL in the first and in the second round of PPO, on the same axes.")
 
 # %%
-before, after = plots.smooth([p["kl"] for p in first_path]), plots.smooth([p["kl"] for p in second_path])
-same = min(before.max(), after.max())
+smoothed = {
+    name: {key: plots.smooth([p[key] for p in path]) for key in ("kl", "proxy", "gold")}
+    for name, path in {"first round": first_path, "second round": second_path}.items()
+}
+same = min(path["kl"].max() for path in smoothed.values())
 reached = {}
-for name, path in {"first round": first_path, "second round": second_path}.items():
-    kl = np.maximum.accumulate(plots.smooth([p["kl"] for p in path]))
-    reached[name] = {s: np.interp(same, kl, plots.smooth([p[s] for p in path])) for s in ("proxy", "gold")}
+for name, path in smoothed.items():
+    reached[name] = {scorer: score_at(same, path["kl"], path[scorer]) for scorer in ("proxy", "gold")}
     print(f"{name:<13} at {same:.1f} nats: proxy {reached[name]['proxy']:+.2f}, gold {reached[name]['gold']:+.2f}")
 
 # %% [markdown]
@@ -369,13 +371,10 @@ for name, path in {"first round": first_path, "second round": second_path}.items
 # measures: only gold is the same on both sides.
 
 # %%
-written = {
-    name: built.sample(p, held_out, jax.random.key(15), batch=play.batch)
-    for name, p in {"SFT": sft, "first round": policy, "second round": second}.items()
-}
-for name, samples in written.items():
-    means = {s: values.mean() for s, values in samples.scores.items()}
-    print(f"\n{name}: gold {means['gold']:+.2f}, KL {samples.kl.mean():.1f}, ", end="")
+for name, writer in {"SFT": sft, "first round": policy, "second round": second}.items():
+    samples = built.sample(writer, held_out, jax.random.key(15), batch=play.batch)
+    means = samples.means()
+    print(f"\n{name}: gold {means['gold']:+.2f}, KL {means['kl']:.1f}, ", end="")
     print(f"distinct word pairs {distinct(samples.texts):.2f}")
     for text in samples.texts[:3]:
         print("  ", text)
@@ -408,42 +407,43 @@ for name, samples in written.items():
 # one seed's difference to the *random* choice of the same seed.
 
 # %%
-found = measured("iterate", made_by="iterate.py")
+results = measured("iterate", made_by="iterate.py")
 names = {"old proxy": "no second round", "old labels again": "old labels again"}
 names |= {"entropy": "doubt (one model)", "information": "dispute (6 members)"}
-figure = plots.figure(9, 3.4)
-panels = figure.subplots(1, 2, sharey=True)
-for axes, what, unit in zip(panels, ("accuracy", "gold"), ("accuracy on fresh pairs", "gold at equal KL"), strict=True):
-    for place, name in enumerate(names):
-        dots = [seed[name][what] - seed["random"][what] for seed in found["compared"] if what in seed[name]]
-        axes.plot(dots, [place] * len(dots), "o", markerfacecolor="none", color=plots.ROLES["policy"]["color"])
-        if dots:  # PPO, which costs most, was not run for every rule
-            axes.plot(np.mean(dots), place, "|", markersize=22, markeredgewidth=3, color="black")
-    axes.axvline(0, linestyle=":", color="black")
-    axes.set(xlabel=f"{unit}, less the random choice's")
-panels[0].set_yticks(range(len(names)), names.values())
-panels[0].margins(y=0.15)
-figure.suptitle("Right of the line: better than a random choice of pairs at the same cost (bar: mean)", fontsize=11)
+ahead = {what: {} for what in ("accuracy", "gold")}
+for what, by_rule in ahead.items():
+    for name, rule in names.items():  # PPO, which costs most, was not run for every rule
+        by_rule[rule] = [s[name][what] - s["random"][what] for s in results["compared"] if what in s[name]]
+
+# %% tags=["figure"]
+# Figure: each rule's lead over a random choice of pairs, by seed
+panels = plots.panels(2, width=9, height=3.4, sharey=True)
+for axes, what, unit in zip(panels, ahead, ("accuracy on fresh pairs", "gold at equal KL")):
+    plots.strips(ahead[what], ax=axes, xlabel=f"{unit}, less the random choice's")
+    plots.levels({"random choice": 0.0}, ax=axes, vertical=True, legend=False)
+title = "Right of the line: better than a random choice of pairs at the same cost (bar: mean)"
+panels[0].figure.suptitle(title, fontsize=11)
 Picture(
-    figure, "Differences to random selection by seed, for accuracy on fresh pairs and for gold after a second PPO run."
+    panels[0],
+    "Differences to random selection by seed, for accuracy on fresh pairs and for gold after a second PPO run.",
 )
 
 # %%
-count = len(found["compared"])
-for name, rows in found["less_random"].items():
+count = len(results["compared"])
+for name, rows in results["less_random"].items():
     for what, numbers in rows.items():
         clear = abs(numbers["mean"]) > 2 * numbers["standard_error"]
-        verdict = ("ahead" if numbers["mean"] > 0 else "behind") if clear else "not told apart"
+        verdict = ("ahead" if numbers["mean"] > 0 else "behind") if clear else "no clear difference"
         line = f"{numbers['mean']:+.3f} ± {numbers['standard_error']:.3f}, ahead in {numbers['ahead']} of {count}"
         print(f"{names[name]:<20} {what:<9} less random: {line}: {verdict}")
 for name in ("random", "entropy", "information"):
-    share = np.mean([seed["arms"][name]["right_labels"] for seed in found["seeds"]])
+    share = np.mean([seed["arms"][name]["right_labels"] for seed in results["seeds"]])
     print(f"labels that follow gold, chosen by {name:<12} {share:.1%}")
 gained = reached["second round"]["gold"] - reached["first round"]["gold"]
 print(f"your own second round gained {gained:+.2f} of gold at equal KL; accuracy {accuracy['dispute']:.1%}")
 
 # %% [markdown]
-# Read the verdicts before you believe in a rule. "Not told apart" is a result too: it means that the rule's labels were
+# Read the verdicts before you believe in a rule. "No clear difference" is a result too: it means that the rule's labels were
 # worth about as much as a random choice's, at this number of labels and seeds, and that the random choice is simpler and
 # never biased. Published results on active learning for preferences go both ways as well; Christiano and others chose
 # by an ensemble's disagreement, and found that on some tasks it did harm.
@@ -455,7 +455,7 @@ print(f"your own second round gained {gained:+.2f} of gold at equal KL; accuracy
 #   comparisons came from supervised policies, some from PPO policies. **Bai et al.** retrained preference models and
 #   policies about weekly on fresh comparisons, and mixed old data in, as you did.
 # - **TRL** leaves the round to you: `RewardTrainer` for the reward model, then an online trainer. Its `OnlineDPOTrainer`
-#   closes the loop at every step instead: it samples two completions a prompt and asks a reward model or a *judge* (such as
+#   closes the loop at every step instead: it samples two completions per prompt and asks a reward model or a *judge* (such as
 #   `HfPairwiseJudge`) which is better.
 # - **Tunix** has no collection of labels: its `RLCluster` samples and scores, and what changes between your rounds is the
 #   reward function or reward model that you pass to it.

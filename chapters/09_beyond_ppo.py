@@ -18,18 +18,20 @@ from rlhf_lesson.course.checks import check, hint, solution, yours
 rl.setup("09_beyond_ppo")
 
 # %%
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.data import raters
 from rlhf_lesson.data.prompts import Prompts, repeat_prompts
 from rlhf_lesson.kl import exact_kl, tilted_policy
-from rlhf_lesson.measures import distinct
+from rlhf_lesson.measures import distinct, score_at
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.train import dpo, grpo
+from rlhf_lesson.train.descend import descend
 from rlhf_lesson.train.diagnose import check_first_margin
 from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
@@ -37,11 +39,13 @@ from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
 from rlhf_lesson.widgets.frontier import frontier
 
+# %%
 built = trained_chain()  # SFT policy, proxy and gold: trained once on a machine
 sft, tokenizer = built.sft, built.data.tokenizer
-ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
+pad_id, end_id = tokenizer.pad_token_id, tokenizer.eos_token_id
 prompts, held_out = built.data.prompts("gold", "proxy"), built.data.held_out_prompts(64)
-sampling = {"response": 24, "temperature": 0.7}
+temperature = 0.7  # of all sampling
+batch = 32  # responses in one compiled call
 
 # %% [markdown]
 # ## 1. The policy is secretly a reward model
@@ -69,7 +73,7 @@ from rlhf_lesson.losses import dpo_loss
 #
 # A world with six answers can be computed exactly. Raters choose between any two by Bradley-Terry on a known reward $r$. One
 # policy descends your `dpo_loss`, averaged over all pairs and both outcomes. Another climbs
-# $\mathbb{E}_\pi[r] - \beta\, \mathrm{KL}(\pi \| \pi_{\text{ref}})$. Neither is told the closed form.
+# $\mathbb{E}_\pi[r] - \beta\, \mathrm{KL}(\pi \| \pi_{\text{ref}})$. Neither knows the closed form.
 #
 # **Predict, then run.** Where does each end? And what would DPO do if raters always chose the better one, without noise?
 
@@ -83,9 +87,9 @@ first, second = (x.ravel() for x in jnp.meshgrid(jnp.arange(6), jnp.arange(6)))
 def by_pairs(logits, beats):
     """Expected DPO loss over all ordered pairs; `beats` is the chance that the first of a pair wins."""
     logp = jax.nn.log_softmax(logits)
-    given = (logp[first], logp[second], reference[first], reference[second])
-    turned = (logp[second], logp[first], reference[second], reference[first])
-    return jnp.mean(beats * dpo_loss(*given, kl_coef=beta) + (1 - beats) * dpo_loss(*turned, kl_coef=beta))
+    first_wins = dpo_loss(logp[first], logp[second], reference[first], reference[second], kl_coef=beta)
+    second_wins = dpo_loss(logp[second], logp[first], reference[second], reference[first], kl_coef=beta)
+    return jnp.mean(beats * first_wins + (1 - beats) * second_wins)
 
 
 def by_reward(logits):
@@ -94,15 +98,9 @@ def by_reward(logits):
 
 
 # %%
-def descend(loss, steps=1500):
-    adam = optax.adam(0.02)
-
-    def step(carry, _):
-        logits, state = carry
-        updates, state = adam.update(jax.grad(loss)(logits), state)
-        return (optax.apply_updates(logits, updates), state), None
-
-    return jax.nn.log_softmax(jax.lax.scan(step, (reference, adam.init(reference)), None, steps)[0][0])
+def end_of(loss):
+    """The policy at which Adam ends when it starts from the reference."""
+    return jax.nn.log_softmax(descend(loss, reference, learning_rate=0.02, steps=1500))
 
 
 noisy = win_probability(reward[first], reward[second])
@@ -110,15 +108,15 @@ certain = jnp.where(first == second, 0.5, reward[first] > reward[second])
 ends = {
     "reference": reference,
     "closed form": tilted_policy(reference, reward, kl_coef=beta),
-    "reward and KL": descend(by_reward),
-    "DPO, noisy raters": descend(lambda logits: by_pairs(logits, noisy)),
-    "DPO, sure raters": descend(lambda logits: by_pairs(logits, certain)),
+    "reward and KL": end_of(by_reward),
+    "DPO, noisy raters": end_of(lambda logits: by_pairs(logits, noisy)),
+    "DPO, sure raters": end_of(lambda logits: by_pairs(logits, certain)),
 }
 for name, logp in ends.items():
     print(f"{name:<18} KL {float(exact_kl(logp, reference)):.3f} nats   {np.round(np.exp(logp), 3)}")
 
 # %% [markdown]
-# The middle three are one policy. The last is not: raters who never err say nothing about *how much* better an answer is,
+# The middle three are one policy. The last is not: raters who are never wrong say nothing about *how much* better an answer is,
 # and the loss can always be lowered a little more by making the loser rarer, so only the number of steps stops it. $\beta$
 # means what it should only where choices are as noisy as Bradley-Terry says.
 
@@ -129,16 +127,14 @@ for name, logp in ends.items():
 # So DPO gets the same wishes as PPO, and the same optimum. What it does *not* get is fresh samples on its way.
 
 # %%
-batch, count = 32, rl.scale(quick=320, full=1280)
-
-
+count = rl.scale(quick=320, full=1280)
 rows = np.random.default_rng(0).permutation(len(prompts.tokens))[:count]
-asked = Prompts(*(x[rows] for x in prompts))
+some_prompts = Prompts(*(x[rows] for x in prompts))
 key, noise = jax.random.split(jax.random.key(9))
-twice = built.sample(sft, repeat_prompts(asked, 2), key, batch=batch)
+twice = built.sample(sft, repeat_prompts(some_prompts, 2), key, batch=batch)
 scores = jnp.asarray(twice.scores["proxy"]).reshape(-1, 2)
 wins = np.asarray(raters.label(scores[:, 0], scores[:, 1], noise, temperature=1.0))
-choices = dpo.sampled_choices(asked, twice.tokens, twice.mask, wins)
+choices = dpo.sampled_choices(some_prompts, twice.tokens, twice.mask, wins)
 train_pairs, unseen = choices[:-64], choices[-64:]
 print(len(train_pairs), "pairs to learn from;", tokenizer.decode(train_pairs[0].prompt[1:]), "...")
 print("  chosen:  ", tokenizer.decode(train_pairs[0].chosen))
@@ -149,7 +145,7 @@ print("  rejected:", tokenizer.decode(train_pairs[0].rejected))
 # will it rise?
 
 # %%
-settings = dpo.Config(epochs=2, learning_rate=3e-4, kl_coef=0.1, temperature=sampling["temperature"])
+settings = dpo.Config(epochs=2, learning_rate=3e-4, kl_coef=0.1, temperature=temperature)
 look = jax.random.key(2)  # the same noise for every policy that is measured
 
 
@@ -160,40 +156,40 @@ def point(policy):
 
 start = point(sft)
 paths = {"DPO": [start]}
-curve, trained = [], {}
-steps = dpo.train(settings, sft, train_pairs, pad_id=ids["pad_id"], dpo_loss=dpo_loss)
+curve, policies = [], {}
+steps = dpo.train(settings, sft, train_pairs, pad_id=pad_id, dpo_loss=dpo_loss)
 for state, metrics in bar("DPO", steps):
     curve.append(metrics)
     if metrics["step"] % max(1, metrics["steps"] // 4) == 0 or metrics["step"] == metrics["steps"]:
         paths["DPO"].append(point(state.policy))
-trained["DPO"] = state.policy
+policies["DPO"] = state.policy
 print(f"first loss {curve[0]['loss']:.4f}, log 2 is {np.log(2):.4f}")
 
-# %%
-how = {"pad_id": ids["pad_id"], "temperature": sampling["temperature"]}
-moved = dpo.all_logprobs(trained["DPO"], train_pairs, **how) - dpo.all_logprobs(sft, train_pairs, **how)
-for name, change in zip(("chosen", "rejected"), moved.T, strict=True):
-    print(f"{name:<8} responses: {change.mean():+.2f} nats on average, likelier than before: {(change > 0).mean():.0%}")
 
 # %%
-figure = plots.figure(9, 3.4)
-left, right = figure.subplots(1, 2)
-for name, role in (("chosen_reward", "gold"), ("rejected_reward", "policy"), ("margin", "proxy")):
-    values = plots.smooth([row[name] for row in curve])
-    left.plot(range(1, len(values) + 1), values, **plots.style(role, "linestyle"), label=name.replace("_", " "))
-left.axhline(0, color="#888888", linewidth=0.6)
-left.set(xlabel="step", ylabel="implicit reward (score units)", title="Only the difference is trained")
-left.legend(fontsize=8)
-bins = np.linspace(np.quantile(moved, 0.01), np.quantile(moved, 0.99), 30)
-for i, (name, role) in enumerate((("chosen", "gold"), ("rejected", "policy"))):
-    line = plots.style(role, "linestyle")
-    right.stairs(*np.histogram(moved[:, i], bins), linewidth=1.6, label=name, **line)
-right.axvline(0, color="#888888", linewidth=0.6)
-right.set(xlabel="change of log-probability (nats)", ylabel="responses", title="Where the probability went")
-right.legend(fontsize=8)
-Picture(
-    figure, "DPO's implicit rewards by step, and how far the log-probability of chosen and rejected responses moved."
-)
+def logprobs(policy, pairs, temperature=temperature):
+    """log pi of the chosen and of the rejected response of each pair, (pairs, 2)."""
+    return dpo.all_logprobs(policy, pairs, pad_id=pad_id, temperature=temperature)
+
+
+changes = logprobs(policies["DPO"], train_pairs) - logprobs(sft, train_pairs)
+for name, change in zip(("chosen", "rejected"), changes.T):
+    print(f"{name:<8} responses: {change.mean():+.2f} nats on average, likelier than before: {(change > 0).mean():.0%}")
+
+# %% tags=["figure"]
+# Figure: DPO's implicit rewards by step, and the change of log-probability of its pairs
+left, right = plots.panels(2, width=9, height=3.4)
+names = ("chosen_reward", "rejected_reward", "margin")
+rewards = {name.replace("_", " "): plots.smooth([row[name] for row in curve]) for name in names}
+plots.lines(range(1, len(curve) + 1), rewards, ax=left, roles=("gold", "policy", "proxy"), xlabel="step")
+left.set(ylabel="implicit reward (score units)", title="Only the difference is trained")
+left.axhline(0, color=plots.GREY, linewidth=0.6)
+bins = np.linspace(np.quantile(changes, 0.01), np.quantile(changes, 0.99), 30)
+both = {"chosen": changes[:, 0], "rejected": changes[:, 1]}
+plots.histogram(both, bins=bins, ax=right, roles=("gold", "policy"), title="Where the probability went")
+right.set(xlabel="change of log-probability (nats)", ylabel="responses")
+right.axvline(0, color=plots.GREY, linewidth=0.6)
+Picture(left, "DPO's implicit rewards by step, and how far the log-probability of chosen and rejected responses moved.")
 
 # %% [markdown]
 # The loss sees the difference of the two only. It may be won by raising the chosen text, by lowering the rejected one, or by
@@ -206,7 +202,9 @@ Picture(
 # The implicit reward can be used like any reward model: on pairs that it has not seen, does it prefer what was chosen?
 
 # %%
-margins = dpo.implicit_margins(trained["DPO"], sft, unseen, kl_coef=settings.kl_coef, **how)
+margins = dpo.implicit_margins(
+    policies["DPO"], sft, unseen, kl_coef=settings.kl_coef, pad_id=pad_id, temperature=temperature
+)
 agree = float(np.mean(margins > 0))
 chance = np.asarray(win_probability(scores[:, 0], scores[:, 1]))
 best = float(np.mean(np.maximum(chance, 1 - chance)))
@@ -221,14 +219,14 @@ print(f"the proxy itself, which drew the labels, can be right on {best:.0%}: the
 # must be 0 and the loss $\log 2$. Three ways to get it wrong, none of which raises an error by itself:
 
 # %%
-right_one = dpo.all_logprobs(sft, unseen, **how)
-half_way = dpo.all_logprobs(trained["DPO"], unseen, **how)
-hot = dpo.all_logprobs(sft, unseen, **{**how, "temperature": 1.0})
+right_one = logprobs(sft, unseen)
+other_policy = logprobs(policies["DPO"], unseen)
+hot = logprobs(sft, unseen, temperature=1.0)
 lengths = np.array([[len(c.chosen), len(c.rejected)] for c in unseen])
 cases = {
     "as it should be": (right_one, right_one),
     "another temperature": (right_one, hot),
-    "another policy": (right_one, half_way),
+    "another policy": (right_one, other_policy),
     "means against sums": (right_one, right_one / lengths),
 }
 for name, (policy_logp, reference_logp) in cases.items():
@@ -236,10 +234,10 @@ for name, (policy_logp, reference_logp) in cases.items():
     gap = (policy_logp - reference_logp) @ np.array([1.0, -1.0])
     try:
         check_first_margin(float(np.abs(gap).max()))
-        said = "fine"
+        verdict = "fine"
     except ValueError:
-        said = "check_first_margin stops the run"
-    print(f"{name:<20} first loss {loss:.3f}, largest margin {np.abs(gap).max():6.2f} nats: {said}")
+        verdict = "check_first_margin stops the run"
+    print(f"{name:<20} first loss {loss:.3f}, largest margin {np.abs(gap).max():6.2f} nats: {verdict}")
 
 # %% [markdown]
 # Two mistakes pass this check. A reference that *moves with the policy* keeps every margin at 0 and the loss at $\log 2$ for
@@ -282,9 +280,9 @@ for name, baseline in {
     "the group's mean": lambda r: r - r.mean(),
     "the others' mean": leave_one_out,
 }.items():
-    found = jax.vmap(lambda k, baseline=baseline: estimate(k, baseline))(groups)
-    ratio = float(found.mean(0) @ exact / (exact @ exact))
-    print(f"{name:<17} {ratio:.2f} of the exact gradient, spread {float(jnp.sqrt(found.var(0).sum())):.2f}")
+    estimates = jax.vmap(partial(estimate, baseline=baseline))(groups)
+    ratio = float(estimates.mean(0) @ exact / (exact @ exact))
+    print(f"{name:<17} {ratio:.2f} of the exact gradient, spread {float(jnp.sqrt(estimates.var(0).sum())):.2f}")
 
 # %% [markdown]
 # The group's mean is short by $(G - 1)/G$, a mere change of the step size while all groups are equally large. It is no
@@ -310,18 +308,19 @@ from rlhf_lesson.advantages import group_advantages
 # %%
 group_advantages = yours("group_advantages")
 spread = np.abs(scores[:, 0] - scores[:, 1])  # the pairs of section 2 are groups of two
-equations = {"RLOO": leave_one_out, "GRPO": group_advantages}
-push = {name: np.abs(np.asarray(jax.vmap(advantages)(scores))[:, 0]) for name, advantages in equations.items()}
-figure = plots.figure(7, 3.4)
-axes = figure.add_subplot()
-for (name, size), role in zip(push.items(), ("judge", "proxy"), strict=True):
-    look_of = {"color": plots.ROLES[role]["color"], "marker": plots.ROLES[role]["marker"]}
-    axes.plot(spread, size, linestyle="none", markersize=3, label=name, **look_of)
-axes.set(xlabel="difference of the two scores (score units)", ylabel="size of the advantage", xscale="log")
+baselines = {"RLOO": leave_one_out, "GRPO": group_advantages}
+push = {name: np.abs(np.asarray(jax.vmap(baseline)(scores))[:, 0]) for name, baseline in baselines.items()}
+for name, size in push.items():
+    close, far = size[spread <= np.median(spread)].mean(), size[spread > np.median(spread)].mean()
+    print(f"{name}: mean size of the advantage {close:.2f} for the closer half of the pairs, {far:.2f} for the others")
+
+# %% tags=["figure"]
+# Figure: size of the advantage against the difference of the two scores
+axes = plots.points(spread, push, roles=("judge", "proxy"), size=3, xscale="log", ylabel="size of the advantage")
+axes.set_xlabel("difference of the two scores (score units)")
 axes.set_title("GRPO pushes as hard for a hair's breadth as for a mile", fontsize=11)
-axes.legend(fontsize=8)
 Picture(
-    figure, "Size of the advantage against the difference of scores in groups of two: rising for RLOO, flat for GRPO."
+    axes, "Size of the advantage against the difference of scores in groups of two: rising for RLOO, flat for GRPO."
 )
 
 # %% [markdown]
@@ -332,7 +331,7 @@ Picture(
 #
 # ### Pitfall: the length
 #
-# The GRPO paper averages the loss within each response, then over responses. One token of a response of length $|o_i|$ so weighs
+# The GRPO paper averages the loss within each response, then over responses. One token of a response of length $|o_i|$ then weighs
 #
 # $$\frac{1}{G\, |o_i|} \quad\text{instead of}\quad \frac{1}{\sum_j |o_j|}.$$
 #
@@ -345,16 +344,16 @@ weight = {
     "mean within a response": 1 / length / len(length),
     "mean over all tokens": np.full(len(length), 1 / length.sum()),
 }
-figure = plots.figure(7, 3.2)
-axes = figure.add_subplot()
+
+# %% tags=["figure"]
+# Figure: the weight of one token against the length of its response
 order = np.argsort(length)
-for (name, value), role in zip(weight.items(), ("policy", "reference"), strict=True):
-    axes.plot(length[order], 1000 * value[order], **plots.style(role, "linestyle"), label=name)
-axes.set(xlabel="length of the response (tokens)", ylabel="weight of one token (thousandths)", ylim=(0, None))
+thousandths = {name: 1000 * value[order] for name, value in weight.items()}
+axes = plots.lines(length[order], thousandths, roles=("policy", "reference"), ylim=(0, None))
+axes.set(xlabel="length of the response (tokens)", ylabel="weight of one token (thousandths)")
 axes.set_title("Averaging within responses first lets long mistakes off lightly", fontsize=11)
-axes.legend(fontsize=8)
 Picture(
-    figure, "Weight of one token against response length: falling when averaged within responses, flat over all tokens."
+    axes, "Weight of one token against response length: falling when averaged within responses, flat over all tokens."
 )
 
 # %% [markdown]
@@ -374,14 +373,15 @@ Picture(
 
 # %%
 group = 4
-steps_of = grpo.Config(
+grpo_settings = grpo.Config(
     iterations=rl.scale(quick=16, full=48),
     prompts=batch // group,
     group=group,
     epochs=2,
     minibatches=2,
     kl_coef=0.1,
-    **sampling,
+    response=24,
+    temperature=temperature,
 )
 equations = {
     "RLOO": grpo.RLOO._replace(advantages=leave_one_out),
@@ -392,33 +392,35 @@ equations = {
 silent = {}
 for name in equations:
     paths[name], silent[name] = [start], []
-    steps = grpo.train(steps_of, sft, prompts, built.scorers, equations=equations[name], **ids)
+    steps = grpo.train(
+        grpo_settings, sft, prompts, built.scorers, equations=equations[name], pad_id=pad_id, end_id=end_id
+    )
     for state, metrics, _ in bar(name, steps):
         silent[name].append(metrics["silent_groups"])
         if metrics["step"] % (metrics["steps"] // 4) == 0:
             paths[name].append(point(state.policy))
-    trained[name] = state.policy
+    policies[name] = state.policy
 
 # %% [markdown]
 # **Predict, then run.** All three started at the same policy and were paid by the same proxy. Which one has gone farthest? And
 # which has the most gold for the KL that it spent?
 
-# %%
-figure = plots.figure(9, 3.8)
-marks = {"DPO": ("-", "x"), "RLOO": ("--", "s"), "GRPO": (":", "o")}
-panels = figure.subplots(1, len(paths), sharex=True, sharey=True)
-for axes, (name, path) in zip(panels, paths.items(), strict=True):
-    for role in ("proxy", "gold"):
-        axes.plot([p["kl"] for p in path], [p[role] for p in path], **plots.ROLES[role], label=role)
-    axes.set(title=f"{name}: {path[-1]['kl']:.1f} nats", xlabel="KL (nats per response)")
+# %% tags=["figure"]
+# Figure: proxy and gold against KL on held-out prompts, for the three methods
+panels = plots.panels(len(paths), width=9, height=3.8, sharex=True, sharey=True)
+for axes, (name, path) in zip(panels, paths.items()):
+    kl = [p["kl"] for p in path]
+    scores_on_way = {role: [p[role] for p in path] for role in ("proxy", "gold")}
+    plots.lines(kl, scores_on_way, ax=axes, marks=True, legend=axes is panels[0], xlabel="KL (nats per response)")
+    axes.set_title(f"{name}: {path[-1]['kl']:.1f} nats")
 panels[0].set_ylabel(plots.SCORE_LABEL)
-panels[0].legend(fontsize=8)
-Picture(figure, "Proxy and gold against KL on held-out prompts for DPO, RLOO and GRPO, one panel each.")
+Picture(panels[0], "Proxy and gold against KL on held-out prompts for DPO, RLOO and GRPO, one panel each.")
 
 # %%
-for name, policy in {"SFT": sft, **trained}.items():
+for name, policy in {"SFT": sft, **policies}.items():
     samples = built.sample(policy, held_out, jax.random.clone(look), batch=batch)
-    print(f"\n{name}: KL {samples.kl.mean():.1f}, gold {samples.scores['gold'].mean():+.2f}, ", end="")
+    means = samples.means()
+    print(f"\n{name}: KL {means['kl']:.1f}, gold {means['gold']:+.2f}, ", end="")
     print(f"distinct word pairs {distinct(samples.texts):.2f}")
     for text in samples.texts[:2]:
         print("  ", text)
@@ -447,8 +449,11 @@ frontier()
 results = measured("methods", made_by="methods_at_equal_kl.py")
 methods = list(dict.fromkeys(row["method"] for row in results["equal_kl"]))
 kls = sorted({row["kl"] for row in results["equal_kl"]})
-figure = plots.figure(9, 3.2)
-panels = dict(zip(kls, figure.subplots(1, len(kls), sharey=True), strict=True))
+print(f"{len(methods)} methods, {len(results['seeds'])} seeds, at {', '.join(f'{kl:g}' for kl in kls)} nats")
+
+# %% tags=["figure"]
+# Figure: proxy and gold of all methods at equal KL, median and range over seeds
+panels = dict(zip(kls, plots.panels(len(kls), width=9, height=3.2, sharey=True)))
 for row in results["equal_kl"]:
     axes, place = panels[row["kl"]], methods.index(row["method"])
     for role, at in (("proxy", place - 0.15), ("gold", place + 0.15)):
@@ -461,12 +466,12 @@ for kl, axes in panels.items():
 axes.set_yticks(range(len(methods)), methods)
 axes.invert_yaxis()
 panels[kls[0]].legend(fontsize=8, loc="upper right")
-Picture(figure, "Median proxy and gold score of six methods, with the range over seeds, at equal KL.")
+Picture(axes, "Median proxy and gold score of six methods, with the range over seeds, at equal KL.")
 
 
 # %%
 def gold_at(path, kl):
-    return np.interp(kl, np.maximum.accumulate([p["kl"] for p in path]), [p["gold"] for p in path])
+    return score_at(kl, [p["kl"] for p in path], [p["gold"] for p in path])
 
 
 print("gold where DPO's path ends, and what the others had at that KL:")
@@ -480,12 +485,12 @@ for name, path in paths.items():
     print(f"your {name}: gold {path[-1]['gold']:+.2f} at {path[-1]['kl']:.1f} nats")
 
 # %% [markdown]
-# How to read it. Where two ranges overlap the methods are not told apart, whatever their medians say, and where fewer seeds
+# How to read it. Where two ranges overlap no method is clearly better, whatever the medians say, and where fewer seeds
 # got there the median is of those alone. Between two measurements a path is taken as straight, which underrates a method that
 # goes far before its first one: trust the small KLs least. Best-of-n is no training method: it pays at every answer, and its
 # KL ends below the logarithm of n.
 #
-# So read, the five seeds say three things. The four methods that sample, PPO, REINFORCE, RLOO and GRPO, are *not told apart*
+# So read, the five seeds say three things. The four methods that sample, PPO, REINFORCE, RLOO and GRPO, are *not clearly different*
 # on this task: a critic, a clip and a group are answers to problems that short texts and a small model hardly have. DPO from
 # a fixed set of pairs has the lowest median at four and at eight nats. And best-of-n is far ahead of all of them at small KL,
 # as it was in chapter 06. Equal KL is not equal *cost*, though: DPO never samples while it learns, GRPO and RLOO need no
@@ -496,7 +501,7 @@ for name, path in paths.items():
 # | | needs | strong where | weak where |
 # |---|---|---|---|
 # | DPO | pairs | data are there, no sampler at hand | far from the policy that wrote the pairs |
-# | RLOO | a score, several answers a prompt | short answers, one score at the end | prompts that can be answered only once |
+# | RLOO | a score, several answers per prompt | short answers, one score at the end | prompts that can be answered only once |
 # | GRPO | the same | rewards that are right or wrong | spreads that are noise, and length if averaged carelessly |
 # | PPO | score and critic | long answers, rewards on the way | settings, memory |
 # | best-of-n | score, n times the sampling | small n, no training at all | cost at every answer, for ever |

@@ -1,4 +1,4 @@
-"""What is counted on finished models and texts: pairwise accuracy, calibration, distinct n-grams, and influence of later tokens.
+"""What is counted on finished models and texts: pairwise accuracy, calibration, distinct n-grams, scores at equal KL, causality.
 
 Training never reads these numbers; people do.
 """
@@ -59,6 +59,22 @@ def distinct(texts: Sequence[str], n: int = 2) -> float:
     """Distinct n-grams of words over all n-grams (Li et al. 2016, arXiv:1510.03055): low when texts repeat each other."""
     grams = Counter(g for t in texts for g in zip(*(t.split()[i:] for i in range(n)), strict=False))
     return len(grams) / max(1, sum(grams.values()))
+
+
+def score_at(kl: float, path_kl: Float[np.ndarray, " points"], path_score: Float[np.ndarray, " points"]) -> float:
+    """The score of a training run where its KL first gets to a value: runs are compared at equal KL, not at their ends.
+
+    Between two points the path is taken as straight; a KL that falls again is passed over.
+
+    Args:
+      kl: at which to read, nats per response; beyond the path the score of its nearer end.
+      path_kl: KL of each point of the run, in order, nats per response.
+      path_score: score of each point.
+
+    Returns:
+      In the unit of the scores.
+    """
+    return float(np.interp(kl, np.maximum.accumulate(path_kl), path_score))
 
 
 def looks_ahead(slopes: Float[Array, "predicted read"]) -> Float[Array, ""]:

@@ -1,7 +1,7 @@
 """Builds notebooks/, exercises/ and solutions/ from chapters/: `python tools/build.py`, or with --check, which only compares.
 
-Leaves out running anything (tests/test_notebooks.py does). An exercise in a chapter is a cell tagged "exercise" that holds one
-import of a library function: here it becomes that function's own text, without its body for learners, whole for solutions.
+An exercise in a chapter is a cell tagged "exercise" that holds one import of a library function: here it becomes the function's
+own text, without its body for learners, whole for solutions. A cell tagged "figure" draws and is folded.
 """
 
 import argparse
@@ -20,17 +20,19 @@ import jupytext
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from rlhf_lesson import __version__
 from rlhf_lesson.course.specs import EXERCISES
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-REPOSITORY, TAG = PROJECT["urls"]["Repository"], f"v{PROJECT['version']}"
+REPOSITORY, TAG = PROJECT["urls"]["Repository"], f"v{__version__}"
 SMALL = "jaxtyping wadler-lindig vaderSentiment==3.3.2"  # pure Python, and not in Colab's image
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
     "colab": {"provenance": [], "toc_visible": True},
 }
+FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # how JupyterLab and how Colab hide a cell's code
 INSTALL = f"""# @title Set-up: run this cell first {{ display-mode: "form" }}
 import importlib.util
 
@@ -174,11 +176,16 @@ def notebook(source: Path, kind: str) -> str:
             texts = [f"{INSTALL}\n{cell.source}"]
         elif "exercise" in tags:
             texts = exercise_cells(function(cell.source), kind)
+        elif "figure" in tags:
+            if not cell.source.startswith("# Figure: "):
+                raise ValueError(f"begin a cell tagged figure with `# Figure: what is drawn`, not {cell.source[:60]!r}")
+            texts = [f"# @title {cell.source.removeprefix('# ')}"]  # which is shown where the code is folded
         kept = sorted(tags - {"setup", "exercise"})
+        metadata = ({"tags": kept} if kept else {}) | (FOLDED if "figure" in tags else {})
         for text in texts:
             digest = hashlib.sha1(f"{cell.cell_type}\0{text}".encode()).hexdigest()[:8]
             new = new_code_cell if cell.cell_type == "code" else new_markdown_cell
-            cells.append(new(text, id=f"{digest}-{seen[digest]}", metadata={"tags": kept} if kept else {}))
+            cells.append(new(text, id=f"{digest}-{seen[digest]}", metadata=metadata))
             seen[digest] += 1
     made = new_notebook(cells=cells, metadata=METADATA)
     nbformat.validate(made)
@@ -194,8 +201,7 @@ def exercise_module(source: Path, kind: str) -> str | None:
     needed = {n for f in found for n in (f.needs if kind == "solutions" else f.stub_needs)}
     block = import_block(n for n in needed if n.bound not in {f.name for f in found})
     parts = [f"{heading(f.name)}\n{f.text if kind == 'solutions' else f.stub}" for f in found]
-    about = f'"""{ABOUT[kind].format(source.stem[:2])}"""'
-    return "\n\n\n".join([f"{about}\n\n{block}", *parts]) + "\n"
+    return "\n\n\n".join([f'"""{ABOUT[kind].format(source.stem[:2])}"""\n\n{block}', *parts]) + "\n"
 
 
 def built(root: Path = ROOT) -> dict[Path, str]:

@@ -1,10 +1,19 @@
-"""Writes the tables of measured numbers in README and docs from benchmarks/results/; a test compares them: no number is typed."""
+"""Writes what README and docs take from elsewhere: measured numbers from benchmarks/results/, and README's tree from the files.
 
+No number is typed; a test compares. In the tree only the words beside a file are written by hand, in README itself.
+"""
+
+import ast
 import json
+import re
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from rlhf_lesson.wings import EQUATIONS, ORDER, wing
+
+ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- numbers: tools/sync_readme.py -->", "<!-- end of numbers -->"
+TREE_BEGIN, TREE_END = "<!-- tree: tools/sync_readme.py -->", "<!-- end of tree -->"
+COLUMN = 32  # where the words beside a file begin
 
 
 def read(name: str) -> dict:
@@ -88,15 +97,50 @@ def lessons() -> str:
     return "\n".join(lines)
 
 
+def first_words(path: Path) -> str:
+    """A module's docstring up to its first colon, comma or stop, for a file that README does not describe yet."""
+    text = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
+    words = re.split(r"[:;,]|\.(?: |$)", text)[0].split()
+    return " ".join(words[:10])
+
+
+def tree(current: str) -> str:
+    """The package's files under their wings, in the order of the wings; the words beside a file stay as `current` has them.
+
+    Files keep the order that README gives them within a wing; a file that README does not list yet comes last, with the
+    first words of its docstring. All files of the exercises are one line, since there is one for each exercise.
+    """
+    known = dict(re.findall(r"^ +(\S+\.py|\S+/)  +(\S.*)$", current, re.MULTILINE))
+    package = ROOT / "rlhf_lesson"
+    listed = [path for path in sorted(package.rglob("*.py")) if path.stem != "__init__"]
+    listed = [path for path in listed if path.parent.name != "specs"] + [package / "course" / "specs"]
+    names = {path: path.relative_to(package).as_posix() + ("/" if path.is_dir() else "") for path in listed}
+    order = [*(f"{name}.py" for name in EQUATIONS), *known]
+    lines = ["```", "rlhf_lesson/"]
+    for name, words in ORDER.items():
+        lines.append(f"  {name.upper() or 'ROOT'}: {words}")
+        files = [p for p in listed if wing("rlhf_lesson." + names[p].replace("/", ".")) == name]
+        files.sort(key=lambda p: order.index(names[p]) if names[p] in order else len(order))
+        for path in files:
+            about = path / "__init__.py" if path.is_dir() else path
+            lines.append(f"    {names[path]:<{COLUMN - 4}}{known.get(names[path]) or first_words(about)}")
+    return "\n".join([*lines, "```"])
+
+
 TABLES = {"README.md": table, "docs/instructors.md": lessons}
 
 
 def synced(name: str) -> str:
-    """The file's text with its table in its place."""
-    before, rest = (ROOT / name).read_text().split(BEGIN)
-    return f"{before}{BEGIN}\n{TABLES[name]()}\n{END}{rest.split(END)[1]}"
+    """The file's text with its table, and README's tree, in their places."""
+    before, rest = (ROOT / name).read_text(encoding="utf-8").split(BEGIN)
+    text = f"{before}{BEGIN}\n{TABLES[name]()}\n{END}{rest.split(END)[1]}"
+    if TREE_BEGIN in text:
+        before, rest = text.split(TREE_BEGIN)
+        current, after = rest.split(TREE_END)
+        text = f"{before}{TREE_BEGIN}\n{tree(current)}\n{TREE_END}{after}"
+    return text
 
 
 if __name__ == "__main__":
     for name in TABLES:
-        (ROOT / name).write_text(synced(name))
+        (ROOT / name).write_text(synced(name), encoding="utf-8")

@@ -3,16 +3,19 @@
 Leaves out beam search and early stopping of the loop: on a CPU a scan of fixed length is as fast, and it never recompiles.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rlhf_lesson.arrays import Scalar
 from rlhf_lesson.logprobs import token_logprobs
 from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.models.tokenizer import encode
 
 
 class Generation(NamedTuple):
@@ -104,7 +107,7 @@ def generate(
     """Samples up to `response` tokens after each left-padded prompt.
 
     The log-probs are those of the *full* distribution at this temperature, so they equal what training re-scores;
-    with top_k or top_p on they are not the probabilities that were sampled from (checklist row 4).
+    with top_k or top_p on they are not the probabilities that were sampled from (row 4 of docs/checklist.md).
 
     Args:
       model: the policy.
@@ -145,3 +148,33 @@ def generate(
     inputs = (jax.random.split(key, response), prompt + jnp.arange(response))
     _, out = jax.lax.scan(step, (hidden, cache, done), inputs)
     return jax.tree.map(lambda x: x.T, out)
+
+
+# ---- one token ahead ---------------------------------------------------------------------------
+
+WIDTH = 64  # tokens of a text that `next_logits` reads: one width, so it compiles once
+
+
+def next_logits(model: GPT2, tokenizer, texts: Sequence[str]) -> Float[np.ndarray, "texts vocab"]:
+    """Logits of the token that follows each text.
+
+    Args:
+      model: a language model.
+      tokenizer: of the model; its begin token stands before each text.
+      texts: one or more; of a long one the model reads the last 64 tokens.
+    """
+    rows = []
+    for ids in encode(tokenizer, texts):
+        row = [tokenizer.bos_token_id, *ids][-WIDTH:]
+        tokens = np.full((1, WIDTH), tokenizer.pad_token_id, np.int32)
+        tokens[0, WIDTH - len(row) :] = row
+        mask = np.arange(WIDTH)[None] >= WIDTH - len(row)
+        rows.append(np.asarray(_last_logits(model, tokens, mask), np.float32)[0])
+    return np.stack(rows)
+
+
+@jax.jit
+def _last_logits(
+    model: GPT2, tokens: Int[Array, "batch time"], mask: Bool[Array, "batch time"]
+) -> Float[Array, "batch vocab"]:
+    return model(tokens, mask)[:, -1]

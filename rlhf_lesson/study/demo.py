@@ -96,7 +96,13 @@ def compare(config: Config, policies: Mapping[str, GPT2], built: Chain) -> dict[
     prompts = built.data.held_out_prompts(config.prompts)
     key = jax.random.fold_in(jax.random.key(config.seed), EVALUATION)
     return {
-        name: built.sample(policy, prompts, key, response=config.ppo.response, temperature=config.ppo.temperature)
+        name: built.sample(
+            policy,
+            prompts,
+            jax.random.clone(key),
+            response=config.ppo.response,
+            temperature=config.ppo.temperature,
+        )
         for name, policy in tqdm(policies.items(), desc=f"{'measure':<22}")
     }
 

@@ -92,7 +92,7 @@ def loss_fn(actor_critic: ActorCritic, batch: Experience, total: Scalar, config:
     """Policy loss + value loss - entropy bonus, summed over tokens and divided by `total`.
 
     `total` counts the real tokens of the whole mini-batch, so micro-batches of unequal length add up to exactly the
-    mini-batch's token mean (checklist row 38).
+    mini-batch's token mean (row 38 of docs/checklist.md).
     """
     old = batch.old
     logits, values = actor_critic.response_outputs(old.tokens, old.mask, old.prompt)
@@ -128,7 +128,7 @@ def optimizer(config: Config) -> optax.GradientTransformation:
 
 
 def experience(rollout: Rollout, score: Float[Array, " batch"], kl_coef: Scalar, config: Config, equations: Equations):
-    """Scores to rewards to advantages and returns; the returns are taken before any whitening (checklist row 31)."""
+    """Scores to rewards, advantages and returns; the returns come before any whitening (row 31 of docs/checklist.md)."""
     score = rewards.missing_end_penalty(score, rollout.has_end, penalty=config.missing_end_penalty)
     shape = jax.vmap(partial(equations.kl_shaped_rewards, kl_coef=kl_coef))
     shaped = shape(score, rollout.logp, rollout.ref_logp, rollout.response_mask)
@@ -161,7 +161,7 @@ def update(
     config: Config,
     equations: Equations = Equations(),  # noqa: B008 (immutable)
 ) -> tuple[State, dict[str, Array]]:
-    """The second program: shaped rewards, GAE, then epochs x mini-batches in a fresh order each epoch (checklist row 37)."""
+    """Shaped rewards, GAE, then epochs x mini-batches, each epoch in a fresh order (row 37 of docs/checklist.md)."""
     data = experience(rollout, score, state.kl_coef, config, equations)
     step = partial(minibatch_step, config=config, equations=equations)
     before = (state.actor_critic, state.opt_state)

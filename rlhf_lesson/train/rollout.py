@@ -57,7 +57,8 @@ def collect(
     """Samples a response to each prompt and measures it under policy, critic, reference and every scorer.
 
     Log-probs are recomputed by the same forward pass that training uses; the sampler's own serve as a check
-    (`stats["sampler_gap"]`, checklist row 2). All of them are taken at the sampling temperature (row 3).
+    (`stats["sampler_gap"]`, row 2 of docs/checklist.md). All of them are taken at the
+    sampling temperature (row 3).
 
     Args:
       actor_critic: the policy with its critic.

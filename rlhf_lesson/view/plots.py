@@ -1,204 +1,193 @@
-"""The course's figures: plain data in, Axes out, one colour, dash and marker per role everywhere.
+"""Figures of plain data: lines, points, bars, levels. Plain data in, Axes out.
 
-Leaves out pyplot: a caller makes the Figure and decides where it goes; a notebook ends its cell with `Picture(figure, alt)`.
+Every function draws on `ax`, or on a new figure where `ax` is left out, and may be called again on the same axes. A label that is
+a role ("proxy", "gold", "judge", "policy", "reference") has that role's look; `roles` gives a role to other labels. All other
+keywords are those of `Axes.set`: xlabel, ylabel, title, xlim, ylim, xscale, xticks and so on.
+
+Histograms, cumulative shares, strips and maps are in distributions.py, the course's own figures in curves.py, colours and dashes in
+style.py, `Picture` in picture.py; every one of them can be imported from here.
 """
 
-import base64
-import io
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from cycler import cycler
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
-ROLES = {  # Okabe-Ito colours, told apart by dash and marker too
-    "proxy": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
-    "gold": {"color": "#E69F00", "linestyle": "--", "marker": "s"},
-    "judge": {"color": "#009E73", "linestyle": "-.", "marker": "^"},
-    "policy": {"color": "#D55E00", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "D"},
-    "reference": {"color": "#000000", "linestyle": ":", "marker": "x"},
-}
-STYLE = {  # what `rl.setup()` gives to matplotlib
-    "axes.prop_cycle": cycler(color=[role["color"] for role in ROLES.values()]),
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "image.cmap": "cividis",
-    "legend.frameon": False,
-}
-KL_LABEL = "KL from reference (nats per response)"
-SCORE_LABEL = "score (SFT policy: mean 0, spread 1)"
-PPO_CURVES = {  # what PPO's loop yields and a reader should watch, with units
-    "score/proxy": "proxy score",
-    "score/gold": "gold score",
-    "kl": "KL (nats per response)",
-    "entropy": "entropy (nats per token)",
-    "missing_end": "share without an end",
-    "clip_fraction": "share of ratios clipped",
-}
+from rlhf_lesson.view.curves import (
+    KL_LABEL,
+    PPO_CURVES,
+    SCORE_LABEL,
+    calibration_curve,
+    finding,
+    frontier_figure,
+    median_path,
+    reward_against_kl,
+    sheet,
+    smooth,
+    training_curves,
+)
+from rlhf_lesson.view.distributions import cumulative, heatmap, histogram, strips
+from rlhf_lesson.view.picture import Picture, alt_text
+from rlhf_lesson.view.style import GREY, ROLES, STYLE, figure, finish, looks, on, panels, style, used
 
-Point = Mapping[str, float]
-Curve = Sequence[Point]  # one seed's points in order of training
-
-
-def style(role: str, *keys: str) -> dict:
-    """The role's colour and whichever of "linestyle" and "marker" are asked for."""
-    return {key: ROLES[role][key] for key in ("color", *keys)}
-
-
-def figure(width: float = 7.0, height: float = 4.2) -> Figure:
-    """A figure with its own canvas, never registered with pyplot, so nothing leaks."""
-    made = Figure(figsize=(width, height), layout="constrained", dpi=150)
-    FigureCanvasAgg(made)
-    return made
-
-
-def smooth(values: Sequence[float], window: int = 5) -> np.ndarray:
-    """Running mean, shorter at the edges."""
-    values = np.asarray(values, float)
-    return np.array([values[max(0, i - window // 2) : i + window // 2 + 1].mean() for i in range(len(values))])
-
-
-def median_path(paths: Sequence[Curve], role: str) -> tuple[np.ndarray, np.ndarray]:
-    """(kl, score) of the median over seeds at each iteration, as far as the shortest path goes."""
-    shortest = min(len(path) for path in paths)
-    kl, score = (
-        np.median([smooth([p[name] for p in path])[:shortest] for path in paths], axis=0) for name in ("kl", role)
-    )
-    return kl, score
+__all__ = [
+    "GREY",
+    "KL_LABEL",
+    "PPO_CURVES",
+    "ROLES",
+    "SCORE_LABEL",
+    "STYLE",
+    "Picture",
+    "alt_text",
+    "bars",
+    "calibration_curve",
+    "cumulative",
+    "figure",
+    "finding",
+    "frontier_figure",
+    "heatmap",
+    "histogram",
+    "levels",
+    "lines",
+    "median_path",
+    "panels",
+    "points",
+    "reward_against_kl",
+    "sheet",
+    "smooth",
+    "strips",
+    "style",
+    "training_curves",
+]
 
 
-def reward_against_kl(
-    axes: Axes,
-    paths: Sequence[Curve],
-    bestofn: Sequence[Point] = (),
+def lines(
+    x: ArrayLike,
+    curves: Mapping[str, ArrayLike | Sequence[ArrayLike]],
     *,
-    title: str,
-    roles: Sequence[str] = ("proxy", "gold"),
-    root: bool = False,
+    ax: Axes | None = None,
+    roles: Sequence[str | None] = (),
+    marks: bool | str = False,
+    legend: bool | str = True,
+    **settings,
 ) -> Axes:
-    """Proxy and gold reward against KL: PPO's paths as lines, best-of-n as marks with their n.
-
-    Of several seeds each is a thin line and their median a thick one.
+    """One line per label; of several seeds each is a thin line and their median a thick one.
 
     Args:
-      axes: drawn on.
-      paths: one list of points {kl, proxy, gold} per seed, in order of training; kl in nats per response.
-      bestofn: points {n, kl, proxy, gold}.
-      title: the finding.
-      roles: scorers to draw; each is a key of every point.
-      root: square-root scale of the KL, on which best-of-n is nearly straight.
+      x: places, or names of places; whole numbers have whole ticks.
+      curves: label -> its values at x, or a list of such values, one per seed; seeds of different length have a median as far
+        as the shortest goes.
+      ax: drawn on; a new figure by default.
+      roles: the role of each label, in order, where the label is none itself.
+      marks: whether each point has a marker; a text is one marker for all.
+      legend: False for none; a text is its title.
+      settings: for `Axes.set`, such as xlabel and title.
     """
-    for role in roles:
-        line = style(role, "linestyle")
-        if len(paths) > 1:
-            for path in paths:
-                kl, score = (smooth([p[name] for p in path]) for name in ("kl", role))
-                axes.plot(kl, score, **line, linewidth=0.7, alpha=0.5)
-        if paths:
-            label = f"PPO, {role}" + (f", median of {len(paths)} seeds" if len(paths) > 1 else "")
-            axes.plot(*median_path(paths, role), **line, linewidth=2.0, label=label)
-        if bestofn:
-            kl, score = ([p[name] for p in bestofn] for name in ("kl", role))
-            mark = {**style(role, "marker"), "linestyle": "none", "markersize": 5, "clip_on": False}
-            axes.plot(kl, score, **mark, label=f"best of n, {role}")
-    for i, p in enumerate(bestofn):
-        text = f"n={p['n']}" if i == 0 else str(p["n"])
-        at = {"xytext": (0, 6), "textcoords": "offset points", "fontsize": 7, "ha": "center"}
-        axes.annotate(text, (p["kl"], max(p[role] for role in roles)), **at)
-    if root:
-        axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
-        axes.set_xlim(left=0)  # else the margin below 0, where a root has no value, hides n = 1
-    axes.axhline(0.0, color="#888888", linewidth=0.6)
-    axes.margins(y=0.08)  # room for the n above the topmost mark
-    axes.set(xlabel=KL_LABEL, ylabel=SCORE_LABEL, title=title)
-    axes.legend(edgecolor="none", framealpha=0.9, fontsize=8)
-    return axes
+    axes = on(ax)
+    x = np.asarray(x)
+    for (name, y), look in zip(curves.items(), looks(curves, roles, used(axes)), strict=True):
+        marker = marks if isinstance(marks, str) else look.marker if marks else None
+        if np.ndim(y[0]) == 0:
+            axes.plot(x[: len(y)], y, color=look.color, linestyle=look.dash, marker=marker, label=name)
+            continue
+        for seed in y:
+            axes.plot(x[: len(seed)], seed, color=look.color, linestyle=look.dash, linewidth=0.7, alpha=0.5)
+        shortest = min(len(seed) for seed in y)
+        median = np.median([seed[:shortest] for seed in y], axis=0)
+        label = f"{name}, median of {len(y)} seeds"
+        axes.plot(x[:shortest], median, color=look.color, linestyle=look.dash, marker=marker, linewidth=2, label=label)
+    if x.dtype.kind in "iu" and isinstance(axes.xaxis.get_major_locator(), MaxNLocator):
+        axes.locator_params(axis="x", integer=True)
+    return finish(axes, legend, settings)
 
 
-def finding(paths: Sequence[Curve]) -> str:
-    """One sentence on what proxy and gold did over the paths' last quarters (median over seeds): a title."""
-    ends = {}
-    for name in ("kl", "proxy", "gold"):
-        last_quarters = [[p[name] for p in path[-max(1, len(path) // 4) :]] for path in paths]
-        ends[name] = float(np.median([np.mean(values) for values in last_quarters]))
-    if ends["proxy"] <= 0:
-        return f"Proxy does not rise: {ends['proxy']:+.1f} at {ends['kl']:.0f} nats, gold {ends['gold']:+.1f}"
-    follows = "gold follows" if ends["gold"] > 0.3 * ends["proxy"] else "gold does not follow"  # 0.3: a convention
-    return f"Proxy reaches {ends['proxy']:+.1f} at {ends['kl']:.0f} nats; {follows} ({ends['gold']:+.1f})"
-
-
-def frontier_figure(paths: Sequence[Curve], bestofn: Sequence[Point] = (), *, root: bool = False) -> Figure:
-    """`reward_against_kl` on a figure of its own, titled with its `finding`."""
-    made = figure()
-    reward_against_kl(made.add_subplot(), paths, bestofn, title=finding(paths), root=root)
-    return made
-
-
-def training_curves(
-    axes_row: Sequence[Axes], metrics: Sequence[Mapping[str, float]], curves: Mapping[str, str] = PPO_CURVES
-) -> Sequence[Axes]:
-    """One metric a panel over the iterations; panels that have no metric are taken away.
+def points(
+    x: ArrayLike,
+    groups: Mapping[str, ArrayLike],
+    *,
+    ax: Axes | None = None,
+    roles: Sequence[str | None] = (),
+    size: float = 6.0,
+    alpha: float = 1.0,
+    legend: bool | str = True,
+    **settings,
+) -> Axes:
+    """One kind of marker per label, without lines; other arguments as for `lines`.
 
     Args:
-      axes_row: panels, filled from the left.
-      metrics: rows as the loops yield them, each with "step"; a metric that no row has is skipped.
-      curves: metric -> label with its unit.
+      size: of a marker, in points.
+      alpha: 1 is opaque; less where many marks lie on each other.
     """
-    found = [name for name in curves if any(name in row for row in metrics)]
-    for axes, name in zip(axes_row, found, strict=False):
-        rows = [row for row in metrics if name in row]
-        role = name.removeprefix("score/")
-        line = style(role if role in ROLES else "policy", "linestyle")
-        axes.plot([row["step"] for row in rows], [row[name] for row in rows], **line, label=name)
-        axes.set(xlabel="iteration", ylabel=curves[name])
-    for axes in axes_row[len(found) :]:
-        axes.remove()
-    return axes_row[: len(found)]
+    axes = on(ax)
+    for (name, y), look in zip(groups.items(), looks(groups, roles, used(axes)), strict=True):
+        axes.plot(x, y, look.marker, color=look.color, markersize=size, alpha=alpha, label=name)
+    return finish(axes, legend, settings)
 
 
-def calibration_curve(axes: Axes, bins: Sequence[Mapping[str, float]], *, title: str) -> Axes:
-    """Predicted against observed share of choices, with the diagonal of perfect calibration.
+def bars(
+    names: Iterable[str],
+    groups: Mapping[str, ArrayLike],
+    *,
+    errors: Mapping[str, ArrayLike] | None = None,
+    ax: Axes | None = None,
+    roles: Sequence[str | None] = (),
+    tilt: float = 0.0,
+    across: bool = False,
+    legend: bool | str = True,
+    **settings,
+) -> Axes:
+    """For each name a bar per label, side by side; labels differ by hatch too. Other arguments as for `lines`.
 
     Args:
-      axes: drawn on.
-      bins: rows {predicted, observed} of `reward_model.calibration`.
-      title: the finding.
+      names: what stands under the bars.
+      groups: label -> one height per name.
+      errors: label -> half the length of each error bar.
+      tilt: angle of the names, in degrees, where they are long.
+      across: bars from left to right, the first name on top.
     """
-    axes.plot([0.5, 1], [0.5, 1], **style("reference", "linestyle"), label="perfect")
-    axes.plot([b["predicted"] for b in bins], [b["observed"] for b in bins], **ROLES["proxy"], label="reward model")
-    axes.set(xlabel="predicted probability of the choice", ylabel="observed share of choices", title=title)
-    axes.legend(frameon=False, fontsize=8)
-    return axes
+    axes = on(ax)
+    names = list(names)
+    width = 0.8 / len(groups)
+    for i, (name, look) in enumerate(zip(groups, looks(groups, roles), strict=True)):
+        places = np.arange(len(names)) + width * (i - (len(groups) - 1) / 2)
+        error = None if errors is None else errors[name]
+        if across:
+            drawing = axes.barh(places, groups[name], width, xerr=error, capsize=3, label=name)
+        else:
+            drawing = axes.bar(places, groups[name], width, yerr=error, capsize=3, label=name)
+        for bar in drawing:
+            bar.set(facecolor=look.color, hatch=look.hatch, edgecolor="white")
+    if across:
+        axes.set_yticks(range(len(names)), names, fontsize=8)
+        axes.invert_yaxis()
+    else:
+        axes.set_xticks(range(len(names)), names, rotation=tilt, ha="right" if tilt else "center", fontsize=8)
+    return finish(axes, legend, settings)
 
 
-def alt_text(made: Figure) -> str:
-    """What a figure shows, in words for who cannot see it: each panel's finding, axes and where its lines end."""
-    panels = []
-    for axes in made.axes:
-        lines = [line for line in axes.get_lines() if not line.get_label().startswith("_") and len(line.get_xdata())]
-        ends = [f"{a.get_label()} ends at {a.get_ydata()[-1]:.2f} for x = {a.get_xdata()[-1]:.2f}" for a in lines]
-        what = " against ".join(filter(None, [axes.get_ylabel(), axes.get_xlabel()]))
-        panels.append(". ".join(filter(None, [axes.get_title(), f"{what}: {'; '.join(ends)}" if ends else what])))
-    return ". ".join(panels) + "."
+def levels(
+    values: Mapping[str, float],
+    *,
+    ax: Axes,
+    roles: Sequence[str] = (),
+    vertical: bool = False,
+    legend: bool | str = True,
+) -> Axes:
+    """A straight line across the panel at each value: the level to compare with.
 
-
-class Picture:
-    """A figure as a notebook shows it: an image, with words that say what it shows to who cannot see it."""
-
-    def __init__(self, made: Figure, alt: str):
-        if not alt.strip():
-            raise ValueError("say in a sentence what the figure shows: Picture(figure, 'Entropy falls as ...')")
-        self.figure, self.alt = made, f"{alt.strip()} {alt_text(made)}"
-
-    def _repr_html_(self) -> str:
-        image = io.BytesIO()
-        self.figure.savefig(image, format="png")
-        data, width = base64.b64encode(image.getvalue()).decode(), round(96 * self.figure.get_figwidth())
-        look = f"width:{width}px;max-width:100%"
-        return f'<img alt="{escape(self.alt)}" style="{look}" src="data:image/png;base64,{data}">'
-
-    def __repr__(self) -> str:
-        return self.alt
+    Args:
+      values: label -> its value.
+      ax: drawn on.
+      roles: the role of each label, in order; black lines of different dashes by default.
+      vertical: at x = value in place of y = value.
+      legend: False for none; a text is its title.
+    """
+    for i, (name, value) in enumerate(values.items()):
+        role = roles[i] if i < len(roles) else name
+        color = ROLES[role]["color"] if role in ROLES else "black"
+        dash = ROLES[role]["linestyle"] if role in ROLES else (":", "--", "-.")[i % 3]
+        across = ax.axvline if vertical else ax.axhline
+        across(value, color=color, linestyle=dash, linewidth=1.2, label=name)
+    return finish(ax, legend, {})

@@ -7,16 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import traitlets
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Float
 
-from rlhf_lesson.models.generate import keep_top_k, keep_top_p
+from rlhf_lesson.models.generate import keep_top_k, keep_top_p, next_logits
 from rlhf_lesson.models.gpt2 import GPT2
 from rlhf_lesson.models.pretrained import load_base
-from rlhf_lesson.models.tokenizer import encode
 from rlhf_lesson.view import plots
 from rlhf_lesson.widgets.look import Widget, css, esm, plain
 
-WIDTH = 64  # tokens of the text that the model reads: one width, so one compilation
 TEXTS = [  # ours; what a page without a kernel offers
     "the film is",
     "a wonderful",
@@ -31,14 +29,6 @@ TEXTS = [  # ours; what a page without a kernel offers
     "two hours of",
     "this is not a film, it is a",
 ]
-
-
-@jax.jit
-def last_logits(
-    model: GPT2, tokens: Int[Array, "batch time"], mask: Bool[Array, "batch time"]
-) -> Float[Array, "batch vocab"]:
-    """Logits of the token after each left-padded row."""
-    return model(tokens, mask)[:, -1]
 
 
 class NextToken(Widget):
@@ -76,14 +66,7 @@ class NextToken(Widget):
 
     def logits_after(self, texts: list[str]) -> Float[np.ndarray, "batch vocab"]:
         """Logits of the token that follows each text; of a long text the model reads the last tokens."""
-        out = []
-        for ids in encode(self.tokenizer, texts):
-            row = ([self.tokenizer.bos_token_id, *ids])[-WIDTH:]
-            tokens = np.full((1, WIDTH), self.tokenizer.pad_token_id, np.int32)
-            tokens[0, WIDTH - len(row) :] = row
-            mask = np.arange(WIDTH)[None] >= WIDTH - len(row)
-            out.append(np.asarray(last_logits(self.model, tokens, mask), np.float32)[0])
-        return np.stack(out)
+        return next_logits(self.model, self.tokenizer, texts)
 
     def chances(self) -> np.ndarray:
         """What `generate.sample_token` draws from at the present setting: one probability a token."""

@@ -23,6 +23,8 @@ RUNS = [pytest.param(*p.values, id=p.id, marks=[pytest.mark.slow] * (p.values[0]
 LONGEST = 180  # CPU seconds of one chapter at the quick preset: whatever else the machine does
 PLANS = {"an hour": 60, "ninety minutes": 90, "two hours": 120, "two and a half hours": 150, "three hours": 180}
 MARK = re.compile(r"# exercise: (\w+)\n")
+DRAWING = {"plots", "Picture", "figure", "axes", "left", "right", "panels", "plot", "legend", "suptitle", "colorbar"}
+DRAWING |= {"imshow", "axhline", "axvline", "axvspan", "stairs", "errorbar", "set_title", "set_xticks", "set_yticks"}
 
 
 def read(path):
@@ -35,6 +37,28 @@ def code(notebook):
 
 def exercises(notebook):
     return [m[1] for cell in code(notebook) if (m := MARK.match(cell.source))]
+
+
+def visible(notebook):
+    """Code that a reader sees: what is neither folded nor an exercise's own cell."""
+    return [c for c in code(notebook) if c.metadata.get("cellView") != "form" and not MARK.match(c.source)]
+
+
+def drawing_lines(source):
+    """(lines that touch axes, lines of code) of a cell; a statement that spans several lines counts as all of them."""
+    text = re.sub(r"(?m)^( *)%.*", r"\1pass", source)
+    lines = {i for i, line in enumerate(text.splitlines(), 1) if line.strip() and not line.lstrip().startswith("#")}
+    touching = set()
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.stmt) or isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        last = node.body[0].lineno - 1 if hasattr(node, "body") else node.end_lineno  # of a loop only its head
+        head = [child for field, child in ast.iter_fields(node) if field not in ("body", "orelse", "finalbody")]
+        parts = [n for child in head for each in (child if isinstance(child, list) else [child])
+                 if isinstance(each, ast.AST) for n in ast.walk(each)]  # fmt: skip
+        if DRAWING & {getattr(n, "id", getattr(n, "attr", None)) for n in parts}:
+            touching |= set(range(node.lineno, last + 1))
+    return len(touching & lines), len(lines)
 
 
 def prose(notebook):
@@ -168,6 +192,22 @@ def test_cells_are_short_and_plain_python(path):
             "use axes.stairs: matplotlib 3.10.0, which Colab has, reads a dash of numbers as a list of dashes"
         )
         assert "plt.show" not in cell.source and "pyplot" not in cell.source
+
+
+def test_a_line_that_draws_is_counted_with_all_of_its_lines():
+    assert drawing_lines("x = 1\n# plots\n\nplots.lines(\n    x,\n    y,\n)") == (4, 5)
+    assert drawing_lines("for axes in x:\n    y = 1\n    axes.plot(y)\n%pip install z") == (2, 4)
+
+
+@pytest.mark.parametrize("path", UNSOLVED, ids=lambda p: p.stem)
+def test_at_most_a_tenth_of_the_code_that_a_reader_sees_draws(path):
+    notebook = read(path)
+    drawing, lines = (sum(counts) for counts in zip(*(drawing_lines(c.source) for c in visible(notebook)), strict=True))
+    figures = [c.source.splitlines()[0] for c in visible(notebook) if re.search(r"\bPicture\(", c.source)]
+    assert not figures, f"tag these cells figure, and compute in a cell before: {figures}"
+    assert drawing <= 0.1 * lines, (
+        f"{drawing} of {lines} lines that a reader sees touch axes: move them into figure cells"
+    )
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS)

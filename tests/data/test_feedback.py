@@ -10,7 +10,6 @@ import pytest
 
 from rlhf_lesson.data import feedback
 from rlhf_lesson.data.feedback import AMAZON, MOVIES, NYT, TWEETS, Sentence, normalise, pairs, rankings, split
-from rlhf_lesson.disk import cache_folder
 
 
 def load(name):
@@ -244,11 +243,3 @@ def test_without_pip_the_error_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setattr(feedback.subprocess, "run", lambda *_, **__: gone)
     with pytest.raises(ValueError, match="uv pip install pip"):
         feedback.fetch(tmp_path)
-
-
-def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv("RLHF_LESSON_CACHE", raising=False)
-    assert cache_folder() == tmp_path / "rlhf_lesson"
-    monkeypatch.setenv("RLHF_LESSON_CACHE", str(tmp_path / "here"))
-    assert cache_folder() == tmp_path / "here"

@@ -5,7 +5,6 @@ import csv
 import pytest
 
 from rlhf_lesson.data import film_reviews
-from rlhf_lesson.study import pretrain
 
 
 @pytest.fixture
@@ -35,13 +34,6 @@ def test_passages_are_whole_sentences_of_about_the_wanted_length():
 
 def test_a_sentence_longer_than_the_limit_stays_whole():
     assert list(film_reviews.passages("a b c d e f g.", words=3)) == ["a b c d e f g."]
-
-
-def test_pretraining_reads_beginning_and_end_of_a_review_and_its_verdict(cache):
-    texts = pretrain.review_texts(pretrain.Config(film_reviews=2), cache)
-    assert sum("a joy." in t for t in texts) <= 4
-    assert all(t.endswith("<end> good") for t in texts if "a joy." in t)
-    assert "dull. i left early!<end> weak" in texts
 
 
 def test_a_wrong_hash_or_no_network_is_told_with_its_cure(tmp_path, monkeypatch):

@@ -71,40 +71,6 @@ def test_a_byte_order_mark_and_blank_lines_are_no_problem(tmp_path):
 # --- what the formats mean -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("vote", "pair"),
-    [("A", Pair("p", "x", "y")), ("B", Pair("p", "y", "x")), ("tie", Pair("p", "x", "y", tie=True))],
-)
-def test_a_vote_becomes_a_pair_with_the_winner_chosen(vote, pair):
-    assert parse_vote({**VOTE, "vote": vote}).pair == pair
-
-
-def test_instructions_are_put_into_the_template():
-    example = chats.parse_instruction({"instruction": "Add 1 and 1.", "response": "2"})
-    assert example == ("### Instruction:\nAdd 1 and 1.\n\n### Response:\n", "2")
-
-
-def test_a_prompt_without_turns_ends_with_the_last_shared_word():
-    pair = chats.parse_implicit({"chosen": "The film is great.", "rejected": "The film is gross."})
-    assert pair == Pair("The film is ", "great.", "gross.")
-
-
-def test_a_dialogue_splits_at_the_last_shared_assistant_turn():
-    row = {"chosen": DIALOGUE + " A film.", "rejected": DIALOGUE + " A fish.\n\nHuman: No\n\nAssistant: Sorry"}
-    assert chats.parse_implicit(row) == Pair(DIALOGUE, " A film.", " A fish.\n\nHuman: No\n\nAssistant: Sorry")
-
-
-def test_a_conversation_without_a_prompt_shares_its_first_messages():
-    reply = lambda text: [{"role": "assistant", "content": text}]  # noqa: E731
-    given = chats.parse_conversation({"prompt": TALK[:1], "chosen": reply("yes"), "rejected": reply("no")})
-    shared = chats.parse_conversation({"chosen": TALK[:1] + reply("yes"), "rejected": TALK[:1] + reply("no")})
-    assert given == shared == Pair("\n\nHuman: Hi\n\nAssistant:", " yes", " no")
-
-
-def test_messages_and_text_are_two_ways_to_write_one_dialogue():
-    assert chats.messages_of(chats.render(TALK)) == TALK
-
-
 class Templated:
     """A tokenizer with a chat template; `opening` is what it writes to open a reply."""
 
@@ -116,11 +82,6 @@ class Templated:
         if messages[0]["role"] == "system":
             raise RuntimeError("system role not supported")
         return "".join(f"<{m['role']}>{m['content']}" for m in messages) + self.opening * add_generation_prompt
-
-
-def test_a_tokenizers_chat_template_cuts_prompt_from_response():
-    example = chats.parse_chat({"messages": TALK}, tokenizer=Templated())
-    assert example == ("<user>Hi<assistant>", "Hello.")
 
 
 # --- bad rows ------------------------------------------------------------------------------------------------------
@@ -259,13 +220,6 @@ def test_a_missing_or_empty_source_is_an_error(tmp_path):
         read(tmp_path / "nowhere.jsonl", parse_pair)
     with pytest.raises(ValueError, match="no rows"):
         read(file_of(tmp_path), parse_pair)
-
-
-def test_a_pair_that_is_no_dialogue_cannot_be_written_as_messages():
-    with pytest.raises(ValueError, match="does not end with"):
-        chats.conversation_row(Pair("Say it.", "a", "b"))
-    with pytest.raises(ValueError, match="no dialogue"):
-        chats.messages_of("Say it.")
 
 
 # --- data sets by name ---------------------------------------------------------------------------------------------

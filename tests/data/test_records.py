@@ -2,7 +2,8 @@
 
 import pytest
 
-from rlhf_lesson.data.records import Pair, Vote, split_by_prompt
+from rlhf_lesson.data.formats import parse_vote
+from rlhf_lesson.data.records import Pair, split_by_prompt
 
 PAIRS = [Pair(f"prompt {i // 4}", f"good {i}", f"bad {i}") for i in range(400)]
 
@@ -34,8 +35,12 @@ def test_a_split_that_leaves_a_side_empty_is_refused():
     assert split_by_prompt(PAIRS, 0.0, seed=0) == (PAIRS, [])
 
 
-def test_a_vote_is_its_pair_and_a_tie_keeps_its_mark():
-    vote = Vote("p", "left", "right", "A", "ann")
-    assert vote.pair == Pair("p", "left", "right")
-    assert vote._replace(vote="B").pair == Pair("p", "right", "left")
-    assert vote._replace(vote="tie").pair == Pair("p", "left", "right", tie=True)
+VOTE = {"prompt": "p", "response_a": "x", "response_b": "y", "vote": "B", "annotator": 3}
+
+
+@pytest.mark.parametrize(
+    ("vote", "pair"),
+    [("A", Pair("p", "x", "y")), ("B", Pair("p", "y", "x")), ("tie", Pair("p", "x", "y", tie=True))],
+)
+def test_a_vote_becomes_a_pair_with_the_winner_chosen(vote, pair):
+    assert parse_vote({**VOTE, "vote": vote}).pair == pair

@@ -5,134 +5,15 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 import tiny
 
 from rlhf_lesson.bradley_terry import win_probability
-from rlhf_lesson.data import feedback, raters, selection
 from rlhf_lesson.data.examples import Comparison
-from rlhf_lesson.data.raters import label, noise_temperature
 from rlhf_lesson.data.selection import at_random, by_entropy, by_information
 from rlhf_lesson.study import iterate
 from rlhf_lesson.study.iterate import Candidates, Config
 from rlhf_lesson.train import ppo, reward_model
 from rlhf_lesson.train.diagnose import same_tree
-
-# ---- noise -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def measured_raters():
-    return raters.rater_agreement(feedback.load(feedback.MOVIES), 10_000, seed=0)
-
-
-def test_one_number_reproduces_the_agreement_of_close_and_of_far_pairs(measured_raters):
-    margins, agrees = measured_raters
-    assert agrees.mean() == pytest.approx(0.885, abs=0.01)
-    temperature = noise_temperature(margins, float(agrees.mean()))
-    assert temperature == pytest.approx(0.66, abs=0.05)
-    right = 1 / (1 + np.exp(-margins / temperature))
-    assert right.mean() == pytest.approx(agrees.mean(), abs=1e-6)
-    for part in np.array_split(np.argsort(margins), 6):
-        assert right[part].mean() == pytest.approx(agrees[part].mean(), abs=0.03)
-
-
-def test_a_rater_is_not_compared_with_a_mean_that_holds_his_own_rating():
-    torn = [feedback.Sentence(f"{i}", f"{i}", (float(r), float(-r)), "x") for i, r in enumerate((1, 2, 4))]
-    margins, agrees = raters.rater_agreement(torn, 200, seed=0)  # the only other rater says the opposite
-    assert set(margins) <= {1.0, 2.0, 3.0} and not agrees.any()
-    nothing, _ = raters.rater_agreement(torn[:1], 20, seed=0)
-    assert len(nothing) == 0
-
-
-def test_the_temperature_is_found_again_from_labels_it_made():
-    rng = np.random.default_rng(0)
-    margins = rng.normal(0, 2, 200_000)
-    first = np.asarray(label(jnp.asarray(margins), jnp.zeros(200_000), jax.random.key(0), temperature=0.7))
-    assert noise_temperature(margins, float(np.mean(first == (margins > 0)))) == pytest.approx(0.7, rel=0.02)
-
-
-def test_the_temperature_has_the_unit_of_the_margins():
-    margins = np.random.default_rng(0).normal(0, 1, 1000)
-    assert noise_temperature(3 * margins, 0.8) == pytest.approx(3 * noise_temperature(margins, 0.8), rel=1e-6)
-
-
-def test_an_agreement_that_no_temperature_gives_is_refused():
-    with pytest.raises(ValueError, match="no better than chance"):
-        noise_temperature(np.ones(5), 0.5)
-    with pytest.raises(ValueError, match="above"):
-        noise_temperature(np.array([1.0, 0.0]), 0.8)
-
-
-def test_labels_follow_the_better_text_with_the_probability_of_bradley_and_terry():
-    first = label(jnp.full(20_000, 1.0), jnp.full(20_000, 0.3), jax.random.key(0), temperature=0.5)
-    assert float(first.mean()) == pytest.approx(1 / (1 + np.exp(-1.4)), abs=0.01)
-
-
-# ---- selection -------------------------------------------------------------------------------------
-
-KNOWN, COIN, SPLIT = 0, 1, 2  # all members sure of the same; all unsure; each sure of something else
-WINS = jnp.asarray([[0.99, 0.5, 0.95], [0.98, 0.5, 0.05]])
-
-
-def test_the_measures_by_hand():
-    # H(1/2) = log 2;  BALD of the third pair: log 2 - H(0.05) = 0.6931 - 0.1985
-    np.testing.assert_allclose(selection.choice_entropy(WINS)[1:], [np.log(2), np.log(2)], atol=1e-5)
-    np.testing.assert_allclose(selection.information_gain(WINS)[1:], [0.0, 0.4946], atol=1e-4)
-    assert (selection.information_gain(WINS[:1]) == 0.0).all(), "a single member has no one to disagree with"
-    assert jnp.isfinite(selection.choice_entropy(jnp.asarray([[0.0, 1.0]]))).all()
-
-
-def test_information_leaves_coin_tosses_alone_and_entropy_does_not():
-    key = jax.random.key(0)
-    assert by_information(WINS, 1, key).tolist() == [SPLIT]
-    assert set(by_entropy(WINS, 2, key).tolist()) == {COIN, SPLIT} and KNOWN not in by_information(WINS, 1, key)
-
-
-def test_the_random_control_costs_the_same_is_blind_and_repeats_with_its_key():
-    wins = jnp.tile(WINS, (1, 20))
-    chosen = at_random(wins, 15, jax.random.key(0))
-    assert len(set(chosen.tolist())) == 15 == len(by_entropy(wins, 15, jax.random.key(0)))
-    assert (chosen == at_random(wins, 15, jax.random.key(0))).all()
-    assert (chosen != at_random(wins, 15, jax.random.key(1))).any()
-    assert (chosen == at_random(1 - wins, 15, jax.random.key(0))).all()
-
-
-def test_selecting_what_an_ensemble_disputes_teaches_a_linear_rater_more_than_random_at_equal_cost():
-    """The claim itself, on a problem without language: an ensemble of logistic models, the same candidates."""
-
-    def fit(x, y, weights):
-        w = np.zeros(x.shape[1])
-        for _ in range(200):
-            p = 1 / (1 + np.exp(-x @ w))
-            w += 0.5 * (x.T @ (weights * (y - p)) / weights.sum() - 0.01 * w)
-        return w
-
-    gains = []
-    for seed in range(30):
-        rng = np.random.default_rng(seed)
-        truth = 3 * rng.normal(size=6)
-        scale = np.array([3, 1, 1, 0.3, 0.3, 0.3])  # most candidates differ in what is known already
-        old, pool, test = (rng.normal(size=(n, 6)) * scale for n in (20, 400, 2000))
-        old[:, 3:] = 0.0
-
-        def answers(x, rng=rng, truth=truth):
-            return (rng.random(len(x)) < 1 / (1 + np.exp(-x @ truth))).astype(float)
-
-        y_old = answers(old)
-        members = np.stack([fit(old, y_old, rng.exponential(size=20)) + 0.3 * rng.normal(size=6) for _ in range(8)])
-        wins = jnp.asarray(1 / (1 + np.exp(-members @ pool.T)))
-        right = {}
-        for select in (by_information, at_random):
-            rows = select(wins, 40, jax.random.key(seed))
-            x, y = np.concatenate([old, pool[rows]]), np.concatenate([y_old, answers(pool[rows])])
-            w = fit(x, y, np.ones(len(x)))
-            right[select] = np.mean((test @ w > 0) == (test @ truth > 0))
-        gains.append(right[by_information] - right[at_random])
-    assert np.mean(gains) > 2 * np.std(gains) / 30**0.5, f"gain {np.mean(gains):.4f}"
-
-
-# ---- a round ---------------------------------------------------------------------------------------
 
 SMALL = Config(
     candidates=64,

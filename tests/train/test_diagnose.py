@@ -1,11 +1,7 @@
 """Diagnosis of a finished run: each sentence is said for the metrics that show it, and for no others."""
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import pytest
 
-from rlhf_lesson.measures import looks_ahead
 from rlhf_lesson.train.diagnose import diagnose
 
 FINE = {
@@ -86,16 +82,3 @@ def test_metrics_of_another_loop_need_not_hold_every_column():
     assert diagnose([{"loss": 1.0, "step": i} for i in range(6)]) == []
     with pytest.raises(ValueError, match="no metrics"):
         diagnose([])
-
-
-def test_what_looks_ahead_is_found_by_its_largest_slope_above_the_diagonal():
-    slopes = jnp.array([[9.0, -0.5, 0.25], [9.0, 9.0, 0.0], [9.0, 9.0, 9.0]])
-    assert looks_ahead(slopes) == 0.5 and looks_ahead(jnp.tril(slopes)) == 0.0 and looks_ahead(slopes[:1, :1]) == 0.0
-
-
-def test_a_running_mean_is_causal_and_a_mean_is_not():
-    x = jax.random.normal(jax.random.key(0), (5,))
-    causal = jax.jacobian(lambda x: jnp.cumsum(x) / jnp.arange(1, 6))(x)
-    cheating = jax.jacobian(lambda x: x - jnp.mean(x))(x)
-    assert looks_ahead(causal) == 0.0
-    np.testing.assert_allclose(looks_ahead(cheating), 0.2, rtol=1e-6)

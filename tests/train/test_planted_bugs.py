@@ -1,4 +1,4 @@
-"""One bug planted at a time, and the check that sees it: rows of the checklist in docs, by number.
+"""One bug planted at a time, and the check that sees it: rows of docs/checklist.md, by number.
 
 Each test plants a mistake that a published system made and that raises no error by itself, shows that a self-check of the
 library (`check_rollout`, `check_first_update`, `check_tokens`, `padding_matters`, `diagnose`) or a stated invariant catches

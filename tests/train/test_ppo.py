@@ -15,7 +15,7 @@ import tiny
 from project import TESTS
 
 from rlhf_lesson.advantages import gae
-from rlhf_lesson.data.prompts import Prompts, prompt_batches
+from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.kl import exact_kl, tilted_policy
 from rlhf_lesson.train import ppo
 from rlhf_lesson.train.diagnose import diagnose, same_tree
@@ -156,17 +156,6 @@ def test_ppo_finds_the_closed_form_optimum_of_one_token_driven_by_a_students_fun
     assert float(exact_kl(got, optimum)) < 0.02
     ref, got, score = one_token(kl_coef=0.0, **mine)
     assert got.argmax() == score.argmax() and float(got.max()) > np.log(0.7), "without a penalty one token takes all"
-
-
-def test_prompts_are_reshuffled_each_epoch_and_depend_on_seed_and_step_only():
-    prompts = tiny.prompts(64)
-    batches = prompt_batches(prompts, 32, 0)
-    stream = [next(batches) for _ in range(4)]
-    assert not (stream[0].tokens == stream[2].tokens).all()
-    later = next(prompt_batches(prompts, 32, 0, start=3))
-    assert (later.tokens == stream[3].tokens).all()
-    with pytest.raises(ValueError, match="do not fill a batch"):
-        next(prompt_batches(prompts, 65, 0))
 
 
 def test_resuming_from_a_state_ends_in_the_same_weights():

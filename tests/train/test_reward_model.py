@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from rlhf_lesson.data.examples import Comparison, Rated
-from rlhf_lesson.measures import calibration, pairwise_accuracy
+from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.train.diagnose import same_tree
 from rlhf_lesson.train.reward_model import (
     Config,
@@ -127,18 +127,3 @@ def test_the_callers_trunk_stays_and_a_run_goes_on_from_a_state_bit_for_bit():
         state, metrics = next(half)
     rest = list(fit(pairs, config=config, start=start, state=jax.tree.map(jnp.copy, state)))
     assert len(rest) == metrics["steps"] - 5 > 0 and same_tree(whole, rest[-1][0])
-
-
-def test_accuracy_counts_a_tie_as_half():
-    assert pairwise_accuracy(np.array([2.0, 1.0, 0.0, 3.0]), np.array([1.0, 1.0, 1.0, 0.0])) == (1 + 0.5 + 0 + 1) / 4
-
-
-def test_calibration_compares_what_was_said_with_what_was_chosen():
-    rng = np.random.default_rng(0)
-    margin = np.abs(rng.normal(0, 1.5, 20_000))
-    right = rng.random(20_000) < 1 / (1 + np.exp(-margin))  # choices by Bradley-Terry: perfectly calibrated
-    rows = calibration(np.where(right, margin, -margin), np.zeros(20_000))
-    assert len(rows) == 10 and sum(row["count"] for row in rows) == 20_000
-    assert max(abs(row["predicted"] - row["observed"]) for row in rows) < 0.03
-    sure = calibration(3 * np.where(right, margin, -margin), np.zeros(20_000))
-    assert sure[4]["predicted"] > sure[4]["observed"] + 0.1, "scores three times too large are overconfident"

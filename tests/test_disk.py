@@ -1,0 +1,30 @@
+"""Files are written whole or not at all, and the cache is where the environment says."""
+
+import os
+
+import pytest
+import tiny
+
+from rlhf_lesson.disk import cache_folder
+from rlhf_lesson.models.checkpoint import load_model, save_model
+from rlhf_lesson.train.diagnose import same_tree
+
+
+def test_a_write_that_is_cut_off_leaves_the_old_file(tmp_path, monkeypatch):
+    save_model(tiny.model(0), tmp_path)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(tiny.model(5), tmp_path)
+    assert same_tree(load_model(tmp_path), tiny.model(0))
+
+
+def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("RLHF_LESSON_CACHE", raising=False)
+    assert cache_folder() == tmp_path / "rlhf_lesson"
+    monkeypatch.setenv("RLHF_LESSON_CACHE", str(tmp_path / "here"))
+    assert cache_folder() == tmp_path / "here"
