@@ -8,6 +8,7 @@ import numpy as np
 import tiny
 
 from rlhf_lesson.bradley_terry import win_probability
+from rlhf_lesson.data import raters
 from rlhf_lesson.data.examples import Comparison
 from rlhf_lesson.data.selection import at_random, by_entropy, by_information
 from rlhf_lesson.study import iterate
