@@ -1,6 +1,6 @@
 """A GPT-2 decoder in Flax NNX, and the value and reward heads that sit on it.
 
-Leaves out sharding, mixed precision and every other architecture; the names of the weights are those of Hugging Face's GPT-2.
+The names of the weights are those of Hugging Face's GPT-2.
 """
 
 from typing import NamedTuple
@@ -42,11 +42,18 @@ def copy_of(model):
 
 
 def positions_from_mask(mask: Bool[Array, "batch time"]) -> Int[Array, "batch time"]:
-    """Position of each token among the real ones, so that left padding shifts nothing; 0 on left padding."""
+    """Position of each token among the real ones, so that left padding shifts nothing.
+
+    Args:
+      mask: True on real tokens.
+
+    Returns:
+      0, 1, ... on the real tokens of each row; 0 on left padding.
+    """
     return jnp.maximum(jnp.cumsum(mask, axis=-1) - 1, 0)
 
 
-def drop(x: Float[Array, "..."], rate: float, key: PRNGKeyArray | None) -> Float[Array, "..."]:
+def _drop(x: Float[Array, "..."], rate: float, key: PRNGKeyArray | None) -> Float[Array, "..."]:
     """Dropout with inverse scaling; without a key it is off."""
     if key is None or rate == 0.0:
         return x
@@ -57,15 +64,11 @@ class Attention(nnx.Module):
     """Causal multi-head self-attention, with keys and values of earlier tokens passed in while decoding."""
 
     def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
-        std = 0.02
+        normal = nnx.initializers.normal
         self.heads = config.heads
-        self.c_attn = nnx.Linear(config.dim, 3 * config.dim, kernel_init=nnx.initializers.normal(std), rngs=rngs)
-        self.c_proj = nnx.Linear(
-            config.dim,
-            config.dim,
-            kernel_init=nnx.initializers.normal(std / (2 * config.layers) ** 0.5),
-            rngs=rngs,
-        )
+        self.c_attn = nnx.Linear(config.dim, 3 * config.dim, kernel_init=normal(0.02), rngs=rngs)
+        init = normal(0.02 / (2 * config.layers) ** 0.5)
+        self.c_proj = nnx.Linear(config.dim, config.dim, kernel_init=init, rngs=rngs)
 
     def split(self, x: Float[Array, "batch time dim"]):
         """Queries, keys and values, each (batch, time, heads, head_dim)."""
@@ -131,12 +134,12 @@ class GPT2(nnx.Module):
             keys = list(jax.random.split(dropout_key, len(keys)))
         time = tokens.shape[1]
         may_see = jnp.tril(jnp.ones((time, time), bool))[None] & mask[:, None, :]  # (B, T, T)
-        x = drop(self.wte(tokens) + self.wpe(positions_from_mask(mask)), rate, keys[-1])
+        x = _drop(self.wte(tokens) + self.wpe(positions_from_mask(mask)), rate, keys[-1])
         kept = []
         for i, block in enumerate(self.h):
             query, key, value = block.attn.split(block.ln_1(x))
-            x = x + drop(block.attn.attend(query, key, value, may_see), rate, keys[2 * i])
-            x = x + drop(block.mlp(block.ln_2(x)), rate, keys[2 * i + 1])
+            x = x + _drop(block.attn.attend(query, key, value, may_see), rate, keys[2 * i])
+            x = x + _drop(block.mlp(block.ln_2(x)), rate, keys[2 * i + 1])
             kept.append((key, value))
         return self.ln_f(x), kept
 
@@ -205,23 +208,13 @@ class ActorCritic(nnx.Module):
     """A policy and its critic: a linear head on the policy's own trunk, or a net of its own where `critic` is given."""
 
     def __init__(self, policy: GPT2, critic: ScalarModel | None = None):
-        dim = policy.config.dim
         self.policy = policy
         self.critic = critic
         if critic is None:  # zero start: the first advantages are the rewards themselves
-            self.value_head = nnx.Linear(dim, 1, kernel_init=nnx.initializers.zeros, rngs=nnx.Rngs(0))
+            self.value_head = nnx.Linear(policy.config.dim, 1, kernel_init=nnx.initializers.zeros, rngs=nnx.Rngs(0))
 
     def response_outputs(self, tokens: Int[Array, "batch time"], mask: Bool[Array, "batch time"], prompt: int):
-        """Logits and values that belong to the response tokens: those of the position before each one.
-
-        Args:
-          tokens: prompt and response, token ids.
-          mask: True on real tokens.
-          prompt: tokens of the prompt, its padding included; at least 1.
-
-        Returns:
-          Logits of each response token, and the critic's value before it, in score units.
-        """
+        """Logits and values (score units) of the response tokens: those of the position before each one."""
         hidden = response_slice(self.policy.hidden(tokens, mask), prompt)
         if self.critic is None:
             return self.policy.logits(hidden), self.value_head(hidden)[..., 0]
@@ -237,10 +230,7 @@ def response_logits(
       policy: the language model.
       tokens: prompt and response, token ids.
       mask: True on real tokens.
-      prompt: tokens of the prompt, its padding included; at least 1, since the first response token needs a position before it.
-
-    Returns:
-      Unnormalised log-probabilities, where entry t is the prediction of response token t.
+      prompt: tokens of the prompt, its padding included; at least 1.
     """
     return policy.logits(response_slice(policy.hidden(tokens, mask), prompt))
 
@@ -251,8 +241,5 @@ def response_slice(per_token: Float[Array, "batch time *rest"], prompt: int) -> 
     Args:
       per_token: anything with one entry per position: states, logits or values.
       prompt: tokens of the prompt, its padding included; at least 1.
-
-    Returns:
-      One entry per response token, in order.
     """
     return per_token[:, prompt - 1 : -1]

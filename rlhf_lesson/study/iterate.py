@@ -105,17 +105,14 @@ def ask(
     temperature: float,
     label: Callable = raters.label,
 ) -> list[Comparison]:
-    """Labels of the chosen pairs by noisy raters whose mean is the gold model.
+    """Comparisons of the chosen pairs, the response first that noisy raters prefer, whose mean is the gold model.
 
     Args:
       pool: the candidates, with the gold model's scores.
       chosen: indices of the pairs to label.
       key: of the raters' noise.
-      temperature: of that noise, in units of the gold score, see `raters.noise_temperature`.
+      temperature: of that noise, see `raters.noise_temperature`.
       label: (scores of the first texts, of the second, key, temperature=...) -> True where a rater takes the first.
-
-    Returns:
-      One comparison per chosen pair, the preferred response first.
     """
     gold = jnp.asarray(pool.scores["gold"][chosen])
     first = np.asarray(label(gold[:, 0], gold[:, 1], key, temperature=temperature))
@@ -214,12 +211,11 @@ def train(
     """
     pad_id, run_key = tokenizer.pad_token_id, jax.random.key(config.seed)
     comparisons, proxies = list(comparisons), list(proxies)
-    for i in range(config.rounds):
-        keys = jax.random.split(jax.random.fold_in(run_key, i), 5)
+    for count in range(config.rounds):
+        keys = jax.random.split(jax.random.fold_in(run_key, count), 5)
         scorers = {"gold": gold, **{f"proxy{m}": model for m, model in enumerate(proxies)}}
-        draw = (policy, sft, scorers, prompts)
-        pool = candidates(*draw, keys[0], tokenizer, config, config.candidates)
-        fresh = candidates(*draw, keys[1], tokenizer, config, config.held_out)
+        pool = candidates(policy, sft, scorers, prompts, keys[0], tokenizer, config, config.candidates)
+        fresh = candidates(policy, sft, scorers, prompts, keys[1], tokenizer, config, config.held_out)
         beliefs = np.stack([pool.scores[f"proxy{m}"] for m in range(len(proxies))])  # (M, pairs, 2)
         wins = win_probability(jnp.asarray(beliefs[..., 0]), jnp.asarray(beliefs[..., 1]))
         chosen = select(wins, config.labels, keys[2])
@@ -227,8 +223,8 @@ def train(
         comparisons = comparisons + config.repeats * new
         model = fit_reward(config.reward, base, comparisons, pad_id=pad_id)
         proxy = normalised_on(model, sft, prompts, keys[4], tokenizer, config)
-        rows = [[row for pair in fresh.rows for row in pair]]
-        after = reward_model.score(proxy, rows[0], pad_id=pad_id).reshape(-1, 2)
+        rows = [row for pair in fresh.rows for row in pair]
+        after = reward_model.score(proxy, rows, pad_id=pad_id).reshape(-1, 2)
         metrics = {
             "labels": len(new),
             "label_agreement": _label_agreement(pool, chosen, new),

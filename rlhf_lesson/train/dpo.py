@@ -200,7 +200,7 @@ def train(
         yield state, {"step": step + 1, "steps": len(schedule), **numbers}
 
 
-# ---- what the stage measures -------------------------------------------------------------------
+# ---- what the stage measures, and pairs from samples -------------------------------------------
 
 
 def implicit_margins(
@@ -216,15 +216,12 @@ def implicit_margins(
       choices: tokenised pairs.
       kl_coef: beta, score units per nat.
       pad_id: the padding token.
-      temperature: of the log-probs, above 0.
+      temperature: of the log-probs.
     """
     logp = all_logprobs(policy, choices, pad_id=pad_id, temperature=temperature)
     ref_logp = all_logprobs(reference, choices, pad_id=pad_id, temperature=temperature)
     score = kl_coef * (logp - ref_logp)
     return score[:, 0] - score[:, 1]
-
-
-# ---- pairs from samples ------------------------------------------------------------------------
 
 
 def sampled_choices(

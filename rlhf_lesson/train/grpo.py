@@ -53,7 +53,15 @@ class State(NamedTuple):
 
 
 def no_penalty(logp: Float[Array, "*shape"], ref_logp: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """No KL in this place: 0 for each token."""
+    """No KL in this place.
+
+    Args:
+      logp: log-probs of the tokens under the policy, nats.
+      ref_logp: the same under the reference.
+
+    Returns:
+      0 for each token.
+    """
     return jnp.zeros_like(logp)
 
 
@@ -114,8 +122,7 @@ def loss_fn(policy: GPT2, batch: Experience, config: Config, equations: Equation
 @lru_cache
 def optimizer(config: Config) -> optax.GradientTransformation:
     """Adam with eps 1e-5 and a rate that falls linearly to 0, gradients clipped by their global norm."""
-    steps = config.iterations * config.epochs * config.minibatches
-    rate = optax.linear_schedule(config.learning_rate, 0.0, steps)
+    rate = optax.linear_schedule(config.learning_rate, 0.0, config.iterations * config.epochs * config.minibatches)
     return optax.chain(optax.clip_by_global_norm(config.clip_norm), optax.adam(rate, eps=1e-5))
 
 
@@ -205,11 +212,10 @@ def train(
     check_reward(reward, scorers)
     fresh = state is None
     state = initial_state(config, policy) if state is None else state
-    run_key = jax.random.key(config.seed)
     batches = prompt_batches(prompts, config.prompts, config.seed, start=int(state.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(state.step), config.iterations):
-        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
+        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), iteration))
         batch = repeat_prompts(next(batches), config.group)
         rollout = sample(ActorCritic(state.policy), policy, scorers, batch, sample_key)
         check_rollout(rollout.stats, first=fresh and iteration == 0)

@@ -122,8 +122,7 @@ def loss_fn(actor_critic: ActorCritic, batch: Experience, total: Scalar, config:
 @lru_cache
 def optimizer(config: Config) -> optax.GradientTransformation:
     """Adam with eps 1e-5 and a rate that falls linearly to 0, gradients clipped by their global norm."""
-    steps = config.iterations * config.epochs * config.minibatches
-    rate = optax.linear_schedule(config.learning_rate, 0.0, steps)
+    rate = optax.linear_schedule(config.learning_rate, 0.0, config.iterations * config.epochs * config.minibatches)
     return optax.chain(optax.clip_by_global_norm(config.clip_norm), optax.adam(rate, eps=1e-5))
 
 
@@ -218,8 +217,7 @@ def train(
       prompts: all prompts, left-padded; at least one batch.
       scorers: name -> reward model, or any JAX pytree that maps (tokens, mask) to scores (a plain JAX function goes
         in as `jax.tree_util.Partial(fn)`); all are logged, one is the reward.
-      reward: which scorer is optimised, or a Python function of the rollout that returns one number per response
-        (see `rollout.text_reward` to score decoded text).
+      reward: which scorer is optimised, or a Python function of the rollout (see `rollout.text_reward`).
       pad_id: padding token.
       end_id: end token.
       critic: start of the separate critic, usually the reward model.
@@ -239,11 +237,10 @@ def train(
     fresh = state is None
     state = initial_state(config, policy, critic) if state is None else state
     state, policy, scorers = placed((state, policy, dict(scorers)), mesh)
-    run_key = jax.random.key(config.seed)
     batches = prompt_batches(prompts, config.batch, config.seed, start=int(state.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(state.step), config.iterations):
-        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
+        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), iteration))
         batch = placed(next(batches), mesh, "data")
         rollout = sample(state.actor_critic, policy, scorers, batch, sample_key)
         check_rollout(rollout.stats, first=fresh and iteration == 0)

@@ -1,6 +1,6 @@
 """Drives a loop's generator: logs every iteration, checkpoints, shows progress, and resumes bit for bit.
 
-Leaves out what the numbers mean and how they look: any loop that yields (state, metrics, ...) will do. A run's folder:
+Any loop that yields (state, metrics, ...) will do. A run's folder:
 
     run.json           which loop, with which settings
     metrics.jsonl      one line an iteration, appended as it happens
@@ -128,7 +128,11 @@ def _line(row: Row) -> str:
 
 
 def read_metrics(folder: Path | str) -> list[Row]:
-    """The rows of a run, one an iteration; a last line torn by a kill has no newline and is dropped."""
+    """The rows of a run, one per iteration; a last line torn by a kill has no newline and is dropped.
+
+    Args:
+      folder: of the run.
+    """
     lines = (Path(folder) / "metrics.jsonl").read_text().splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
