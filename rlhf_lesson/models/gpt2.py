@@ -53,8 +53,14 @@ def positions_from_mask(mask: Bool[Array, "batch time"]) -> Int[Array, "batch ti
     return jnp.maximum(jnp.cumsum(mask, axis=-1) - 1, 0)
 
 
-def _drop(x: Float[Array, "..."], rate: float, key: PRNGKeyArray | None) -> Float[Array, "..."]:
-    """Dropout with inverse scaling; without a key it is off."""
+def drop(x: Float[Array, "..."], rate: float, key: PRNGKeyArray | None) -> Float[Array, "..."]:
+    """Dropout with inverse scaling.
+
+    Args:
+      x: activations.
+      rate: the chance that an entry becomes 0, in [0, 1).
+      key: of the noise; None switches dropout off.
+    """
     if key is None or rate == 0.0:
         return x
     return jnp.where(jax.random.bernoulli(key, 1.0 - rate, x.shape), x / (1.0 - rate), 0.0)
@@ -134,12 +140,12 @@ class GPT2(nnx.Module):
             keys = list(jax.random.split(dropout_key, len(keys)))
         time = tokens.shape[1]
         may_see = jnp.tril(jnp.ones((time, time), bool))[None] & mask[:, None, :]  # (B, T, T)
-        x = _drop(self.wte(tokens) + self.wpe(positions_from_mask(mask)), rate, keys[-1])
+        x = drop(self.wte(tokens) + self.wpe(positions_from_mask(mask)), rate, keys[-1])
         kept = []
         for i, block in enumerate(self.h):
             query, key, value = block.attn.split(block.ln_1(x))
-            x = x + _drop(block.attn.attend(query, key, value, may_see), rate, keys[2 * i])
-            x = x + _drop(block.mlp(block.ln_2(x)), rate, keys[2 * i + 1])
+            x = x + drop(block.attn.attend(query, key, value, may_see), rate, keys[2 * i])
+            x = x + drop(block.mlp(block.ln_2(x)), rate, keys[2 * i + 1])
             kept.append((key, value))
         return self.ln_f(x), kept
 
