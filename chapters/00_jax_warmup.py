@@ -25,7 +25,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from matplotlib.ticker import MaxNLocator
 
 from rlhf_lesson.data.batches import WIDTHS, pad
 from rlhf_lesson.losses import cross_entropy_loss
@@ -154,17 +153,17 @@ length, width = 12, 16
 real = jnp.arange(width) < length
 rewards = jnp.where(jnp.arange(width) == length - 1, 1.0, -0.02)  # a price for each token, a score at the end
 
-figure = plots.figure(7, 3.2)
-axes = figure.add_subplot()
-for discount, dash, mark in ((1.0, "-", "o"), (0.9, "--", "s"), (0.6, ":", "^")):
-    returns = discounted_returns(rewards, real, discount=discount)
-    axes.plot(range(width), returns, linestyle=dash, marker=mark, label=f"discount {discount}")
+discounts = (1.0, 0.9, 0.6)
+returns = {f"discount {discount}": discounted_returns(rewards, real, discount=discount) for discount in discounts}
+
+# %% tags=["figure"]
+# Figure: the returns of one response, for three discounts
+axes = plots.lines(range(width), returns, marks=True, xlabel="token t", ylabel="return (reward units)")
 axes.axvspan(length - 0.5, width - 0.5, color="#dddddd", label="padding")
-axes.set(xlabel="token t", ylabel="return (reward units)", title="A smaller discount hides the score from early tokens")
+axes.set_title("A smaller discount hides the score from early tokens")
 axes.legend(fontsize=8)
 Picture(
-    figure,
-    "Returns of a response with one score at its end: nearly flat without discount, else lost towards the start.",
+    axes, "Returns of a response with one score at its end: nearly flat without discount, else lost towards the start."
 )
 
 # %% [markdown]
@@ -191,26 +190,23 @@ def loop_returns(rewards, real, discount=0.9):
 
 
 def seconds_to_compile(function, length):
-    given = jnp.ones(length), jnp.ones(length, bool)
+    arrays = jnp.ones(length), jnp.ones(length, bool)
     start = time.perf_counter()
-    jax.jit(lambda *given: function(*given)).lower(*given).compile()  # a new function each time: nothing is cached
+    jax.jit(lambda *arrays: function(*arrays)).lower(*arrays).compile()  # a new function each time: nothing is cached
     return time.perf_counter() - start
 
 
 seconds_to_compile(discounted_returns, 4)  # the first of all compilations warms JAX up
 lengths = rl.scale(quick=(8, 16, 32, 64), full=(16, 32, 64, 128))
-compiling = {f.__name__: [seconds_to_compile(f, n) for n in lengths] for f in (loop_returns, discounted_returns)}
+returns_by = {"unrolled Python loop": loop_returns, "scan": discounted_returns}
+compiling = {name: [seconds_to_compile(f, n) for n in lengths] for name, f in returns_by.items()}
 
-# %%
-figure = plots.figure(7, 3.2)
-axes = figure.add_subplot()
-names = {"loop_returns": "unrolled Python loop", "discounted_returns": "scan"}
-for (name, label), dash, mark in zip(names.items(), ("--", "-"), ("s", "o"), strict=True):
-    axes.plot(lengths, compiling[name], linestyle=dash, marker=mark, label=label)
-axes.set(xlabel="tokens in a response", ylabel="time to compile (s)", xticks=lengths, ylim=(0, None))
+# %% tags=["figure"]
+# Figure: the time to compile, against the length of a response
+axes = plots.lines(lengths, compiling, marks=True, xlabel="tokens in a response", xticks=lengths, ylim=(0, None))
+axes.set_ylabel("time to compile (s)")
 axes.set_title("The loop's price grows faster than the response, the scan's hardly at all")
-axes.legend(fontsize=8)
-Picture(figure, "Seconds to compile against response length: a rising line for the loop, a flat one for scan.")
+Picture(axes, "Seconds to compile against response length: a rising line for the loop, a flat one for scan.")
 
 # %% [markdown]
 # ## 5. `jit`, and the recompilation hunt
@@ -265,8 +261,8 @@ hunt = {
     "types": compilations(tempered, [(row, t) for t in (1, 1.0, jnp.float32(1.0), np.float32(1.0))]),
     "scales": compilations(tempered, [(scale * row, 1.0) for scale in (1.0, 10.0, 100.0)]),
 }
-for (name, found), guess in zip(hunt.items(), my_guesses, strict=True):
-    print(f"{name:<20} compiled {found:>2} times, you guessed {guess:>2} {'✓' if guess == found else ''}")
+for (name, count), guess in zip(hunt.items(), my_guesses):
+    print(f"{name:<20} compiled {count:>2} times, you guessed {guess:>2} {'✓' if guess == count else ''}")
 
 # %% [markdown]
 # What the hunt shows, and what the library makes of it:
@@ -301,7 +297,7 @@ print(f"best of four with a key split in four:     {split_key.mean():+.2f} on av
 
 # %% [markdown]
 # The first line is a policy whose samples are all equal: best-of-n gains nothing, and PPO's advantages all vanish.
-# Nothing errs. JAX can look for the mistake if you ask it to; the tests of this course always do.
+# No error is raised. JAX can look for the mistake if you ask it to; the tests of this course always do.
 
 # %%
 key = jax.random.key(1)
@@ -342,13 +338,12 @@ def surprise(model, tokens, mask):
 
 
 before, real = surprise(model, tokens, mask)
-figure = plots.figure(7, 3)
-axes = figure.add_subplot()
-image = axes.imshow(np.where(real, before, np.nan), aspect="auto")
-figure.colorbar(image, label="surprise (nats)")
-axes.set(xlabel="token", ylabel="text", title="Each row is a text; white is padding")
-axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-Picture(figure, "Map of the surprise at each token of eight hotel reviews; half of the rectangle is empty padding.")
+
+# %% tags=["figure"]
+# Figure: the surprise at each token of the eight texts
+axes = plots.heatmap(np.where(real, before, np.nan), label="surprise (nats)", xlabel="token", ylabel="text")
+axes.set_title("Each row is a text; white is padding")
+Picture(axes, "Map of the surprise at each token of eight hotel reviews; half of the rectangle is empty padding.")
 
 # %% [markdown]
 # **Predict, then run.** Two runs from the same weights, with the same optimiser. One averages over real tokens; the
@@ -381,15 +376,13 @@ def fine_tune(mean, steps):
 # %%
 steps = rl.scale(quick=25, full=100)
 runs = {"your masked mean": fine_tune(masked_mean, steps), "mask forgotten": fine_tune(lambda x, _: jnp.mean(x), steps)}
-figure = plots.figure(7, 3.4)
-axes = figure.add_subplot()
-for (name, curve), dash in zip(runs.items(), ("-", "--"), strict=True):
-    axes.plot(range(steps), curve, linestyle=dash, label=name)
 worse = runs["mask forgotten"][-1] - runs["your masked mean"][-1]
-axes.set(xlabel="step", ylabel="surprise on real tokens (nats)", ylim=(0, None))
+
+# %% tags=["figure"]
+# Figure: the surprise on real tokens during both runs
+axes = plots.lines(range(steps), runs, xlabel="step", ylabel="surprise on real tokens (nats)", ylim=(0, None))
 axes.set_title(f"Forgetting the mask for {steps} steps: {worse:+.2f} nats per token")
-axes.legend(fontsize=8)
-Picture(figure, "Surprise on real tokens falls in both runs; without the mask it falls more slowly.")
+Picture(axes, "Surprise on real tokens falls in both runs; without the mask it falls more slowly.")
 
 # %% [markdown]
 # `tuned` began as the very object `model`, and `model` has not changed: an update returns a *new* pytree. So
@@ -403,9 +396,9 @@ Picture(figure, "Surprise on real tokens falls in both runs; without the mask it
 saved = 1 - hunt["padded prompts"] / hunt["ragged prompts"]
 print(f"forgotten mask: {worse:+.2f} nats per token on real tokens after {steps} steps")
 print(f"padding to {len(WIDTHS)} widths saves {saved:.0%} of the compilations of {len(prompt_lengths)} prompts")
-for name, label in names.items():
-    longer, slower = lengths[-1] / lengths[0], compiling[name][-1] / compiling[name][0]
-    print(f"{label:<22} {longer:.0f} x the tokens: {slower:.1f} x the time to compile")
+longer = lengths[-1] / lengths[0]
+for name, seconds in compiling.items():
+    print(f"{name:<22} {longer:.0f} x the tokens: {seconds[-1] / seconds[0]:.1f} x the time to compile")
 
 # %% [markdown]
 # ## 9. What a framework would do for you here

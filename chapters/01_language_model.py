@@ -91,9 +91,9 @@ print("logits:", logits.shape, " log-probs:", logp.shape, " real ones:", mask[:,
 # %% [markdown]
 # ### Pitfall: the shift
 #
-# The logits at place $t$ belong to token $t + 1$, so one of the two must be shifted. Forget it and nothing errs: the
-# shapes agree. In this library the shift is written in one place only, and losses get logits and targets that already
-# belong together.
+# The logits at place $t$ belong to token $t + 1$, so one of the two must be shifted. Forget it and no error is
+# raised: the shapes agree. In this library the shift is written in one place only, and losses get logits and targets
+# that already belong together.
 #
 # **Predict, then run.** Without the shift the model is asked for the token it has just read. Is it less surprised, or
 # more?
@@ -127,24 +127,28 @@ sequence_logprob = yours("sequence_logprob")
 words = sentence.split(" ")
 order = np.random.default_rng(0).permutation(len(words))
 shuffled = " ".join(words[i] for i in order)
-figure = plots.figure(7, 5)
-totals = []
-for axes, what, text in zip(figure.subplots(2), ("as written", "shuffled"), (sentence, shuffled), strict=True):
+totals, surprises = [], []
+for text in (sentence, shuffled):
     tokens, mask, logits = read(text)
     logp = token_logprobs(logits[:, :-1], tokens[:, 1:])
     totals.append(-float(sequence_logprob(logp, mask[:, 1:])[0]))
     pieces = [tokenizer.decode([i]) for i in tokens[mask][1:]]
-    axes.bar(range(len(pieces)), -logp[mask[:, 1:]], color=plots.ROLES["policy"]["color"])
-    axes.set_xticks(range(len(pieces)), pieces, rotation=40, ha="right", fontsize=8)
-    axes.set(ylabel="surprise (nats)", title=f"{what}: {totals[-1]:.0f} nats in all", ylim=(0, 14))
-Picture(figure, "Surprise at each token, for a sentence and for the same words shuffled, which surprise more.")
+    surprises.append((pieces, -logp[mask[:, 1:]]))
+
+# %% tags=["figure"]
+# Figure: the surprise at each token, as written and shuffled
+panels = plots.panels(1, 2, height=5)
+for axes, what, total, (pieces, surprise) in zip(panels, ("as written", "shuffled"), totals, surprises):
+    plots.bars(pieces, {"policy": surprise}, ax=axes, tilt=40, ylabel="surprise (nats)", ylim=(0, 14))
+    axes.set_title(f"{what}: {total:.0f} nats in all")
+Picture(panels[0], "Surprise at each token, for a sentence and for the same words shuffled, which surprise more.")
 
 # %% [markdown]
 # ## 4. No token sees the future: causality by gradient
 #
 # Training predicts all tokens of a text at once, so the network must not look ahead: the attention is masked with a lower
-# triangle. A wrong mask does not err either; the loss merely becomes wonderfully small. Here is a proof by derivative. The
-# log-probability of token $t + 1$ may depend on what stands at place $s$ only if $s \le t$:
+# triangle. A wrong mask raises no error either; the loss merely becomes wonderfully small. Here is a proof by derivative.
+# The log-probability of token $t + 1$ may depend on what stands at place $s$ only if $s \le t$:
 #
 # $$\frac{\partial \log p(x_{t+1} \mid x_{\le t})}{\partial e_s} = 0 \quad \text{for all } s > t,$$
 #
@@ -172,18 +176,18 @@ slope = jax.jit(jax.grad(logp_at))  # gradients of all weights; wpe is the table
 rows = [jax.tree.leaves(slope(model, t).wpe)[0][:places] for t in range(places)]  # (places, D) each
 influence = np.linalg.norm(np.stack(rows), axis=-1)  # (predicted, read)
 ahead = float(looks_ahead(influence))
+pieces = [tokenizer.decode([i]) for i in tokens[mask]]
 print("largest slope on a later token:", ahead)
 
-# %%
-pieces = [tokenizer.decode([i]) for i in tokens[mask]]
-figure = plots.figure(6.5, 4.6)
-axes = figure.add_subplot()
-image = axes.imshow(influence / influence.max(axis=1, keepdims=True))
+# %% tags=["figure"]
+# Figure: the influence of each token read on each token predicted
+(axes,) = plots.panels(1, width=6.5, height=4.6)
+share = influence / influence.max(axis=1, keepdims=True)
+plots.heatmap(share, label="influence (largest of the row: 1)", ax=axes, title="Nothing above the diagonal")
 axes.set_xticks(range(places), pieces[:-1], rotation=60, ha="right", fontsize=8)
 axes.set_yticks(range(places), pieces[1:], fontsize=8)
-figure.colorbar(image, label="influence (largest of the row: 1)")
-axes.set(xlabel="token that is read", ylabel="token that is predicted", title="Nothing above the diagonal")
-Picture(figure, "Influence of each token read on each token predicted: a lower triangle, its upper half exactly zero.")
+axes.set(xlabel="token that is read", ylabel="token that is predicted", aspect="equal")
+Picture(axes, "Influence of each token read on each token predicted: a lower triangle, its upper half exactly zero.")
 
 # %% [markdown]
 # ## 5. Entropy: how sure it is before it looks
@@ -209,8 +213,8 @@ for subject, texts in subjects.items():
     for text in texts:
         tokens, mask, logits = read(text)
         expected = entropy(logits[:, :-1])[mask[:, 1:]].mean()
-        found = -token_logprobs(logits[:, :-1], tokens[:, 1:])[mask[:, 1:]].mean()
-        print(f"{subject:<13} expected (entropy) {expected:.2f}, found {found:.2f} nats per token: {text}")
+        surprise = -token_logprobs(logits[:, :-1], tokens[:, 1:])[mask[:, 1:]].mean()
+        print(f"{subject:<13} expected (entropy) {expected:.2f}, found {surprise:.2f} nats per token: {text}")
 
 # %% [markdown]
 # If a text came from the model itself, the two would agree on average: the entropy *is* the mean surprise of its own
@@ -252,18 +256,15 @@ def what_follows(text):
 
 row = what_follows("the film is")
 best = jnp.argsort(-row)[:12]
-figure = plots.figure(7, 3.6)
-axes = figure.add_subplot()
-for i, (temperature, hatch) in enumerate([(0.5, ""), (1.0, "//"), (1.5, "..")]):
-    p = jnp.exp(token_logprobs(jnp.tile(row, (12, 1)), best, temperature=temperature))
-    axes.bar(
-        np.arange(12) + 0.27 * (i - 1), p, 0.27, hatch=hatch, edgecolor="white", label=f"temperature {temperature}"
-    )
-axes.set_xticks(range(12), [tokenizer.decode([i]) for i in best.tolist()], rotation=40, ha="right")
-axes.set(ylabel="probability", title='What follows "the film is"')
-axes.legend(fontsize=8)
+pieces = [tokenizer.decode([i]) for i in best.tolist()]
+copies = jnp.tile(row, (12, 1))
+chances = {f"temperature {t}": jnp.exp(token_logprobs(copies, best, temperature=t)) for t in (0.5, 1.0, 1.5)}
+
+# %% tags=["figure"]
+# Figure: the twelve likeliest next tokens, at three temperatures
+axes = plots.bars(pieces, chances, tilt=40, ylabel="probability", title='What follows "the film is"')
 Picture(
-    figure,
+    axes,
     "Probabilities of the twelve likeliest next tokens: low temperature favours the first ones, high ones flatten.",
 )
 
@@ -347,16 +348,17 @@ for temperature, (texts, *_) in written.items():
 # it writes, and to the share of distinct word pairs? Is there a temperature at which surprise and entropy agree?
 
 # %%
-figure = plots.figure(7.5, 3.2)
-left, right = figure.subplots(1, 2)
-for i, name, dash, mark in ((1, "surprise", "-", "o"), (2, "entropy", "--", "s")):
-    left.plot(temperatures, [drawn[i] for drawn in written.values()], linestyle=dash, marker=mark, label=name)
-left.set(xlabel="temperature", ylabel="nats per token", title="Cold text is predictable")
-left.legend(fontsize=8)
+means = {name: [each[i] for each in written.values()] for i, name in ((1, "surprise"), (2, "entropy"))}
 different = [distinct(texts) for texts, *_ in written.values()]
-right.plot(temperatures, different, marker="^", color=plots.ROLES["judge"]["color"])
-right.set(xlabel="temperature", ylabel="share of distinct word pairs", title="and repeats itself", ylim=(0, 1))
-Picture(figure, "Surprise and entropy of samples, and their share of distinct word pairs, against temperature.")
+
+# %% tags=["figure"]
+# Figure: surprise, entropy and variety of samples, against temperature
+left, right = plots.panels(2)
+plots.lines(temperatures, means, ax=left, marks=True, xlabel="temperature", ylabel="nats per token")
+left.set_title("Cold text is predictable")
+plots.lines(temperatures, {"distinct word pairs": different}, ax=right, roles=["judge"], marks=True, ylim=(0, 1))
+right.set(xlabel="temperature", ylabel="share of distinct word pairs", title="and repeats itself")
+Picture(left, "Surprise and entropy of samples, and their share of distinct word pairs, against temperature.")
 
 # %% [markdown]
 # At temperature 1 surprise and entropy meet, up to sampling noise, as section 5 promised. Colder text repeats itself;
@@ -399,17 +401,15 @@ kindness = {}
 for start in starts:
     texts = [text for seed in (1, 2) for text in sample(start, temperature=0.7, seed=seed)[0]]
     kindness[start] = np.array([vader_score(text) for text in texts])
+mean_and_error = {start: (scores.mean(), scores.std() / len(scores) ** 0.5) for start, scores in kindness.items()}
 
-figure = plots.figure(7, 3.4)
-axes = figure.add_subplot()
-for (start, scores), dash in zip(kindness.items(), ("-", "--", ":"), strict=True):
-    error = scores.std() / len(scores) ** 0.5
-    label = f'"{start} ...": {scores.mean():+.2f} ± {error:.2f}'
-    axes.step(np.sort(scores), np.arange(1, len(scores) + 1) / len(scores), linestyle=dash, label=label)
-axes.set(xlabel="judge's score of the continuation", ylabel="share of samples at or below", xlim=(-1, 1))
+# %% tags=["figure"]
+# Figure: the judge's scores after three first sentences
+labels = [f'"{start} ...": {mean:+.2f} ± {error:.2f}' for start, (mean, error) in mean_and_error.items()]
+axes = plots.cumulative(dict(zip(labels, kindness.values())), legend="mean and its standard error", xlim=(-1, 1))
+axes.set(xlabel="judge's score of the continuation", ylabel="share of samples at or below")
 axes.set_title("All three prompts get every mood")
-axes.legend(fontsize=8, title="mean and its standard error", title_fontsize=8)
-Picture(figure, "Cumulative share of samples by the judge's score after a neutral, a loving and a hating start.")
+Picture(axes, "Cumulative share of samples by the judge's score after a neutral, a loving and a hating start.")
 
 # %% [markdown]
 # A prompt steers as far as the training texts happened to go along with it, and here that is not far: read the means with

@@ -19,14 +19,13 @@ rl.setup("02_supervised_fine_tuning")
 
 # %%
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data import feedback
 from rlhf_lesson.data.batches import pad
 from rlhf_lesson.data.examples import to_examples
 from rlhf_lesson.data.records import Demonstration
-from rlhf_lesson.data.snippets import whole
 from rlhf_lesson.measures import distinct
 from rlhf_lesson.models.generate import generate
 from rlhf_lesson.models.pretrained import load_base
@@ -38,6 +37,7 @@ from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
+from rlhf_lesson.widgets.score import reward_scorer
 
 base, tokenizer = load_base()
 built = trained_chain()  # trains the course's models, once on this machine; the gold model is this chapter's judge
@@ -71,8 +71,8 @@ def demonstrations(*splits):
     rated = [s for split in splits for s in built.data.by_split[split] if abs(s.mean) > 1.5]
     texts = [feedback.normalise(s.text) for s in rated]
     short = [len(ids) < LONGEST for ids in encode(tokenizer, texts)]
-    rows = [{"instruction": ASKED[s.mean > 0], "response": text} for s, text in zip(rated, texts, strict=True)]
-    return [row for row, fits in zip(rows, short, strict=True) if fits]
+    rows = [{"instruction": ASKED[s.mean > 0], "response": text} for s, text in zip(rated, texts)]
+    return [row for row, fits in zip(rows, short) if fits]
 
 
 learnt_from, held_back = demonstrations("proxy", "gold"), demonstrations("eval")
@@ -112,21 +112,17 @@ from rlhf_lesson.data.batches import response_mask
 
 # %%
 response_mask = yours("response_mask")
-
-
 examples = to_examples([Demonstration(*parse_instruction(row)) for row in learnt_from], tokenizer)
 batch = sft.make_batch(examples[:21], 21, 48, tokenizer.pad_token_id, response_mask)
 kind = np.where(batch.learn, 2, np.where(batch.mask, 1, 0))
-figure = plots.figure(7, 3)
-axes = figure.add_subplot()
-image = axes.imshow(kind, aspect="auto", interpolation="none")
-legend = figure.colorbar(image, ticks=[0, 1, 2])
-legend.ax.set_yticklabels(["padding", "prompt: read", "response: learnt"])
 share = batch.learn.sum() / batch.mask.sum()
-axes.set(xlabel="token", ylabel="row", title=f"{share:.0%} of the real tokens are learnt")
-Picture(
-    figure, "A batch as a map: a block of prompts on the left, ragged responses in the middle, padding on the right."
-)
+
+# %% tags=["figure"]
+# Figure: which places of a batch are read, and which are learnt
+names = {0: "padding", 1: "prompt: read", 2: "response: learnt"}
+axes = plots.heatmap(kind, label="", names=names, xlabel="token", ylabel="row")
+axes.set_title(f"{share:.0%} of the real tokens are learnt")
+Picture(axes, "A batch as a map: a block of prompts on the left, ragged responses in the middle, padding on the right.")
 
 # %% [markdown]
 # ### Pitfall: the border between prompt and response
@@ -150,25 +146,17 @@ from rlhf_lesson.losses import cross_entropy_loss
 
 # %%
 cross_entropy_loss = yours("cross_entropy_loss")
-
-
-@jax.jit
-def surprise(model, batch):
-    """Summed surprise of the tokens to learn, and how many they are."""
-    each = cross_entropy_loss(model(batch.tokens, batch.mask)[:, :-1], batch.tokens[:, 1:])
-    return jnp.sum(jnp.where(batch.learn[:, 1:], each, 0.0)), jnp.sum(batch.learn[:, 1:])
+each = cross_entropy_loss(base(batch.tokens, batch.mask)[:, :-1], batch.tokens[:, 1:])
+print(f"the batch above, before any training: {masked_mean(each, batch.learn[:, 1:]):.2f} nats per response token")
 
 
 def held_out(model, examples):
-    """Nats per response token; all batches have one shape, (21, 48), so this compiles once."""
-    parts = [examples[i : i + 21] for i in range(0, len(examples), 21)]
-    sums = [surprise(model, sft.make_batch(part, 21, 48, tokenizer.pad_token_id)) for part in parts]
-    total, count = np.sum(sums, axis=0)
-    return float(total / count)
+    """Nats per response token, by the library's own mask and loss."""
+    return sft.validation_loss(model, examples, pad_id=tokenizer.pad_token_id)
 
 
 test = to_examples([Demonstration(*parse_instruction(row)) for row in held_back], tokenizer)
-print(f"before any training: {held_out(base, test):.2f} nats per token of a held-out response")
+print(f"held-out demonstrations:              {held_out(base, test):.2f} nats per response token")
 
 # %% [markdown]
 # ## 5. Before
@@ -181,29 +169,24 @@ print(f"before any training: {held_out(base, test):.2f} nats per token of a held
 
 # %%
 COUNT, NEW_TOKENS = rl.scale(quick=128, full=512), 24
-IDS = {"end_id": tokenizer.eos_token_id, "pad_id": tokenizer.pad_token_id}
+gold = reward_scorer(built.scorers["gold"], tokenizer)  # texts -> their scores
 
 
 def continued(model, rows, *, seed=0):
     """One sampled continuation of each row of ids: the texts, and which of them came to an end."""
     tokens, mask = pad(rows, len(rows), 32, pad_id=tokenizer.pad_token_id, left=True)
-    drawn = generate(model, tokens, mask, jax.random.key(seed), response=NEW_TOKENS, temperature=0.7, **IDS)
-    ended = np.any(np.asarray(drawn.tokens) == tokenizer.eos_token_id, axis=1)
-    return decode(tokenizer, drawn.tokens, drawn.mask), ended
-
-
-def answers(model, prompt, **options):
-    """`continued` for COUNT copies of one prompt."""
-    return continued(model, [[tokenizer.bos_token_id, *encode(tokenizer, [prompt])[0]]] * COUNT, **options)
-
-
-score = jax.jit(lambda model, tokens, mask: model(tokens, mask))
-
-
-def gold(texts):
-    """The gold model's score of each text by itself."""
-    rows = [row[:48] for row in whole(tokenizer, [text or "." for text in texts])]
-    return np.asarray(score(built.scorers["gold"], *pad(rows, len(rows), 48, pad_id=tokenizer.pad_token_id)))
+    sampled = generate(
+        model,
+        tokens,
+        mask,
+        jax.random.key(seed),
+        response=NEW_TOKENS,
+        temperature=0.7,
+        end_id=tokenizer.eos_token_id,
+        pad_id=tokenizer.pad_token_id,
+    )
+    ended = np.any(np.asarray(sampled.tokens) == tokenizer.eos_token_id, axis=1)
+    return decode(tokenizer, sampled.tokens, sampled.mask), ended
 
 
 # %%
@@ -212,35 +195,38 @@ def instruction(text):
 
 
 def obedience(model, ask=instruction):
-    """What a model answers to either instruction, and what it is worth."""
-    found = {}
+    """What a model answers to either instruction, `COUNT` times, and what the answers are worth."""
+    answers = {}
     for wanted, text in ASKED.items():
-        texts, ended = answers(model, ask(text))
-        found[wanted] = {"texts": texts, "ended": ended.mean(), "gold": gold(texts)}
-        found[wanted]["judge"] = np.mean([vader_score(text) for text in texts])
-    return found
+        prompt = [tokenizer.bos_token_id, *encode(tokenizer, [ask(text)])[0]]
+        texts, ended = continued(model, [prompt] * COUNT)
+        scores = gold([text or "." for text in texts])  # an answer without words counts as a full stop
+        judge = np.mean([vader_score(text) for text in texts])
+        answers[wanted] = {"texts": texts, "ended": ended.mean(), "gold": scores, "judge": judge}
+    return answers
 
 
-def gap(found):
+def gap(answers):
     """Mean gold score of the answers to "good" less that of the answers to "bad", and its standard error.
 
     Both were sampled with the same noise, so they are compared in pairs: what the noise does to both cancels.
     """
-    lead = found[True]["gold"] - found[False]["gold"]
+    lead = answers[True]["gold"] - answers[False]["gold"]
     return float(lead.mean()), float(lead.std() / len(lead) ** 0.5)
 
 
 # %%
-def tell(name, found):
-    print(f"{name}: good minus bad {gap(found)[0]:+.2f} ± {gap(found)[1]:.2f} gold")
-    for wanted, row in found.items():
+def report(name, answers):
+    mean, error = gap(answers)
+    print(f"{name}: good minus bad {mean:+.2f} ± {error:.2f} gold")
+    for wanted, row in answers.items():
         print(f'  "{ASKED[wanted]}" gold {row["gold"].mean():+.2f}, judge {row["judge"]:+.2f}')
         for text in row["texts"][:3]:
             print("     ", text)
 
 
 before = obedience(base)
-tell("base model", before)
+report("base model", before)
 
 # %% [markdown]
 # ## 6. The run
@@ -276,18 +262,17 @@ obeying, curve = fine_tune(examples, "fine-tune")
 
 # %%
 levels = {"base model": held_out(base, test), "fine-tuned": held_out(obeying, test)}
-figure = plots.figure(7, 3.2)
-axes = figure.add_subplot()
-axes.plot(range(len(curve)), curve, linewidth=0.7, color=plots.ROLES["policy"]["color"], alpha=0.5)
-axes.plot(range(len(curve)), plots.smooth(curve, 9), color=plots.ROLES["policy"]["color"], label="training, smoothed")
-for (name, level), dash in zip(levels.items(), (":", "--"), strict=True):
-    axes.axhline(level, color="black", linestyle=dash, linewidth=1, label=f"held out, {name}: {level:.2f}")
-axes.set(xlabel="step", ylabel="loss (nats per response token)", ylim=(0, None))
-axes.set_title("It learns what kind of text is wanted, not the text")
+
+# %% tags=["figure"]
+# Figure: the training loss, with the held-out loss before and after
+(axes,) = plots.panels(1)
+axes.plot(curve, linewidth=0.7, color=plots.ROLES["policy"]["color"], alpha=0.5)
+smoothed = {"training, smoothed": plots.smooth(curve, 9)}
+plots.lines(range(len(curve)), smoothed, ax=axes, roles=["policy"], xlabel="step", ylim=(0, None))
+axes.set(ylabel="loss (nats per response token)", title="It learns what kind of text is wanted, not the text")
+plots.levels({f"held out, {name}: {level:.2f}": level for name, level in levels.items()}, ax=axes)
 axes.legend(fontsize=8, loc="lower left")
-Picture(
-    figure, "The training loss falls a little and flattens far above zero; held-out loss before and after as lines."
-)
+Picture(axes, "The training loss falls a little and flattens far above zero; held-out loss before and after as lines.")
 
 # %% [markdown]
 # The loss stays high because thousands of sentences would have been right, and the model is asked for one of them. In
@@ -297,22 +282,18 @@ Picture(
 
 # %%
 after = obedience(obeying)
-tell("fine-tuned", after)
+report("fine-tuned", after)
 
-# %%
-figure = plots.figure(8, 3.2)
-for axes, (name, found) in zip(
-    figure.subplots(1, 2, sharey=True), {"before": before, "after": after}.items(), strict=True
-):
-    for wanted, dash, role in ((True, "-", "judge"), (False, "--", "policy")):
-        values = np.sort(found[wanted]["gold"])
-        axes.plot(
-            values, np.linspace(0, 1, COUNT), linestyle=dash, color=plots.ROLES[role]["color"], label=ASKED[wanted]
-        )
-    axes.set(xlabel="gold score", title=f"{name}: good minus bad {gap(found)[0]:+.2f} ± {gap(found)[1]:.2f}")
-figure.axes[0].set_ylabel("share of answers at or below")
-figure.axes[0].legend(fontsize=8)
-Picture(figure, "Cumulative shares of the gold score of answers to both instructions, before and after fine-tuning.")
+# %% tags=["figure"]
+# Figure: gold scores of the answers to both instructions, before and after
+panels = plots.panels(2, sharey=True)
+for axes, name, answers in zip(panels, ("before", "after"), (before, after)):
+    scores = {ASKED[wanted]: row["gold"] for wanted, row in answers.items()}
+    mean, error = gap(answers)
+    plots.cumulative(scores, ax=axes, roles=("judge", "policy"), legend=axes is panels[0], xlabel="gold score")
+    axes.set(ylabel="", title=f"{name}: good minus bad {mean:+.2f} ± {error:.2f}")
+panels[0].set_ylabel("share of answers at or below")
+Picture(panels[0], "Cumulative shares of the gold score of answers to both instructions, before and after fine-tuning.")
 
 # %% [markdown]
 # Two things changed. Both curves moved to the right, since the model now writes whole sentences about films where it
@@ -345,12 +326,11 @@ for name, mask in wrong.items():
 
 # %%
 print(f"{'':<18} held-out loss   came to an end   words   good minus bad")
-for name, (model, found) in {"base model": (base, before), **runs}.items():
-    texts = [text for row in found.values() for text in row["texts"]]
-    ended, words = np.mean([row["ended"] for row in found.values()]), np.mean([len(text.split()) for text in texts])
-    print(
-        f"{name:<18} {held_out(model, test):>13.2f} {ended:>16.0%} {words:>7.1f} {gap(found)[0]:>+10.2f} ± {gap(found)[1]:.2f}"
-    )
+for name, (model, answers) in {"base model": (base, before), **runs}.items():
+    ended = np.mean([row["ended"] for row in answers.values()])
+    words = np.mean([len(text.split()) for row in answers.values() for text in row["texts"]])
+    mean, error = gap(answers)
+    print(f"{name:<18} {held_out(model, test):>13.2f} {ended:>16.0%} {words:>7.1f} {mean:>+10.2f} ± {error:.2f}")
 
 # %% [markdown]
 # ### Pitfall: the loss that can't see it
@@ -423,28 +403,17 @@ chatting, _ = fine_tune(chats, "fine-tune on chats")
 models, formats = {"instructions": obeying, "chats": chatting}, {"instructions": instruction, "chats": question}
 asked_in = {(a, b): obedience(models[a], formats[b]) for a in models for b in formats if a != b or a == "chats"}
 asked_in["instructions", "instructions"] = after
+gaps = {f"asked in the format of {b}": [gap(asked_in[a, b]) for a in models] for b in formats}
 
-# %%
-figure = plots.figure(6.5, 3)
-axes = figure.add_subplot()
-for shift, asked, hatch, role in ((-0.2, "instructions", "", "proxy"), (0.2, "chats", "//", "gold")):
-    height, error = zip(*(gap(asked_in[name, asked]) for name in models), strict=True)
-    axes.bar(
-        np.arange(2) + shift,
-        height,
-        0.38,
-        yerr=error,
-        capsize=4,
-        hatch=hatch,
-        edgecolor="white",
-        color=plots.ROLES[role]["color"],
-        label=f"asked in the format of {asked}",
-    )
-axes.axhline(0, color="black", linewidth=0.6)
-axes.set_xticks(range(2), [f"learnt from {name}" for name in models])
-axes.set(ylabel="good minus bad (gold)", title="How far each model obeys, in either format")
-axes.legend(fontsize=8)
-Picture(figure, "Gap between the two instructions for two models, each asked in the format it learnt and in the other.")
+# %% tags=["figure"]
+# Figure: how far each model obeys, in either format
+(axes,) = plots.panels(1, width=6.5, height=3)
+heights, errors = ({label: [pair[i] for pair in row] for label, row in gaps.items()} for i in (0, 1))
+names = [f"learnt from {name}" for name in models]
+plots.bars(names, heights, errors=errors, ax=axes, roles=("proxy", "gold"), ylabel="good minus bad (gold)")
+axes.set_title("How far each model obeys, in either format")
+axes.axhline(0, color=plots.GREY, linewidth=0.6)
+Picture(axes, "Gap between the two instructions for two models, each asked in the format it learnt and in the other.")
 
 # %%
 reply = messages_of(question(ASKED[True]) + " " + asked_in["chats", "chats"][True]["texts"][0])
@@ -455,13 +424,13 @@ print(f"{np.mean(np.array(turns) > 2):.0%} of the replies went on into a turn th
 # %% [markdown]
 # ### Pitfall: a wrong template fails in silence
 #
-# Nothing errs when the format is wrong. The text is fluent, the model merely obeys less, and everybody blames the model.
+# No error is raised when the format is wrong. The text is fluent, the model merely obeys less, and everybody blames the model.
 # Three checks cost a minute: print one prompt with `repr`; compare the ids of the prompt in use with the beginning of a
 # training row; and make sure that there is exactly one `<begin>`, which templates and tokenizers both like to add.
 
 # %%
 used = [tokenizer.bos_token_id, *encode(tokenizer, [instruction(ASKED[True])])[0]]
-row = next(e for e, d in zip(examples, learnt_from, strict=True) if d["instruction"] == ASKED[True])
+row = next(e for e, d in zip(examples, learnt_from) if d["instruction"] == ASKED[True])
 assert list(row.tokens[: row.prompt]) == used and used.count(tokenizer.bos_token_id) == 1
 print("the prompt in use is the beginning of a training row:", len(used), "tokens")
 
@@ -475,25 +444,22 @@ print("the prompt in use is the beginning of a training row:", len(used), "token
 # **Predict, then run.** The base model has read film reviews, too. What can SFT on such snippets still change?
 
 # %%
-snippets = [example for example in built.data.sft("eval") if len(example.tokens) <= 48][
-    : rl.scale(quick=420, full=None)
-]
+snippets = [example for example in built.data.sft("eval") if len(example.tokens) <= 48]
+snippets = snippets[: rl.scale(quick=420, full=None)]
 prompts = built.data.held_out_prompts(COUNT)
-rows = [
-    np.asarray(tokens)[mask].tolist() for tokens, mask in zip(prompts.tokens, np.asarray(prompts.mask), strict=True)
-]
-begun = decode(tokenizer, prompts.tokens, prompts.mask)
+rows = [tokens[mask].tolist() for tokens, mask in zip(np.asarray(prompts.tokens), np.asarray(prompts.mask))]
+starts = decode(tokenizer, prompts.tokens, prompts.mask)
 states = {"base model": base, "SFT policy": built.sft}
-told = {name: continued(model, rows) for name, model in states.items()}
+endings = {name: continued(model, rows) for name, model in states.items()}
 for i in range(4):
-    print(f"\n{begun[i]} ...")
-    for name, (texts, _) in told.items():
+    print(f"\n{starts[i]} ...")
+    for name, (texts, _) in endings.items():
         print(f"   {name}: {texts[i]}")
 
 # %%
 print(f"{'':<12} held-out loss   came to an end   distinct word pairs   judge   gold")
-for name, (texts, ended) in told.items():
-    full = [f"{start} {rest}" for start, rest in zip(begun, texts, strict=True)]
+for name, (texts, ended) in endings.items():
+    full = [f"{start} {rest}" for start, rest in zip(starts, texts)]
     kindness = np.mean([vader_score(text) for text in full])
     print(
         f"{name:<12} {held_out(states[name], snippets):>13.2f} {ended.mean():>16.0%} {distinct(texts):>21.2f}"
@@ -511,18 +477,18 @@ for name, (texts, ended) in told.items():
 # Your run has one seed. The spread of the course's SFT over five seeds stands in the results file of the benchmarks.
 
 # %%
-print(f"good minus bad, before:            {gap(before)[0]:+.2f} ± {gap(before)[1]:.2f} gold (± is sampling only)")
-print(f"good minus bad, after:             {gap(after)[0]:+.2f} ± {gap(after)[1]:.2f}")
-for (learnt, asked), found in asked_in.items():
+for name, answers in {"before": before, "after": after}.items():
+    mean, error = gap(answers)
+    print(f"good minus bad, {name + ':':<19}{mean:+.2f} ± {error:.2f} gold (± is sampling only)")
+for (learnt, asked), answers in asked_in.items():
     if learnt != asked:
-        print(f"learnt {learnt + ', asked in ' + asked:<28}{gap(found)[0]:+.2f} ± {gap(found)[1]:.2f}")
-for name, (model, found) in runs.items():
-    ended = np.mean([row["ended"] for row in found.values()])
+        mean, error = gap(answers)
+        print(f"learnt {learnt + ', asked in ' + asked:<28}{mean:+.2f} ± {error:.2f}")
+for name, (model, answers) in runs.items():
+    ended = np.mean([row["ended"] for row in answers.values()])
     print(f"{name:<35}{held_out(model, test):.2f} nats per token, {ended:.0%} come to an end")
-reached = measured("chain", made_by="chain_seeds.py")["penalised_summary"]["sft.val_loss"]
-print(
-    f"the course's SFT, all held-out snippets, five seeds: {reached['mean']:.3f} ± {reached['std']:.3f} nats per token"
-)
+course = measured("chain", made_by="chain_seeds.py")["penalised_summary"]["sft.val_loss"]
+print(f"the course's SFT, all held-out snippets, five seeds: {course['mean']:.3f} ± {course['std']:.3f} nats per token")
 
 # %% [markdown]
 # ## 12. What a framework would do for you here

@@ -40,27 +40,31 @@ print(f"{len(movies):,} sentences from film reviews, {heard:,} ratings by people
 # %% [markdown]
 # ## 1. A rater and a rating
 #
-# The data of this course are real. Hutto and Gilbert asked people how negative or positive a sentence is, one number a
-# person, and published every single number. Most data sets give you one label a text and hide how it came about.
+# The data of this course are real. Hutto and Gilbert asked people how negative or positive a sentence is, one number per
+# person, and published every single number. Most data sets give you one label per text and hide how it came about.
 #
 # **Predict, then run.** Below are the most loved sentence, the most hated one, and the one that people disagree on
 # most, among those that many have read. What do you think is the matter with the third?
 
 # %%
 known = [s for s in movies if len(s.ratings) >= 20]
-chosen = {
+extremes = {
     "most loved": max(known, key=lambda s: s.mean),
     "most hated": min(known, key=lambda s: s.mean),
     "most disputed": max(known, key=lambda s: np.std(s.ratings)),
 }
-figure = plots.figure(7.5, 2.8)
-for axes, (name, s) in zip(figure.subplots(1, 3, sharey=True), chosen.items(), strict=True):
+for name, s in extremes.items():
     print(f"{name}: {s.text}")
-    axes.hist(s.ratings, bins=np.arange(-4.5, 5), color=plots.ROLES["judge"]["color"], edgecolor="white")
-    axes.axvline(s.mean, **plots.style("reference", "linestyle"))
-    axes.set(title=f"{name}: mean {s.mean:+.1f}", xlabel="rating", xticks=range(-4, 5, 2))
-figure.axes[0].set_ylabel("people")
-Picture(figure, "How many people gave which rating: two sentences with all on one side, one with people on both.")
+
+# %% tags=["figure"]
+# Figure: how many people gave which rating to each of the three
+panels = plots.panels(3, width=7.5, height=2.8, sharey=True)
+for axes, (name, s) in zip(panels, extremes.items()):
+    plots.histogram({"judge": s.ratings}, bins=np.arange(-4.5, 5), ax=axes, xlabel="rating", xticks=range(-4, 5, 2))
+    plots.levels({"mean": s.mean}, ax=axes, roles=["reference"], vertical=True, legend=False)
+    axes.set_title(f"{name}: mean {s.mean:+.1f}")
+panels[0].set_ylabel("people")
+Picture(panels[0], "How many people gave which rating: two sentences with all on one side, one with people on both.")
 
 # %% [markdown]
 # A mean hides the third picture. Is that sentence praise? Only if you think well of the film that it names; the others
@@ -102,26 +106,24 @@ pairs_from_ratings = yours("pairs_from_ratings")
 rng = np.random.default_rng(0)
 some = rng.choice(len(sheets), rl.scale(quick=120, full=700), replace=False)
 possible = feedback.PAGE * (feedback.PAGE - 1) // 2
-kept, right = [], []
+rates, right = [], []
 for least in (0, 1, 2, 3):
-    made = agreed = 0
+    pairs, agreements = 0, 0
     for sheet in (sheets[i] for i in some):
         for reader in range(5):
             others = np.delete(sheet, reader, axis=0).mean(axis=0)
-            found = pairs_from_ratings(sheet[reader].tolist(), least=least)
-            made, agreed = made + len(found), agreed + sum(others[i] > others[j] for i, j in found)
-    kept.append(made / (5 * len(some) * possible))
-    right.append(agreed / made)
+            better = pairs_from_ratings(sheet[reader].tolist(), least=least)
+            pairs += len(better)
+            agreements += sum(others[i] > others[j] for i, j in better)
+    rates.append(pairs / (5 * len(some) * possible))
+    right.append(agreements / pairs)
+shares = {"of these, agree with the other readers": right, "comparisons that make a pair": rates}
 
-# %%
-figure = plots.figure(7, 3.2)
-axes = figure.add_subplot()
-axes.plot(range(4), right, **plots.style("gold", "linestyle", "marker"), label="of these, agree with the other readers")
-axes.plot(range(4), kept, **plots.style("proxy", "linestyle", "marker"), label="comparisons that make a pair")
-axes.set(xlabel="least difference (points)", ylabel="share", xticks=range(4), ylim=(0, 1.02))
-axes.set_title("Fewer pairs, but surer ones")
-axes.legend(fontsize=8)
-Picture(figure, "As the least difference grows, few comparisons are left, and more of these agree with other readers.")
+# %% tags=["figure"]
+# Figure: pairs and their agreement, against the least difference
+axes = plots.lines(range(4), shares, roles=("gold", "proxy"), marks=True, xticks=range(4), ylim=(0, 1.02))
+axes.set(xlabel="least difference (points)", ylabel="share", title="Fewer pairs, but surer ones")
+Picture(axes, "As the least difference grows, few comparisons are left, and more of these agree with other readers.")
 
 # %% [markdown]
 # The leftmost point of the lower line is what ties cost: all comparisons that are missing there were ties. Sentences on
@@ -129,11 +131,11 @@ Picture(figure, "As the least difference grows, few comparisons are left, and mo
 # looks better:
 
 # %%
-drawn = {
+sampled = {
     where: feedback.pairs(movies, 3000, seed=0, keep_ties=True, one_person=where == "one page")
     for where in ("one page", "anywhere")
 }
-for where, pairs in drawn.items():
+for where, pairs in sampled.items():
     print(f"two sentences from {where:<9} tied: {np.mean([pair.tie for pair in pairs]):.0%}")
 
 # %% [markdown]
@@ -204,11 +206,11 @@ for where, draw in {
 #
 # ## 4. In a file
 #
-# Pairs, rankings, ratings and votes travel as JSON lines, one object a line. Reading them is where data quality begins:
-# a row that is no pair has to be *told*, with file and line, not dropped in silence.
+# Pairs, rankings, ratings and votes travel as JSON lines, one object per line. Reading them is where data quality begins:
+# a row that is no pair has to be *reported*, with file and line, not dropped in silence.
 
 # %%
-records = [pair for pair in drawn["anywhere"] if not pair.tie][:3]
+records = [pair for pair in sampled["anywhere"] if not pair.tie][:3]
 with tempfile.TemporaryDirectory() as folder:
     file = Path(folder) / "pairs.jsonl"
     formats.write(file, records)
@@ -266,34 +268,19 @@ def category(ratings):
     return jnp.asarray(np.sign(ratings) + 1, jnp.int32)
 
 
-agreed = {}
+agreement = {}
 for kind, sentences in kinds.items():
     a, b = (category([s.ratings[k] for s in sentences]) for k in (0, 1))
-    agreed[kind] = float(percent_agreement(a, b)), float(cohen_kappa(a, b, categories=3))
-    print(f"{kind:<28} the same category: {agreed[kind][0]:.0%}   kappa: {agreed[kind][1]:.2f}")
+    agreement[kind] = float(percent_agreement(a, b)), float(cohen_kappa(a, b, categories=3))
+    print(f"{kind:<28} the same category: {agreement[kind][0]:.0%}   kappa: {agreement[kind][1]:.2f}")
 
-# %%
-figure = plots.figure(7.5, 3.2)
-axes = figure.add_subplot()
-for shift, i, label, hatch, role in ((-0.2, 0, "same category", "", "proxy"), (0.2, 1, "kappa", "//", "gold")):
-    places = np.arange(len(agreed)) + shift
-    axes.bar(
-        places,
-        [row[i] for row in agreed.values()],
-        0.38,
-        hatch=hatch,
-        edgecolor="white",
-        label=label,
-        color=plots.ROLES[role]["color"],
-    )
-axes.set_xticks(range(len(agreed)), [kind.replace(" (", "\n(").replace(", ", ",\n") for kind in agreed], fontsize=8)
-axes.set(
-    ylabel="agreement (1: perfect)",
-    ylim=(0, 1),
-    title="The last group agrees as often as the first, and its kappa is low",
-)
-axes.legend(fontsize=8)
-Picture(figure, "Percent agreement and kappa of two people on five groups of texts; they part on the last group.")
+# %% tags=["figure"]
+# Figure: percent agreement and kappa on five groups of texts
+names = [kind.replace(" (", "\n(").replace(", ", ",\n") for kind in agreement]
+heights = dict(zip(("same category", "kappa"), zip(*agreement.values())))
+axes = plots.bars(names, heights, roles=("proxy", "gold"), ylabel="agreement (1: perfect)", ylim=(0, 1))
+axes.set_title("The last group agrees as often as the first, and its kappa is low")
+Picture(axes, "Percent agreement and kappa of two people on five groups of texts; they part on the last group.")
 
 # %% [markdown]
 # ### Pitfall: a high agreement on easy questions
@@ -341,11 +328,11 @@ alpha = jax.jit(yours("krippendorff_alpha"), static_argnames="distance")
 
 def table(sentences, *, items=60, raters=15, seed=0):
     """Ratings of some random sentences, (raters, items); NaN where there are no more."""
-    found = np.full((raters, items), np.nan, np.float32)
+    sheet = np.full((raters, items), np.nan, np.float32)
     for column, i in enumerate(np.random.default_rng(seed).choice(len(sentences), items, replace=False)):
-        given = sentences[i].ratings[:raters]
-        found[: len(given), column] = given
-    return found
+        ratings = sentences[i].ratings[:raters]
+        sheet[: len(ratings), column] = ratings
+    return sheet
 
 
 print(f"{'':<28} points, nominal   points, interval   categories, nominal")
@@ -370,16 +357,18 @@ honest = table(movies, seed=1)
 anything = np.random.default_rng(2).integers(-4, 5, honest.shape)
 kinds_of_careless = {"clicks anywhere": anything, "always +1": np.ones_like(honest)}
 counts = range(0, 13, 2)
-figure = plots.figure(7, 3.2)
-axes = figure.add_subplot()
-for (name, answers), role in zip(kinds_of_careless.items(), ("policy", "proxy"), strict=True):
-    mixed = [np.where(np.arange(15)[:, None] < count, answers, honest) for count in counts]
-    curve = [float(alpha(jnp.asarray(x, jnp.float32), distance=interval_distance)) for x in mixed]
-    axes.plot(counts, curve, **plots.style(role, "linestyle", "marker"), label=name)
-axes.set(xlabel="careless raters among fifteen", ylabel="Krippendorff's alpha", ylim=(0, 1), xticks=list(counts))
+curves = {name: [] for name in kinds_of_careless}
+for name, answers in kinds_of_careless.items():
+    for count in counts:
+        mixed = np.where(np.arange(15)[:, None] < count, answers, honest)
+        curves[name].append(float(alpha(jnp.asarray(mixed, jnp.float32), distance=interval_distance)))
+
+# %% tags=["figure"]
+# Figure: alpha against the number of careless raters
+axes = plots.lines(counts, curves, roles=("policy", "proxy"), marks=True, ylim=(0, 1), xticks=list(counts))
+axes.set(xlabel="careless raters among fifteen", ylabel="Krippendorff's alpha")
 axes.set_title("Each careless rater costs agreement")
-axes.legend(fontsize=8)
-Picture(figure, "Alpha falls with the number of careless raters, for those who click anywhere and for a fixed answer.")
+Picture(axes, "Alpha falls with the number of careless raters, for those who click anywhere and for a fixed answer.")
 
 # %% [markdown]
 # ### Finding them, with a control
@@ -403,20 +392,18 @@ who = [(sheet, reader) for sheet in sheets for reader in range(len(sheet))]
 who = [who[i] for i in rng.permutation(len(who))[: rl.scale(quick=4000, full=len(who))]]
 real = np.array([with_others(sheet, reader) for sheet, reader in who])
 shuffled = [np.where(np.arange(len(s))[:, None] == r, rng.permutation(s[r]), s) for s, r in who]
-control = np.array([with_others(sheet, reader) for sheet, (_, reader) in zip(shuffled, who, strict=True)])
-bar = np.quantile(control, 0.95)
+control = np.array([with_others(sheet, reader) for sheet, (_, reader) in zip(shuffled, who)])
+threshold = np.quantile(control, 0.95)
 
-# %%
-figure = plots.figure(7, 3.2)
-axes = figure.add_subplot()
-for values, label, role in ((control, "the same, shuffled", "reference"), (real, "readers", "judge")):
-    axes.plot(np.sort(values), np.linspace(0, 1, len(values)), **plots.style(role, "linestyle"), label=label)
-axes.axvline(bar, color="#888888", linewidth=0.8, label="nineteen in twenty of the shuffled lie left of here")
-axes.set(xlabel="correlation with the other readers of the page", ylabel="share at or below", xlim=(-1, 1))
-axes.set_title(f"{np.mean(real < bar):.0%} of the readers can't be told from a shuffle")
-axes.legend(fontsize=8)
+# %% tags=["figure"]
+# Figure: how far readers, and shuffled readers, go with the others
+(axes,) = plots.panels(1)
+axes.axvline(threshold, color=plots.GREY, linewidth=0.8, label="nineteen in twenty of the shuffled lie left of here")
+plots.cumulative({"the same, shuffled": control, "readers": real}, ax=axes, roles=("reference", "judge"), xlim=(-1, 1))
+axes.set_xlabel("correlation with the other readers of the page")
+axes.set_title(f"{np.mean(real < threshold):.0%} of the readers can't be told from a shuffle")
 Picture(
-    figure, "Cumulative shares of readers and shuffled readers by correlation with others: two well separated curves."
+    axes, "Cumulative shares of readers and shuffled readers by correlation with others: two well separated curves."
 )
 
 # %% [markdown]
@@ -432,7 +419,7 @@ for name, group in (("lowest tenth", lowest), ("a random tenth", anyone)):
 
 # %% [markdown]
 # On the half that picked them they look terrible, on the other half only somewhat worse than anybody: most of it was
-# bad luck. Whoever excludes raters by the same answers that he then reports will always report an improvement. The
+# bad luck. Whoever excludes raters by the same answers that they then report will always report an improvement. The
 # second half is the honest number.
 #
 # ### Pitfall: annotation quality
@@ -440,7 +427,7 @@ for name, group in (("lowest tenth", lowest), ("a random tenth", anyone)):
 # | what goes wrong | what helps |
 # | --- | --- |
 # | someone does not read | a few questions with a known answer, in between; time per question; `with_others` on *new* items |
-# | a hard question | several raters a question, or the answer "tie"; a margin |
+# | a hard question | several raters per question, or the answer "tie"; a margin |
 # | each means something else by "better" | written guidelines, a round of practice, talking about the disputed ones |
 # | habits (always left, always the longer one) | sides at random for each rater; check the share of "left" and of "longer" |
 # | raters who are all alike | choose them for whom the model is to serve; report who they were |
@@ -483,8 +470,8 @@ enough = [s for s in movies if len(s.ratings) >= 15]
 
 def sheet_of_strangers(seed):
     """Ratings of random sentences: (8, 40) to fit and (7, 40) to test."""
-    drawn = np.random.default_rng(seed).choice(len(enough), ITEMS, replace=False)
-    ratings = np.array([enough[i].ratings[:15] for i in drawn]).T
+    items = np.random.default_rng(seed).choice(len(enough), ITEMS, replace=False)
+    ratings = np.array([enough[i].ratings[:15] for i in items]).T
     return ratings[:FIT], ratings[FIT:]
 
 
@@ -499,31 +486,31 @@ score = np.asarray(strengths(jnp.asarray(won(fit), jnp.float32)))
 
 # %% [markdown]
 # **Predict, then run.** Left: is the strength, which knows only who beat whom, a straight line in what *other* people's
-# points say? Right: when the model gives someone a chance of nine in ten, how often does he win among the other people?
+# points say? Right: when the model gives a sentence a chance of nine in ten, how often does it win among the other
+# people?
 
 # %%
 pair = np.triu_indices(ITEMS, 1)
 chances, shares = [], []
 for seed in range(rl.scale(quick=10, full=50)):
-    fitted, kept_back = sheet_of_strangers(seed)
-    found = strengths(jnp.asarray(won(fitted), jnp.float32))
-    chance = np.asarray(win_probability(found[:, None], found[None, :]))[pair]
-    share = won(kept_back)[pair] / len(kept_back)
+    eight, seven = sheet_of_strangers(seed)
+    s = strengths(jnp.asarray(won(eight), jnp.float32))
+    chance = np.asarray(win_probability(s[:, None], s[None, :]))[pair]
+    share = won(seven)[pair] / len(seven)
     chances += np.maximum(chance, 1 - chance).tolist()  # of the favourite
     shares += np.where(chance < 0.5, 1 - share, share).tolist()
 bins = np.array_split(np.argsort(chances), 8)
 calibration = [{"predicted": np.mean(np.take(chances, b)), "observed": np.mean(np.take(shares, b))} for b in bins]
 
-figure = plots.figure(8, 3.4)
-left, right = figure.subplots(1, 2)
-left.plot(test.mean(axis=0), score, linestyle="none", **plots.style("proxy", "marker"), label="a sentence")
-left.set(
-    xlabel="mean rating by other people (points)", ylabel="strength (nats)", title="Who beats whom gives the order back"
-)
+# %% tags=["figure"]
+# Figure: strengths against other people's ratings, and predicted against observed wins
+left, right = plots.panels(2)
+plots.points(test.mean(axis=0), {"a sentence": score}, ax=left, roles=["proxy"], ylabel="strength (nats)")
+left.set(xlabel="mean rating by other people (points)", title="Who beats whom gives the order back")
 plots.calibration_curve(right, calibration, title="Somewhat too sure of itself")
 right.lines[-1].set_label("Bradley-Terry")
 right.legend(fontsize=8)
-Picture(figure, "Strength against other people's mean rating, nearly on a line; and predicted against observed wins.")
+Picture(left, "Strength against other people's mean rating, nearly on a line; and predicted against observed wins.")
 
 # %% [markdown]
 # The order comes back nearly whole. The chances are too bold in the middle: the strengths were fitted to eight people's
@@ -562,42 +549,42 @@ every_pair = np.array(pair).T
 def ask(judgements, votes, seed):
     """Wins after so many judgements, `votes` people for each pair, and the test people's mean."""
     rng = np.random.default_rng([seed, judgements, votes])
-    asked, told = sheet_of_strangers(seed)
-    wins, count = np.zeros((ITEMS, ITEMS), np.float32), judgements // votes
-    for i, j in every_pair[rng.choice(len(every_pair), count, replace=False)]:
-        lead = asked[rng.choice(FIT, votes, replace=False)][:, [i, j]]
+    fit, test = sheet_of_strangers(seed)
+    wins = np.zeros((ITEMS, ITEMS), np.float32)
+    for i, j in every_pair[rng.choice(len(every_pair), judgements // votes, replace=False)]:
+        lead = fit[rng.choice(FIT, votes, replace=False)][:, [i, j]]
         better = np.mean((lead[:, 0] > lead[:, 1]) + 0.5 * (lead[:, 0] == lead[:, 1])) * votes
         wins[i, j], wins[j, i] = better, votes - better
-    return wins, told.mean(axis=0)
+    return wins, test.mean(axis=0)
 
 
-def found_again(judgements, votes, seeds):
-    """Correlation of the strengths with the test people's mean, one a seed."""
-    wins, told = zip(*(ask(judgements, votes, seed) for seed in range(seeds)), strict=True)
-    fitted = np.asarray(strengths_of_many(jnp.asarray(np.stack(wins))))
-    return np.array([together(a, b) for a, b in zip(fitted, told, strict=True)])
+def recovery(judgements, votes, seeds):
+    """Correlation of the strengths with the test people's mean, one per seed."""
+    wins, truths = zip(*(ask(judgements, votes, seed) for seed in range(seeds)))
+    guesses = np.asarray(strengths_of_many(jnp.asarray(np.stack(wins))))
+    return np.array([together(guess, truth) for guess, truth in zip(guesses, truths)])
 
-
-strengths_of_many = jax.jit(jax.vmap(bradley_terry_strengths))
-budgets, seeds = (40, 80, 160, 320, 640), rl.scale(quick=24, full=200)
-plans = {votes: [found_again(budget, votes, seeds) for budget in budgets] for votes in (1, 4, 8)}
 
 # %%
-figure = plots.figure(7, 3.4)
-axes = figure.add_subplot()
-names = {1: "one person a pair", 4: "four people a pair", 8: "eight people a pair"}
-for (votes, rows), role in zip(plans.items(), ("proxy", "gold", "policy"), strict=True):
-    middle = [row.mean() for row in rows]
-    low, high = ([np.quantile(row, q) for row in rows] for q in (0.1, 0.9))
+strengths_of_many = jax.jit(jax.vmap(bradley_terry_strengths))
+budgets, seeds = (40, 80, 160, 320, 640), rl.scale(quick=24, full=200)
+plans = {votes: [recovery(budget, votes, seeds) for budget in budgets] for votes in (1, 4, 8)}
+names = {1: "one person per pair", 4: "four people per pair", 8: "eight people per pair"}
+
+# %% tags=["figure"]
+# Figure: how well three plans recover the strengths, against the number of judgements
+(axes,) = plots.panels(1)
+roles = ("proxy", "gold", "policy")
+means = {names[votes]: [row.mean() for row in rows] for votes, rows in plans.items()}
+for role, rows in zip(roles, plans.values()):
+    low, high = np.quantile(rows, (0.1, 0.9), axis=1)
     axes.fill_between(budgets, low, high, color=plots.ROLES[role]["color"], alpha=0.15, linewidth=0)
-    axes.plot(budgets, middle, **plots.style(role, "linestyle", "marker"), label=names[votes])
-axes.set(
-    xscale="log", xlabel=f"judgements in all, for {ITEMS} sentences", ylabel="correlation with other people's mean"
-)
-axes.set(xticks=budgets, xticklabels=budgets, ylim=(0, 1), title="For the same money, many pairs beat sure pairs")
+legend = f"mean and middle 80 % of {seeds} draws"
+plots.lines(budgets, means, ax=axes, roles=roles, marks=True, legend=legend, xscale="log", ylim=(0, 1))
+axes.set(xticks=budgets, xticklabels=budgets, xlabel=f"judgements in all, for {ITEMS} sentences")
+axes.set(ylabel="correlation with other people's mean", title="For the same money, many pairs beat sure pairs")
 axes.minorticks_off()
-axes.legend(fontsize=8, title=f"mean and middle 80 % of {seeds} draws", title_fontsize=8)
-Picture(figure, "Correlation against the number of judgements for three plans: one person a pair is best throughout.")
+Picture(axes, "Correlation against the number of judgements for three plans: one person per pair is best throughout.")
 
 # %% [markdown]
 # For *learning*, spread the money over many pairs: the model averages over noise by itself. So this course's reward
@@ -673,19 +660,19 @@ print(label_agreement.table(report))
 # The five-seed numbers come from the results file that the benchmarks wrote.
 
 # %%
-reached = measured("chain", made_by="chain_seeds.py")["penalised_summary"]["reward.accuracy_single_rater"]
+course = measured("chain", made_by="chain_seeds.py")["penalised_summary"]["reward.accuracy_single_rater"]
 crowd = {s.text: s.mean for s in movies}
-decided = [pair for pair in drawn["anywhere"] if not pair.tie]
+decided = [pair for pair in sampled["anywhere"] if not pair.tie]
 print(
-    f"tied, two sentences from anywhere:     {np.mean([p.tie for p in drawn['anywhere']]):.0%}, one page: "
-    f"{np.mean([p.tie for p in drawn['one page']]):.0%}"
+    f"tied, two sentences from anywhere:     {np.mean([p.tie for p in sampled['anywhere']]):.0%}, one page: "
+    f"{np.mean([p.tie for p in sampled['one page']]):.0%}"
 )
 print(f"one reader's choice is the crowd's:    {np.mean([crowd[p.chosen] > crowd[p.rejected] for p in decided]):.0%}")
-print(f"the course's reward model predicts it: {reached['mean']:.1%} ± {reached['std']:.1%} (seeds; chapter 04)")
+print(f"the course's reward model predicts it: {course['mean']:.1%} ± {course['std']:.1%} (seeds; chapter 04)")
 print(
-    f"kappa, all films and pages of praise:  {agreed['films'][1]:.2f}, {agreed['films, pages full of praise'][1]:.2f}"
+    f"kappa, all films and pages of praise:  {agreement['films'][1]:.2f}, {agreement['films, pages full of praise'][1]:.2f}"
 )
-print(f"readers like a shuffle:                {np.mean(real < bar):.0%}")
+print(f"readers like a shuffle:                {np.mean(real < threshold):.0%}")
 print(f"best plan at {budgets[1]} judgements:          {names[max(names, key=lambda v: plans[v][1].mean())]}")
 
 # %% [markdown]
@@ -707,7 +694,7 @@ print(f"best plan at {budgets[1]} judgements:          {names[max(names, key=lam
 # In words, half a page: you are to write the guidelines for raters who compare two answers of a *film recommender*.
 # (1) When is an answer better? Put your criteria in an order, and say what wins if two of them clash. (2) Name one case
 # that has to be a tie and one that has to be skipped. (3) Which habit of raters do you fear most, and which number of
-# this chapter would show it to you? (4) You can afford one thousand judgements: how many pairs, how many people a pair,
+# this chapter would show it to you? (4) You can afford one thousand judgements: how many pairs, how many people per pair,
 # and how many for the test set? Give your guidelines to someone else, let both of you label ten pairs, and change the
 # sentence that caused most quarrels.
 #

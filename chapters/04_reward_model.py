@@ -27,7 +27,6 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from rlhf_lesson.data import feedback, labels, raters
 from rlhf_lesson.data.snippets import whole
@@ -37,6 +36,7 @@ from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.study.chain import reward_accuracy, trained_chain
 from rlhf_lesson.train import reward_model
+from rlhf_lesson.train.descend import descend
 from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
@@ -73,23 +73,24 @@ from rlhf_lesson.losses import bradley_terry_loss
 # %%
 bradley_terry_loss = yours("bradley_terry_loss")
 lead = jnp.linspace(-6, 6, 121)
-figure = plots.figure(7.5, 3.2)
-left, right = figure.subplots(1, 2)
-for margin, dash in ((0.0, "-"), (2.0, "--")):
-    loss = bradley_terry_loss(lead, jnp.zeros_like(lead), margin=margin)
-    slope = jax.vmap(jax.grad(lambda x, m=margin: bradley_terry_loss(x, 0.0, margin=m)))(lead)
-    left.plot(lead, loss, linestyle=dash, label=f"margin {margin:.0f}")
-    right.plot(lead, slope, linestyle=dash, label=f"margin {margin:.0f}")
-left.set(
-    xlabel="lead of the chosen text (score units)", ylabel="loss (nats per pair)", title="Wrong pairs cost their lead"
-)
-right.set(xlabel="lead of the chosen text (score units)", ylabel="slope of the loss", title="Won pairs stop pulling")
-left.legend(fontsize=8)
-Picture(figure, "Loss and its slope against the lead: steep where the pair is wrong, flat where it is right.")
+costs, slopes = {}, {}
+for margin in (0.0, 2.0):
+    loss = partial(bradley_terry_loss, margin=margin)
+    costs[f"margin {margin:.0f}"] = loss(lead, jnp.zeros_like(lead))
+    slopes[f"margin {margin:.0f}"] = jax.vmap(jax.grad(loss), in_axes=(0, None))(lead, 0.0)
+
+# %% tags=["figure"]
+# Figure: the loss of a pair and its slope, for two margins
+left, right = plots.panels(2)
+plots.lines(lead, costs, ax=left, ylabel="loss (nats per pair)", title="Wrong pairs cost their lead")
+plots.lines(lead, slopes, ax=right, legend=False, ylabel="slope of the loss", title="Won pairs stop pulling")
+for axes in (left, right):
+    axes.set_xlabel("lead of the chosen text (score units)")
+Picture(left, "Loss and its slope against the lead: steep where the pair is wrong, flat where it is right.")
 
 # %% [markdown]
 # The slope is minus the probability that the model gave to the *other* choice. A pair that is wrong pulls with full
-# strength, however wrong it is: one careless rater can't pull infinitely. (With a squared error he could.)
+# strength, however wrong it is: one careless rater can't pull infinitely. (With a squared error they could.)
 #
 # ## 2. Are people like that?
 #
@@ -106,14 +107,15 @@ margins, agrees = raters.rater_agreement([m for part in data.by_split.values() f
 temperature = raters.noise_temperature(margins, float(agrees.mean()))
 order = np.array_split(np.argsort(margins), 16)
 distance, share = (np.array([x[i].mean() for i in order]) for x in (margins, agrees))
-figure = plots.figure(7, 3.4)
-axes = figure.add_subplot()
-axes.plot(distance, share, **plots.style("gold", "marker"), linestyle="none", label="single raters")
-axes.plot(distance, 1 / (1 + np.exp(-distance / temperature)), **plots.style("reference", "linestyle"), label="sigmoid")
-axes.set(xlabel="distance by all other raters (rating points)", ylabel="share that agrees", ylim=(0.45, 1.02))
+sigmoid = 1 / (1 + np.exp(-distance / temperature))
+
+# %% tags=["figure"]
+# Figure: how often single raters agree with the crowd, against distance
+axes = plots.points(distance, {"single raters": share}, roles=["gold"], ylim=(0.45, 1.02))
+plots.lines(distance, {"sigmoid": sigmoid}, ax=axes, roles=["reference"], ylabel="share that agrees")
+axes.set_xlabel("distance by all other raters (rating points)")
 axes.set_title(f"Single raters follow a sigmoid ({agrees.mean():.0%} agree over all pairs)")
-axes.legend(fontsize=8)
-Picture(figure, "Share of single raters who agree with the crowd against distance: points close to a sigmoid.")
+Picture(axes, "Share of single raters who agree with the crowd against distance: points close to a sigmoid.")
 
 # %% [markdown]
 # So the loss fits these people well, with one number for all of them. It also fixes what can be hoped for: **no
@@ -197,7 +199,7 @@ rarity = np.array([np.log(len(seen) / counts[word]) for word in vocabulary] + [0
 def bag(texts, width=64):
     """Each text as indices of its words, padded with one that weighs nothing, and how loud each word is."""
     ids = np.full((len(texts), width), len(vocabulary))
-    for row, text in zip(ids, texts, strict=True):
+    for row, text in zip(ids, texts):
         known = sorted(vocabulary[word] for word in words(text) if word in vocabulary)[:width]
         row[: len(known)] = known
     loud = rarity[ids]
@@ -205,21 +207,14 @@ def bag(texts, width=64):
 
 
 # %%
-@partial(jax.jit, static_argnames=("objective", "steps"))
-def fit(ids, loud, *, objective, steps=150, decay=3e-4):
+@partial(jax.jit, static_argnames="objective")
+def fit(ids, loud, *, objective, decay=3e-4):
     """Word weights that minimise the mean of `objective(scores)` over rows of texts, by Adam with weight decay."""
-    adam = optax.adam(0.05)
 
-    def loss_fn(theta):
+    def loss(theta):
         return jnp.mean(objective(jnp.sum(theta[ids] * loud, axis=-1))) + decay * jnp.sum(theta**2)
 
-    def step(carry, _):
-        theta, state = carry
-        updates, state = adam.update(jax.grad(loss_fn)(theta), state)
-        return (optax.apply_updates(theta, updates), state), None
-
-    theta = jnp.zeros(len(vocabulary) + 1)
-    return jax.lax.scan(step, (theta, adam.init(theta)), None, length=steps)[0][0]
+    return descend(loss, jnp.zeros(len(vocabulary) + 1), learning_rate=0.05, steps=150)
 
 
 # %%
@@ -287,22 +282,22 @@ for state, metrics in bar("your reward model", training):
 trained = state.model
 on_reviews = {"mine": read_all(trained, data.texts("eval"))}  # scores of the held-out reviews, by model
 
-# %%
-figure = plots.figure(7.5, 3.2)
-left, right = figure.subplots(1, 2)
-left.plot(range(1, len(losses) + 1), losses, color="#bbbbbb", linewidth=0.8)
-left.plot(
-    range(1, len(losses) + 1), plots.smooth(losses, 11), **plots.style("proxy", "linestyle"), label="training loss"
+# %% tags=["figure"]
+# Figure: training loss, and held-out accuracy on the way
+left, right = plots.panels(2)
+steps = range(1, len(losses) + 1)
+left.plot(steps, losses, color="#bbbbbb", linewidth=0.8)
+plots.lines(
+    steps, {"training loss": plots.smooth(losses, 11)}, ax=left, roles=["proxy"], xlabel="step", title="Training"
 )
-left.axhline(np.log(2), **plots.style("reference", "linestyle"), label="a coin")
-left.set(xlabel="step", ylabel="loss (nats per pair)", title="Training")
-left.legend(fontsize=8)
-right.plot(*zip(*curve, strict=True), **plots.ROLES["proxy"], label="your reward model")
-right.axhline(bag_accuracy[count], **plots.style("reference", "linestyle"), label="bag of words, same choices")
-right.axhline(rules, **plots.style("judge", "linestyle"), label="rules")
-right.set(xlabel="step", ylabel="held-out accuracy", title=f"On choices of other raters: {curve[-1][1]:.1%}")
-right.legend(fontsize=8)
-Picture(figure, "Training loss falls below that of a coin; held-out accuracy rises past the rules.")
+plots.levels({"a coin": np.log(2)}, ax=left, roles=["reference"])
+left.set_ylabel("loss (nats per pair)")
+marks, accuracies = zip(*curve)
+plots.lines(marks, {"your reward model": accuracies}, ax=right, roles=["proxy"], marks=True, xlabel="step")
+levels = {"bag of words, same choices": bag_accuracy[count], "rules": rules}
+plots.levels(levels, ax=right, roles=("reference", "judge"))
+right.set(ylabel="held-out accuracy", title=f"On choices of other raters: {accuracies[-1]:.1%}")
+Picture(left, "Training loss falls below that of a coin; held-out accuracy rises past the rules.")
 
 # %% [markdown]
 # Below stands your model among others: the bag of words at five amounts of data, the course's own proxy (the same
@@ -320,26 +315,23 @@ for name in ("neural", "bag_of_words", "vader"):
     row = shipped["summary"][name]
     print(f"{name:<13} {row['mean']:.1%} ± {row['std']:.1%} over {len(shipped['rows'])} seeds")
 
-# %%
-figure = plots.figure(7, 4)
-axes = figure.add_subplot()
-axes.plot(sizes, list(bag_accuracy.values()), **plots.ROLES["reference"], label="bag of words")
-axes.plot(count, curve[-1][1], **plots.style("policy", "marker"), linestyle="none", markersize=9, label="yours")
-axes.plot(5000, proxy, **plots.style("proxy", "marker"), linestyle="none", markersize=9, label="the course's proxy")
+# %% tags=["figure"]
+# Figure: held-out accuracy against the number of choices
+(axes,) = plots.panels(1, height=4)
+plots.lines(sizes, {"bag of words": list(bag_accuracy.values())}, ax=axes, roles=["reference"], marks=True)
+plots.points(count, {"yours": curve[-1][1]}, ax=axes, roles=["policy"], size=9)
+plots.points(5000, {"the course's proxy": proxy}, ax=axes, roles=["proxy"], size=9)
 for name, role in (("neural", "proxy"), ("bag_of_words", "reference")):
     row = shipped["summary"][name]
     look = {**plots.style(role), "capsize": 4, "linestyle": "none"}
     axes.errorbar(shipped["pairs"], row["mean"], row["std"], **look, label=f"{name.replace('_', ' ')}, five seeds")
-axes.axhline(ceiling, **plots.style("gold", "linestyle"), label="the crowd's mean")
-axes.axhline(rules, **plots.style("judge", "linestyle"), label="rules")
+plots.levels({"the crowd's mean": ceiling, "rules": rules}, ax=axes, roles=("gold", "judge"))
 axes.set(xscale="log", xlabel="choices to learn from", ylabel="held-out accuracy", ylim=(0.5, 0.95))
 axes.set_xticks(sizes, [str(n) for n in sizes])
 axes.minorticks_off()
 axes.set_title("The data decides more than the model does")
 axes.legend(fontsize=8, ncols=2, loc="center left", bbox_to_anchor=(0.0, 0.74))
-Picture(
-    figure, "Held-out accuracy against number of choices for a bag of words and networks, below the crowd's ceiling."
-)
+Picture(axes, "Held-out accuracy against number of choices for a bag of words and networks, below the crowd's ceiling.")
 
 # %% [markdown]
 # Three things to take from this figure. A bag of words is hard to beat when the language model is this small; whoever
@@ -387,19 +379,18 @@ save_model(mine, cache_folder() / "my_reward_model")  # for later chapters
 gap = np.abs(read_all(mine, data.texts("eval")[:100]) - in_units["mine"][:100]).max()
 print(f"head with the numbers folded in, against your function: largest difference {gap:.1e}")
 
-# %%
-figure = plots.figure(7.5, 3.2)
-left, right = figure.subplots(1, 2, sharey=True)
-for axes, what in ((left, on_reviews), (right, in_units)):
-    for name, role in (("mine", "policy"), ("proxy", "proxy"), ("gold", "gold")):
-        ordered = np.sort(what[name])
-        line = {**plots.style(role, "linestyle"), "label": f"{name}: mean {ordered.mean():+.2f}"}
-        axes.plot(ordered, np.linspace(0, 1, len(ordered)), **line)
+# %% tags=["figure"]
+# Figure: scores of real reviews by three models, before and after
+left, right = plots.panels(2, sharey=True)
+for axes, scores in ((left, on_reviews), (right, in_units)):
+    roles = {"mine": "policy", "proxy": "proxy", "gold": "gold"}
+    groups = {f"{name}: mean {scores[name].mean():+.2f}": scores[name] for name in roles}
+    plots.cumulative(groups, ax=axes, roles=list(roles.values()))
     axes.legend(fontsize=8, loc="lower right")
 left.set(xlabel="score as stored", ylabel="share of real reviews below", title="Before: three scales")
-right.set(xlabel=plots.SCORE_LABEL, title="After: one scale")
-right.axvline(0, color="#888888", linewidth=0.6)
-Picture(figure, "Cumulative scores of held-out reviews before and after normalisation: three scales become one.")
+right.set(xlabel=plots.SCORE_LABEL, ylabel="", title="After: one scale")
+right.axvline(0, color=plots.GREY, linewidth=0.6)
+Picture(left, "Cumulative scores of held-out reviews before and after normalisation: three scales become one.")
 
 # %% [markdown]
 # (The course's proxy and gold were normalised when they were made, on other samples, so only yours moves far.) Real
@@ -422,14 +413,18 @@ from rlhf_lesson.measures import calibration
 
 # %%
 calibration = yours("calibration")
-figure = plots.figure(7.5, 3.4)
 both_scales = {"as trained": on_reviews["mine"], "normalised": in_units["mine"]}
-for axes, (name, scores) in zip(figure.subplots(1, 2, sharey=True), both_scales.items(), strict=True):
-    rows = calibration(scores[chosen], scores[rejected], bins=8)
-    off = np.mean([row["observed"] - row["predicted"] for row in rows])
-    plots.calibration_curve(axes, rows, title=f"{name}: {off:+.1%} on average")
+bins = {name: calibration(scores[chosen], scores[rejected], bins=8) for name, scores in both_scales.items()}
+off = {name: np.mean([row["observed"] - row["predicted"] for row in rows]) for name, rows in bins.items()}
+
+# %% tags=["figure"]
+# Figure: predicted against observed choices, before and after normalisation
+panels = plots.panels(2, sharey=True)
+for axes, (name, rows) in zip(panels, bins.items()):
+    plots.calibration_curve(axes, rows, title=f"{name}: {off[name]:+.1%} on average")
 Picture(
-    figure, "Predicted against observed share of choices in eight bins, as trained and normalised, with the diagonal."
+    panels[0],
+    "Predicted against observed share of choices in eight bins, as trained and normalised, with the diagonal.",
 )
 
 # %% [markdown]
@@ -480,11 +475,10 @@ print(f"{'':<8}{'on reviews':>12}{'on samples':>12}   effect of the empty senten
 print(f"{'raters':<8}{float(length_bias(crowd, length)):>+12.2f}")
 for name, model in {"mine": mine, **built.scorers}.items():
     on_samples = length_bias(samples.scores[name], samples.mask.sum(1))
-    moved = read_all(model, longer) - read_all(model, texts)
-    bias, error = float(length_bias(on_reviews[name], length)), moved.std() / len(moved) ** 0.5
-    print(
-        f"{name:<8}{bias:>+12.2f}{float(on_samples):>+12.2f}   {moved.mean():+.2f} ± {error:.2f} spreads of the policy"
-    )
+    effect = read_all(model, longer) - read_all(model, texts)
+    bias = float(length_bias(on_reviews[name], length))
+    mean, error = effect.mean(), effect.std() / len(effect) ** 0.5
+    print(f"{name:<8}{bias:>+12.2f}{float(on_samples):>+12.2f}   {mean:+.2f} ± {error:.2f} spreads of the policy")
 noise = [1 / n**0.5 for n in (len(reviews), len(samples.texts))]
 print(f"correlations of pure noise: ± {noise[0]:.2f} and ± {noise[1]:.2f}")
 
@@ -540,33 +534,26 @@ def extremes(scores):
 # %%
 rankings, draws = rl.scale(quick=(300, 4), full=(1000, 8))
 ways = {"(a) whole rankings": whole_ranking, "(b) six pairs": six_pairs, "(c) best and worst": extremes}
-reached = {name: [] for name in [*ways, "(d) unrelated pairs"]}
+results = {name: [] for name in [*ways, "(d) unrelated pairs"]}
 for seed in range(draws):
-    drawn = feedback.rankings(data.by_split["proxy"], rankings, 4, seed=seed)
-    texts = [r.responses[i] for r in drawn for i in r.ranking]  # best first
+    sets = feedback.rankings(data.by_split["proxy"], rankings, 4, seed=seed)
+    texts = [r.responses[i] for r in sets for i in r.ranking]  # best first
     for name, way in ways.items():
-        reached[name].append(accuracy(bag_scores(learn(way, texts, 4), data.texts("eval"))))
+        results[name].append(accuracy(bag_scores(learn(way, texts, 4), data.texts("eval"))))
     pairs = [text for pair in data.choices(2 * rankings, "proxy", seed=100 + seed) for text in pair[1:3]]
-    reached["(d) unrelated pairs"].append(accuracy(bag_scores(learn(both, pairs, 2), data.texts("eval"))))
+    results["(d) unrelated pairs"].append(accuracy(bag_scores(learn(both, pairs, 2), data.texts("eval"))))
 
-# %%
-figure = plots.figure(7, 2.8)
-axes = figure.add_subplot()
-for row, (name, values) in enumerate(reached.items()):
-    axes.plot(values, [row] * draws, **plots.style("proxy", "marker"), linestyle="none", alpha=0.5)
-    axes.plot(np.mean(values), row, "|", color="black", markersize=18)
-axes.set_yticks(range(len(reached)), list(reached))
-axes.margins(y=0.15)
-axes.invert_yaxis()
-axes.set(
-    xlabel=f"held-out accuracy after {4 * rankings} rated texts", title="Rankings get more out of the same ratings"
-)
-Picture(figure, "Accuracy of four ways to use the same number of rated texts; dots are draws, bars their means.")
+# %% tags=["figure"]
+# Figure: accuracy of four ways to use the same ratings
+axes = plots.strips(results, role="proxy", ax=plots.panels(1, height=2.8)[0])
+axes.set_xlabel(f"held-out accuracy after {4 * rankings} rated texts")
+axes.set_title("Rankings get more out of the same ratings")
+Picture(axes, "Accuracy of four ways to use the same number of rated texts; dots are draws, bars their means.")
 
 # %% [markdown]
 # The large step is from unrelated pairs to any use of rankings; between whole rankings and all pairs there is little
 # to choose here. Even best against worst alone, which throws half of the texts away, gets far: section 2 says why, as
-# raters seldom err about texts that lie far apart. One caveat, before you order rankings from your raters: texts with
+# raters are seldom wrong about texts that lie far apart. One caveat, before you order rankings from your raters: texts with
 # equal ratings can't be ranked, so such sets are drawn again here, more often for four than for two. Reading them
 # costs time, too, and is not counted.
 #
@@ -578,7 +565,7 @@ Picture(figure, "Accuracy of four ways to use the same number of rated texts; do
 #
 # ## 10. Ensembles: asking three models
 #
-# A policy looks for texts on which the reward model errs upwards. Different models err on different texts, so their
+# A policy looks for texts on which the reward model is too high. Different models are wrong on different texts, so their
 # *disagreement* is a warning, and a cautious score subtracts it:
 #
 # $$s_{\text{cautious}} = \operatorname{mean}_k s_k - c \cdot \operatorname{std}_k s_k.$$
@@ -623,22 +610,25 @@ odd = {
     "not praise": "the worst film of the year is also the funniest.",
 }
 neural = {"mine": trained, "proxy": built.scorers["proxy"]}
-found = [normalise_score(read_all(model, list(odd.values())), *units[name]) for name, model in neural.items()]
-found = np.stack([*found, by_words(list(odd.values()))])
-cautious = np.asarray(cautious_score(jnp.asarray(found)))
+by_networks = [normalise_score(read_all(model, list(odd.values())), *units[name]) for name, model in neural.items()]
+scores = np.stack([*by_networks, by_words(list(odd.values()))])  # (3, texts)
+cautious = np.asarray(cautious_score(jnp.asarray(scores)))
 true = read_all(built.scorers["gold"], list(odd.values()))
-figure = plots.figure(7, 3.2)
-axes = figure.add_subplot()
-for name, role, scores in zip(("yours", "proxy", "bag of words"), ("policy", "proxy", "reference"), found, strict=True):
-    axes.plot(scores, range(len(odd)), **plots.style(role, "marker"), linestyle="none", label=name)
-axes.plot(cautious, range(len(odd)), "<", color="#777777", markersize=9, label="cautious")
-axes.plot(true, range(len(odd)), **plots.style("gold", "marker"), linestyle="none", fillstyle="none", label="gold")
-axes.set_yticks(range(len(odd)), list(odd))
+
+# %% tags=["figure"]
+# Figure: scores of five odd texts by three models, with the cautious score and gold
+(axes,) = plots.panels(1)
+places = range(len(odd))
+for name, role, row in zip(("yours", "proxy", "bag of words"), ("policy", "proxy", "reference"), scores):
+    plots.points(row, {name: places}, ax=axes, roles=[role])
+axes.plot(cautious, places, "<", color="#777777", markersize=9, label="cautious")
+axes.plot(true, places, **plots.style("gold", "marker"), linestyle="none", fillstyle="none", label="gold")
+axes.set_yticks(places, list(odd))
 axes.margins(y=0.1)
 axes.invert_yaxis()
 axes.set(xlabel=plots.SCORE_LABEL, title="Caution costs most where the models disagree")
 axes.legend(fontsize=8, ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.2))
-Picture(figure, "Scores of five odd texts by three reward models, with the cautious score and gold beside them.")
+Picture(axes, "Scores of five odd texts by three reward models, with the cautious score and gold beside them.")
 
 # %% [markdown]
 # One good word, said twenty times, beats every real review for *both networks*. The bag of words can't be fooled by
@@ -669,8 +659,8 @@ ScoreExplorer({**scorer_functions, "judge": judge_scorer}, units={"mine": plots.
 if my_choices:
     sides = [[pair.chosen for pair in my_choices], [pair.rejected for pair in my_choices]]
     for name, model in built.scorers.items():
-        found = pairwise_accuracy(*(read_all(model, side) for side in sides))
-        print(f"{name} predicts {found:.0%} of your {len(my_choices)} choices")
+        share = pairwise_accuracy(*(read_all(model, side) for side in sides))
+        print(f"{name} predicts {share:.0%} of your {len(my_choices)} choices")
     from_me = learn(both, [text for pair in my_choices for text in (pair.chosen, pair.rejected)], 2)
     print(
         f"a bag of words taught by you: {accuracy(bag_scores(from_me, data.texts('eval'))):.1%} of the strangers' choices"
@@ -698,8 +688,8 @@ print(
 )
 print(f"bag of words on the same choices:     {bag_accuracy[count]:.1%}; rules {rules:.1%}; crowd {ceiling:.1%}")
 print(f"the course's proxy and gold:          {proxy:.1%}, {gold:.1%}")
-gained = np.mean(reached["(a) whole rankings"]) - np.mean(reached["(d) unrelated pairs"])
-print(f"rankings instead of unrelated pairs:  {gained:+.1%}")
+gain = np.mean(results["(a) whole rankings"]) - np.mean(results["(d) unrelated pairs"])
+print(f"rankings instead of unrelated pairs:  {gain:+.1%}")
 print(f"three models agree, or are split:     {right[agree].mean():.1%}, {right[~agree].mean():.1%} right")
 ahead = sum(row["neural"] > row["bag_of_words"] for row in shipped["rows"])
 print(f"network ahead of bag of words:        {ahead} of {len(shipped['rows'])} seeds, {shipped['pairs']} choices each")

@@ -201,8 +201,7 @@ def exercise_module(source: Path, kind: str) -> str | None:
     needed = {n for f in found for n in (f.needs if kind == "solutions" else f.stub_needs)}
     block = import_block(n for n in needed if n.bound not in {f.name for f in found})
     parts = [f"{heading(f.name)}\n{f.text if kind == 'solutions' else f.stub}" for f in found]
-    about = f'"""{ABOUT[kind].format(source.stem[:2])}"""'
-    return "\n\n\n".join([f"{about}\n\n{block}", *parts]) + "\n"
+    return "\n\n\n".join([f'"""{ABOUT[kind].format(source.stem[:2])}"""\n\n{block}', *parts]) + "\n"
 
 
 def built(root: Path = ROOT) -> dict[Path, str]:

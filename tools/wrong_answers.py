@@ -1,6 +1,6 @@
 """Writes docs/wrong_answers.md, what `check` says of every known mistake: `python tools/wrong_answers.py`.
 
-Leaves out right answers: tests/test_specs.py tries those, and finds this table out of date if a verdict changed.
+tests/course/test_specs.py tries the right answers, and finds this table out of date if a verdict changed.
 """
 
 import re

@@ -36,9 +36,9 @@ class Library(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def find_spec(self, name, path=None, target=None):
         if name == "rlhf_lesson" or name.startswith("rlhf_lesson."):
-            if name != "rlhf_lesson" and name not in self.texts:
+            package = any(module.startswith(f"{name}.") for module in self.texts)  # a folder needs no text of its own
+            if name != "rlhf_lesson" and name not in self.texts and not package:
                 raise ImportError(f"{name} is not part of what an answer may use")
-            package = any(module.startswith(f"{name}.") for module in self.texts)
             return importlib.util.spec_from_loader(name, self, is_package=package)
         return None
 

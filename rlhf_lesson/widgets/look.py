@@ -60,13 +60,26 @@ def css(name: str = "") -> str:
     return f".rl {{\n{colours}}}\n" + (STATIC / "look.css").read_text() + (own.read_text() if own.is_file() else "")
 
 
+def script(name: str) -> str:
+    """The JavaScript of static/NAME.js, after its parts: every static/NAME_*.js there is, in alphabetical order.
+
+    The files share one scope, so a part may use a name of another file inside its functions, not while it is read.
+    """
+    files = [*sorted(STATIC.glob(f"{name}_*.js")), STATIC / f"{name}.js"]
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
+
+
+def shared_script() -> str:
+    """What stands in front of every widget's own JavaScript: WORDS, then look.js and its parts."""
+    return f"const WORDS = {json.dumps(words())};\n{script('look')}"
+
+
 def esm(name: str) -> str:
-    """One JavaScript module: the shared words and look.js, then static/NAME.js, which default-exports {render, maths}.
+    """One JavaScript module: the shared script, then the widget's own, which default-exports {render, maths}.
 
     Nothing is imported from anywhere, so a widget draws without a network, in a notebook and in a page alike.
     """
-    shared = f"const WORDS = {json.dumps(words())};\n" + (STATIC / "look.js").read_text()
-    return f"{shared}\n{(STATIC / name).with_suffix('.js').read_text()}"
+    return f"{shared_script()}\n{script(name)}"
 
 
 def widgets_wanted() -> bool:

@@ -66,17 +66,11 @@ main .rl { margin: 0 0 28px; padding-top: 10px; border-top: 1px solid light-dark
 
 
 def own_script(name: str) -> str:
-    """A widget's own file as an expression: its default export."""
-    text = (look.STATIC / f"{name}.js").read_text()
-    body, export, value = text.rpartition("export default")
+    """A widget's own JavaScript as an expression: its default export."""
+    body, export, value = look.script(name).rpartition("export default")
     if not export:
         raise ValueError(f"static/{name}.js has no default export: end it with `export default {{ render, maths }};`")
     return f"(() => {{\n{body}return{value}}})()"
-
-
-def shared_script() -> str:
-    """What stands in front of every widget's own file, once."""
-    return f"const WORDS = {json.dumps(look.words())};\n" + (look.STATIC / "look.js").read_text()
 
 
 def style(names: list[str]) -> str:
@@ -108,7 +102,7 @@ def page(states: dict[str, dict], sections: dict[str, dict] = SECTIONS) -> str:
         links="".join(links),
         sections="\n".join(places),
         states="\n".join(blocks),
-        shared=shared_script().replace("</", "<\\/"),
+        shared=look.shared_script().replace("</", "<\\/"),
         modules=",\n".join(f"{name}: {own_script(name)}" for name in states).replace("</", "<\\/"),
     )
 

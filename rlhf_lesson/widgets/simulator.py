@@ -1,6 +1,6 @@
 """The KL-against-reward simulator: a pool of real responses re-weighted in closed form, best-of-n, measured PPO, and PPO live.
 
-Leaves out the equations (study/pool.py has them for Python, static/simulator.js their twin for the browser) and making the pool.
+Leaves out the equations (study/pool.py has them for Python, static/simulator_maths.js for the browser) and making the pool.
 """
 
 from collections.abc import Callable, Iterator

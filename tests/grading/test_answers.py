@@ -1,16 +1,13 @@
 """Every exercise of the course through the judge: right answers of any author are full, each slip costs what it breaks.
 
 Leaves out single rules (test_grading.py) and attacks (test_grading_hostile.py). By default one slip of every third exercise is
-run; `EVERY_SLIP=1 pytest tests/test_grading_answers.py` takes all slips, which is half an hour.
+run; `EVERY_SLIP=1 pytest tests/grading/test_answers.py` takes all slips, which is half an hour.
 """
 
-import inspect
 import os
 
 import numpy as np
 import pytest
-import right_answers
-import right_answers_05_09
 from project import script
 
 from rlhf_lesson.course.exercise import call, failure
@@ -22,7 +19,6 @@ from rlhf_lesson.grading.marks import HIDDEN
 from rlhf_lesson.grading.workers import Zygote
 
 KEY = b"a key that nobody knows"
-MODULES = (right_answers, right_answers_05_09)
 every_chapter = pytest.mark.parametrize("chapter", range(len(CHAPTERS)))
 SLIPPED = list(EXERCISES.values())[:: 1 if "EVERY_SLIP" in os.environ else 3]
 
@@ -38,6 +34,25 @@ def judge():
     return Judge(EXERCISES, KEY)
 
 
+class WithSpecs(Judge):
+    """A judge whose workers also see the files of the exercises, so that they can run the right answers there."""
+
+    def given(self, name):
+        course = library.ROOT / "course"
+        files = [course / "exercise.py", *(course / "specs").glob("[a-z]*.py")]
+        texts = {
+            ".".join(p.relative_to(library.ROOT.parent).with_suffix("").parts): p.read_text(encoding="utf-8")
+            for p in files
+        }
+        given = super().given(name)
+        return {**given, "library": given["library"] | texts}
+
+
+@pytest.fixture(scope="module")
+def judge_of_specs():
+    return WithSpecs(EXERCISES, KEY)
+
+
 @pytest.fixture(scope="module")
 def build():
     """The tool that writes the solutions."""
@@ -51,19 +66,22 @@ def full(judge, zygote, cells, names):
 
 @every_chapter
 def test_the_solutions_handed_in_get_full_marks(chapter, judge, zygote, build):
-    names = [e.name for e in CHAPTERS[chapter].EXERCISES]
+    names = CHAPTERS[chapter]
     imports = [f"from {library.home(EXERCISES[name])} import {name}" for name in names]
     full(judge, zygote, [build.exercise_cells(build.function(i), "solutions")[0] for i in imports], names)
 
 
 @every_chapter
-def test_right_answers_in_other_words_get_full_marks(chapter, judge, zygote):
-    names = [e.name for e in CHAPTERS[chapter].EXERCISES]
-    (module,) = [m for m in MODULES if names[0] in m.RIGHT_ANSWERS]
-    helpers, assigns, table = inspect.getsource(module).rpartition("\nRIGHT_ANSWERS = ")
+def test_right_answers_in_other_words_get_full_marks(chapter, judge_of_specs, zygote):
+    names = CHAPTERS[chapter]
     for i in range(3):
-        marked = [f"# exercise: {name}{assigns}{table}\n{name} = RIGHT_ANSWERS['{name}'][{i}]" for name in names]
-        full(judge, zygote, [helpers, *marked], names)
+        cells = [
+            f"# exercise: {name}\n"
+            f"from rlhf_lesson.course.specs.{name} import EXERCISE\n"
+            f"{name} = EXERCISE.right_answers[{i}]"
+            for name in names
+        ]
+        full(judge_of_specs, zygote, cells, names)
 
 
 # ---- slips ---------------------------------------------------------------------------------------
@@ -100,9 +118,10 @@ def properties_held(exercise, wrong, student):
 def test_a_slip_costs_the_points_of_the_properties_it_breaks(exercise, open_judge, zygote):
     slips = list(enumerate(exercise.slips))
     for number, slip in slips if "EVERY_SLIP" in os.environ else slips[len(exercise.name) % len(slips) :][:1]:
-        name, chapter = exercise.name, f"rlhf_lesson.course.specs.chapter_{exercise.chapter:02}"
-        cell = f"# exercise: {name}\nimport {chapter} as chapter\nmine = [e for e in chapter.EXERCISES if e.name == '{name}']\n"
-        (mark,) = open_judge.mark(zygote, Submission("ann", [f"{cell}{name} = mine[0].slips[{number}].wrong"]), [name])
+        name = exercise.name
+        cell = f"# exercise: {name}\nfrom rlhf_lesson.course.specs import EXERCISES\n"
+        cell += f"{name} = EXERCISES['{name}'].slips[{number}].wrong"
+        (mark,) = open_judge.mark(zygote, Submission("ann", [cell]), [name])
         held = properties_held(exercise, slip.wrong, "ann")
         found = {p["must_hold"]: not p["hidden"] for p in mark.parts}
         assert found == held, f"{slip.name}: {mark.message} {mark.shown}"

@@ -92,18 +92,15 @@ function render({ model, el }) {
     right.bars("mine", mine.map((m, i) => [levels[i], levels[i] + half, m]), { colour: "policy" });
     const mean = (weights) => sum(weights.map((w, v) => w * score[v]));
     const gap = bound - kl;
+    const loose = `the bound is ${fixed(3)(gap)} nats too large, since outcomes are common or tie.`;
+    const tight = gap < 0.02 * bound ? "here the bound is all but reached." : loose;
     words.textContent = `Best of ${n} is ${fixed(3)(kl)} nats from the reference, the bound says ${fixed(3)(bound)}: ` +
-      (n === 1
-        ? "one draw is the reference itself."
-        : gap < 0.02 * bound
-        ? "here the bound is all but reached."
-        : `the bound is ${fixed(3)(gap)} nats too large, since outcomes are common or tie.`) +
+      (n === 1 ? "one draw is the reference itself." : tight) +
       ` The expected score goes from ${fixed(3)(mean(ref))} to ${fixed(3)(mean(p))}.`;
     left.say(`at n = ${n} exact ${fixed(3)(kl)}, bound ${fixed(3)(bound)} nats`);
     right.say(
-      `the highest score has probability ${fixed(3)(refMass.at(-1))} under the reference and ${
-        fixed(3)(mine.at(-1))
-      } under best of ${n}`,
+      `the highest score has probability ${fixed(3)(refMass.at(-1))} under the reference ` +
+        `and ${fixed(3)(mine.at(-1))} under best of ${n}`,
     );
   });
 }

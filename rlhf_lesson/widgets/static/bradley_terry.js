@@ -67,14 +67,10 @@ function render({ model, el }) {
     left.rule("x", { x: d }, { dash: "2 3" });
     left.rule("y", { y: p }, { dash: "2 3" });
     left.dots("here", [[d, p]], { r: 6 });
-    left.text("value", d, p, fixed(3)(p), {
-      ...(p < 0.12
-        ? { dx: -8, dy: -10, anchor: "end" }
-        : p > 0.95
-        ? { dx: -8, dy: 20, anchor: "end" }
-        : { dx: 10, dy: 18, anchor: "start" }),
-      weight: 600,
-    });
+    let beside = { dx: 10, dy: 18, anchor: "start" };
+    if (p < 0.12) beside = { dx: -8, dy: -10, anchor: "end" };
+    if (p > 0.95) beside = { dx: -8, dy: 20, anchor: "end" };
+    left.text("value", d, p, fixed(3)(p), { ...beside, weight: 600 });
     right.line("tangent", [[d - 3, loss - 3 * slope], [d + 3, loss + 3 * slope]], { role: "policy", dash: "6 3" });
     right.dots("here", [[d, loss]], { r: 6 });
     right.text("value", d, loss, fixed(3)(loss), {
@@ -83,15 +79,13 @@ function render({ model, el }) {
       anchor: d > 6 ? "end" : "start",
       weight: 600,
     });
-    const text =
+    let lesson = "";
+    if (p > 0.95) lesson = "A pair that is right already teaches little.";
+    if (p < 0.05) lesson = "A pair that is wrong by far pulls with all its weight, also where the label is a mistake.";
+    words.textContent =
       `A lead of ${signed(1)(d)} means a choice with probability ${fixed(3)(p)}; the loss is ${fixed(3)(loss)} nats. ` +
       `The gradient is ${signed(3)(slope)} for the chosen score and ${signed(3)(-slope)} for the rejected one: ` +
-      `descent pushes them ${fixed(3)(-2 * slope)} apart. ` + (p > 0.95
-        ? "A pair that is right already teaches little."
-        : p < 0.05
-        ? "A pair that is wrong by far pulls with all its weight, also where the label is a mistake."
-        : "");
-    words.textContent = text;
+      `descent pushes them ${fixed(3)(-2 * slope)} apart. ${lesson}`;
     left.say(`at a lead of ${signed(1)(d)} it is ${fixed(3)(p)}`);
     right.say(`at a lead of ${signed(1)(d)} it is ${fixed(3)(loss)} nats, slope ${signed(3)(slope)}`);
   });

@@ -12,10 +12,21 @@ const maths = {
 
 const MOST = 2.4;
 const RATIOS = Array.from({ length: 241 }, (_, i) => i / 100);
-// The curve's points, with both corners exact, and a gap where the gradient jumps from one side of a corner to the other.
-const along = (f, clip) =>
-  [...RATIOS, 1 - clip, 1 + clip].sort((a, b) => a - b)
-    .flatMap((r) => (r === 1 - clip || r === 1 + clip ? [[r, f(r - 1e-9)], [r, NaN], [r, f(r + 1e-9)]] : [[r, f(r)]]));
+// The curve's points, with both corners exact, and a gap where the gradient jumps at a corner.
+function along(f, clip) {
+  const corners = [1 - clip, 1 + clip];
+  const ratios = [...RATIOS, ...corners].sort((a, b) => a - b);
+  return ratios.flatMap((r) => (corners.includes(r) ? [[r, f(r - 1e-9)], [r, NaN], [r, f(r + 1e-9)]] : [[r, f(r)]]));
+}
+
+function reason(advantage, gradient, isInside) {
+  if (advantage === 0) return "An advantage of 0 asks for nothing.";
+  if (gradient === 0) {
+    return "The probability has moved far enough the way A asks for: the clipped branch is smaller, the gradient is 0.";
+  }
+  if (isInside) return "It is inside the free range: the gradient is the plain policy gradient.";
+  return "It is outside the free range on the wrong side, so the gradient still pulls it back.";
+}
 
 function render({ model, el }) {
   begin(el, "PPO's clip: how far one token's probability may move");
@@ -67,31 +78,19 @@ function render({ model, el }) {
 
     const place = ratio < 1 - clip ? 0 : ratio > 1 + clip ? 2 : 1;
     const row = Math.sign(a);
-    const verdicts = [["up: A × ratio", "up: A × ratio", "still: 0"], [
-      "still: 0",
-      "down: A × ratio",
-      "down: A × ratio",
-    ]];
+    const up = ["up: A × ratio", "up: A × ratio", "still: 0"];
+    const down = ["still: 0", "down: A × ratio", "down: A × ratio"];
     const here = (text, on) => (on ? node("strong", {}, `▸ ${text}`) : text);
     const line = (name, sign, texts) => [name, ...texts.map((text, i) => here(text, sign === row && i === place))];
+    const below = `ratio < ${fixed(2)(1 - clip)}`;
+    const beyond = `ratio > ${fixed(2)(1 + clip)}`;
     cases.replaceChildren(table(
-      [
-        "which way the gradient moves log π",
-        `ratio < ${fixed(2)(1 - clip)}`,
-        "between",
-        `ratio > ${fixed(2)(1 + clip)}`,
-      ],
-      [line("A > 0: do it more", 1, verdicts[0]), line("A < 0: do it less", -1, verdicts[1])],
+      ["which way the gradient moves log π", below, "between", beyond],
+      [line("A > 0: do it more", 1, up), line("A < 0: do it less", -1, down)],
     ));
     const gradient = maths.gradient(ratio, a, clip);
     const objective = maths.objective(ratio, a, clip);
-    const why = a === 0
-      ? "An advantage of 0 asks for nothing."
-      : gradient === 0
-      ? "The probability has moved far enough the way A asks for: the clipped branch is smaller, the gradient is 0."
-      : place !== 1
-      ? "It is outside the free range on the wrong side, so the gradient still pulls it back."
-      : "It is inside the free range: the gradient is the plain policy gradient.";
+    const why = reason(a, gradient, place === 1);
     words.textContent = `Objective ${signed(3)(objective)}, gradient ${signed(3)(gradient)}. ${why}`;
     left.say(`at ratio ${fixed(2)(ratio)} and advantage ${signed(1)(a)} it is ${signed(3)(objective)}`);
     right.say(`at ratio ${fixed(2)(ratio)} it is ${signed(3)(gradient)}`);

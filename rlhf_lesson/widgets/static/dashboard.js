@@ -1,20 +1,41 @@
-// The live dashboard: one small plot a metric, what the policy writes, the time left, and three buttons.
+// The live dashboard: one small plot per metric, what the policy writes, the time left, and three buttons.
 // Leaves out the loop: Python runs it and sends what there is, at most four times a second.
+
+const short = (name) => name.split("/").at(-1);
+
+// An axis with room for these values.
+function rangeOf(values) {
+  let low = Math.min(...values);
+  let high = Math.max(...values);
+  if (!values.length || (low === 0 && high === 0)) {
+    low = 0;
+    high = 1;
+  }
+  const room = 0.08 * (high - low) || 0.1 * Math.abs(high);
+  return { min: low - room, max: high + room };
+}
 
 function render({ model, el }) {
   const title = model.get("title");
   begin(el, title);
-  const fill = node("span"),
-    bar = node("div", { class: "rl-bar", role: "progressbar", "aria-valuemin": 0, "aria-label": "iterations" }, fill);
-  const state = node("strong", { role: "status", class: "rl-status" }),
-    clock = node("span", { class: "rl-quiet rl-clock" });
+  const fill = node("span");
+  const bar = node(
+    "div",
+    { class: "rl-bar", role: "progressbar", "aria-valuemin": 0, "aria-label": "iterations" },
+    fill,
+  );
+  const state = node("strong", { role: "status", class: "rl-status" });
+  const clock = node("span", { class: "rl-quiet rl-clock" });
   const tell = (what) => () => model.send({ do: what });
   const start = button("start", tell("start"), { class: "rl-main rl-start" });
   const pause = button("pause", tell("pause"), { class: "rl-pause" });
   const stop = button("stop", tell("stop"), { class: "rl-stop" });
   const wrong = node("p", { class: "rl-warning", role: "alert" });
-  const grid = node("div", { class: "rl-panels" }), drawn = new Map();
-  const words = node("div", { class: "rl-samples" }), list = node("ol"), which = node("output");
+  const grid = node("div", { class: "rl-panels" });
+  const panels = new Map(); // title -> its plot and the text of its newest values
+  const words = node("div", { class: "rl-samples" });
+  const list = node("ol");
+  const which = node("output");
   const past = node("input", {
     type: "range",
     min: 0,
@@ -60,81 +81,63 @@ function render({ model, el }) {
     const over = ["stopped", "finished", "failed"].includes(status);
     start.textContent = status === "paused" || waiting === "pause" ? "resume" : "start";
     // Never `disabled`: a button that loses its focus leaves whoever works by keyboard nowhere.
-    for (
-      const [control, off] of [[start, status !== "ready" && status !== "paused" && waiting !== "pause"], [
-        pause,
-        status !== "running" || waiting,
-      ], [stop, over || status === "ready" || waiting === "stop"]]
-    ) {
-      control.setAttribute("aria-disabled", Boolean(off));
-    }
+    const switchOff = (control, off) => control.setAttribute("aria-disabled", Boolean(off));
+    switchOff(start, status !== "ready" && status !== "paused" && waiting !== "pause");
+    switchOff(pause, status !== "running" || waiting);
+    switchOff(stop, over || status === "ready" || waiting === "stop");
     wrong.hidden = !error;
     wrong.textContent = error;
   }
 
+  // The newest curves as { step, of(name) }, or null before the first.
   function curves() {
-    const names = model.get("names"), data = model.get("data");
+    const names = model.get("names");
+    const data = model.get("data");
     if (!names.length || !data?.byteLength) return null;
-    const all = new Float32Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
+    const all = floats(data);
     const points = all.length / names.length;
-    return {
-      step: all.subarray(0, points),
-      of: (name) => all.subarray(names.indexOf(name) * points, (names.indexOf(name) + 1) * points),
-    };
+    const row = (i) => all.subarray(i * points, (i + 1) * points);
+    return { step: row(0), of: (name) => row(names.indexOf(name)) };
+  }
+  function addPanel({ title, names, roles }) {
+    const picture = plot({
+      width: 290,
+      height: 170,
+      left: 44,
+      right: 12,
+      top: 8,
+      bottom: 26,
+      x: { min: 1, max: 2, count: 4 },
+      y: { min: 0, max: 1, count: 4 },
+      label: title,
+    });
+    const values = node("span", { class: "rl-now" });
+    const keys = names.length > 1 ? legend(names.map((name, i) => ({ role: roles[i], text: short(name) }))) : null;
+    grid.append(node("div", { class: "rl-panel" }, node("h4", {}, title, values), picture.node, keys));
+    panels.set(title, { picture, values });
   }
   function drawPanels() {
-    const found = curves();
-    if (!found) return;
-    const steps = model.get("progress").steps, last = found.step.length - 1;
-    const far = 40 * 2 ** Math.max(0, Math.ceil(Math.log2(found.step[last] / 38))); // the axis doubles as a long run goes on
-    for (const { title: name, names, roles } of model.get("panels")) {
-      const short = (n) => n.split("/").at(-1);
-      if (!drawn.has(name)) {
-        const made = plot({
-          width: 290,
-          height: 170,
-          left: 44,
-          right: 12,
-          top: 8,
-          bottom: 26,
-          x: { min: 1, max: 2, count: 4 },
-          y: { min: 0, max: 1, count: 4 },
-          label: name,
-        });
-        const values = node("span", { class: "rl-now" });
-        grid.append(
-          node(
-            "div",
-            { class: "rl-panel" },
-            node("h4", {}, name, values),
-            made.node,
-            names.length > 1 ? legend(names.map((n, i) => ({ role: roles[i], text: short(n) }))) : null,
-          ),
-        );
-        drawn.set(name, { made, values });
-      }
-      const { made, values } = drawn.get(name);
-      const series = names.map((n) => found.of(n));
-      const all = series.flatMap((y) => [...y]).filter(Number.isFinite);
-      let low = Math.min(...all), high = Math.max(...all);
-      if (!all.length || (low === 0 && high === 0)) [low, high] = [0, 1];
-      const room = 0.08 * (high - low) || 0.1 * Math.abs(high);
-      made.axes({
-        x: { min: 1, max: Math.min(Math.max(2, steps || Infinity), far) },
-        y: { min: low - room, max: high + room },
-      });
-      series.forEach((y, i) => {
-        made.line(names[i], Array.from(y, (value, k) => [found.step[k], value]), { role: roles[i] });
-        made.dots(`${names[i]} now`, [[found.step[last], y[last]]], { role: roles[i], r: 3.5 });
-      });
-      const digits = (value) => fixed(Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2)(value);
-      values.textContent = series.map((y) => digits(y[last])).join(" / ");
-      made.say(
-        `${
-          names.map((n, i) => `${short(n)} ${digits(series[i][0])} at first, ${digits(series[i][last])}`).join("; ")
-        } after ${found.step[last]} iterations`,
-      );
+    const newest = curves();
+    if (!newest) return;
+    const steps = model.get("progress").steps;
+    const far = 40 * 2 ** Math.max(0, Math.ceil(Math.log2(newest.step.at(-1) / 38))); // doubles as a long run goes on
+    for (const panel of model.get("panels")) {
+      if (!panels.has(panel.title)) addPanel(panel);
+      drawPanel(panel, newest, Math.min(Math.max(2, steps || Infinity), far));
     }
+  }
+  function drawPanel({ title, names, roles }, { step, of }, furthest) {
+    const { picture, values } = panels.get(title);
+    const series = names.map((name) => of(name));
+    picture.axes({ x: { min: 1, max: furthest }, y: rangeOf(series.flatMap((y) => [...y]).filter(Number.isFinite)) });
+    series.forEach((y, i) => {
+      picture.line(names[i], Array.from(y, (value, k) => [step[k], value]), { role: roles[i] });
+      picture.dots(`${names[i]} now`, [[step.at(-1), y.at(-1)]], { role: roles[i], r: 3.5 });
+    });
+    const digits = (value) => fixed(Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2)(value);
+    values.textContent = series.map((y) => digits(y.at(-1))).join(" / ");
+    const change = (name, i) => `${short(name)} ${digits(series[i][0])} at first, ${digits(series[i].at(-1))}`;
+    picture.say(`${names.map(change).join("; ")} after ${step.at(-1)} iterations`);
   }
   function drawSamples() {
     const samples = model.get("samples");

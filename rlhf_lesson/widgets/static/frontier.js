@@ -3,6 +3,18 @@
 
 const nats = (kl) => `${kl} ${kl === 1 ? "nat" : "nats"}`;
 
+// A short piece of a method's line with its mark.
+function sampleOf([colour, dash, marker]) {
+  const pen = { fill: "none", stroke: colourOf(colour), "stroke-width": 2.2 };
+  const ink = marker === "x" ? pen : { fill: colourOf(colour) };
+  return node(
+    "svg",
+    { viewBox: "0 0 34 12", "aria-hidden": "true" },
+    node("path", { d: "M1,6H33", ...pen, "stroke-dasharray": dash || null }),
+    node("path", { d: MARKERS[marker](17, 6, 4), ...ink }),
+  );
+}
+
 function render({ model, el }) {
   begin(el, "Methods at equal KL");
   const looks = model.get("looks");
@@ -10,46 +22,22 @@ function render({ model, el }) {
   const equal = model.get("equal");
   const kls = [...new Set(equal.map((row) => row.kl))].sort((a, b) => a - b);
   const farthest = Math.max(...paths.flatMap((path) => path.kl), ...kls);
-  const made = plot({
+  const picture = plot({
     width: 720,
     height: 400,
     x: { min: 0, max: farthest, label: WORDS.kl },
     y: { min: -1, max: 1, label: "" },
     label: "score against KL",
   });
-  const boxes = Object.entries(looks).map(([method, [colour, dash, marker]]) => {
-    const box = node("input", {
-      type: "checkbox",
-      name: method,
-      ...KEYS,
-      on: {
-        change: () => {
-          const on = new Set(model.get("shown"));
-          on[box.checked ? "add" : "delete"](method);
-          put(model, "shown", Object.keys(looks).filter((each) => on.has(each)));
-        },
-      },
-    });
-    const sample = node(
-      "svg",
-      { viewBox: "0 0 34 12", "aria-hidden": "true" },
-      node("path", {
-        d: "M1,6H33",
-        fill: "none",
-        stroke: colourOf(colour),
-        "stroke-width": 2.2,
-        "stroke-dasharray": dash || null,
-      }),
-      mark(marker, 17, 6, 4, colour),
-    );
-    return { method, box, label: node("label", { class: "rl-method" }, box, sample, method) };
+  const boxes = Object.entries(looks).map(([method, look]) => {
+    const change = () => {
+      const on = new Set(model.get("shown"));
+      on[box.checked ? "add" : "delete"](method);
+      put(model, "shown", Object.keys(looks).filter((each) => on.has(each)));
+    };
+    const box = node("input", { type: "checkbox", name: method, ...KEYS, on: { change } });
+    return { method, box, label: node("label", { class: "rl-method" }, box, sampleOf(look), method) };
   });
-  function mark(marker, x, y, r, colour) {
-    const drawn = marker === "x"
-      ? { stroke: colourOf(colour), "stroke-width": 2.2, fill: "none" }
-      : { fill: colourOf(colour) };
-    return node("path", { d: MARKERS[marker](x, y, r), ...drawn });
-  }
   const slide = slider(model, "place", {
     label: "read at",
     min: 0,
@@ -68,7 +56,7 @@ function render({ model, el }) {
       toggle(model, "seeds", { label: "single seeds" }),
     ),
     node("fieldset", { class: "rl-methods" }, node("legend", {}, "methods"), boxes.map(({ label }) => label)),
-    made.node,
+    picture.node,
     node("div", { class: "rl-row" }, slide),
     sentence,
     below,
@@ -91,66 +79,57 @@ function render({ model, el }) {
     const high = Math.max(...all);
     const room = 0.06 * (high - low) || 0.5;
     const ticks = root ? [0, 0.5, 1, 2, 4, 8, 16, 32, 64, 128] : null;
-    made.axes({
+    picture.axes({
       x: { max: farthest * 1.02, scale: root ? "sqrt" : "linear", ticks },
       y: { min: low - room, max: high + room, label: `${scorer} ${WORDS.score}` },
     });
-    made.drop(() => true);
-    made.rule("zero", { y: 0 });
-    if (kl !== undefined) made.rule("read", { x: kl }, { dash: "2 3", colour: "ink" });
+    drawCurves(scorer, kl, lines, rows);
+    drawTable(scorer, kl, rows);
+  }
+  function drawCurves(scorer, kl, lines, rows) {
+    picture.drop(() => true);
+    picture.rule("zero", { y: 0 });
+    if (kl !== undefined) picture.rule("read", { x: kl }, { dash: "2 3", colour: "ink" });
     if (model.get("seeds")) {
       lines.forEach((path, i) => {
         const [colour] = looks[path.method];
-        made.line(`run ${i}`, path.kl.map((x, k) => [x, path[scorer][k]]), { colour, width: 1, opacity: 0.3 });
+        picture.line(`run ${i}`, path.kl.map((x, k) => [x, path[scorer][k]]), { colour, width: 1, opacity: 0.3 });
       });
     }
-    for (const method of shown) {
+    for (const method of model.get("shown")) {
       const [colour, dash, marker] = looks[method];
       const mine = rows.filter((row) => row.method === method).sort((a, b) => a.kl - b.kl);
       for (const row of mine) {
-        made.line(`range ${method} ${row.kl}`, [[row.kl, row[scorer].min], [row.kl, row[scorer].max]], {
-          colour,
-          width: 2,
-          opacity: 0.8,
-        });
+        const range = [[row.kl, row[scorer].min], [row.kl, row[scorer].max]];
+        picture.line(`range ${method} ${row.kl}`, range, { colour, width: 2, opacity: 0.8 });
       }
       const medians = mine.map((row) => [row.kl, row[scorer].median]);
-      made.line(`median ${method}`, medians, { colour, dash, width: 2.6 });
-      made.dots(`at ${method}`, medians, { colour, marker, r: 5 });
+      picture.line(`median ${method}`, medians, { colour, dash, width: 2.6 });
+      picture.dots(`at ${method}`, medians, { colour, marker, r: 5 });
     }
-    drawTable(scorer, kl, rows);
   }
   function drawTable(scorer, kl, rows) {
     const here = rows.filter((row) => row.kl === kl).sort((a, b) => b[scorer].median - a[scorer].median);
     const number = signed(2);
-    below.replaceChildren(
-      table(
-        ["method", `median ${scorer}`, "lowest to highest seed", "seeds that get there"],
-        here.map((
-          row,
-        ) => [
-          row.method,
-          number(row[scorer].median),
-          `${number(row[scorer].min)} to ${number(row[scorer].max)}`,
-          String(row.seeds),
-        ]),
-      ),
-    );
+    const cells = ({ method, seeds, [scorer]: { median, min, max } }) => {
+      return [method, number(median), `${number(min)} to ${number(max)}`, String(seeds)];
+    };
+    const head = ["method", `median ${scorer}`, "lowest to highest seed", "seeds that get there"];
+    below.replaceChildren(table(head, here.map(cells)));
     const [first, second] = here;
     let text = kl === undefined ? "" : `At ${nats(kl)} no method that is switched on has a measurement.`;
     if (first) {
       text = `At ${nats(kl)} ${first.method} has the highest median ${scorer}: ${number(first[scorer].median)}.`;
     }
     if (second) {
-      const apart = first[scorer].min > second[scorer].max;
-      text += ` ${second.method} follows with ${number(second[scorer].median)}; ${
-        apart
-          ? "every seed of the first is above every seed of the second"
-          : "their seeds overlap, so the order may be luck"
-      }.`;
+      const isApart = first[scorer].min > second[scorer].max;
+      const overlap = isApart
+        ? "every seed of the first is above every seed of the second"
+        : "their seeds overlap, so the order may be luck";
+      text += ` ${second.method} follows with ${number(second[scorer].median)}; ${overlap}.`;
     }
     sentence.textContent = text;
-    made.say(text);
+    picture.say(text);
   }
   return redrawOn(model, ["scorer", "shown", "root", "seeds", "place"], draw);
 }

@@ -16,6 +16,13 @@ const maths = {
 
 const BEFORE = 0.7; // a value is drawn left of its token: the critic speaks before the token is known
 
+// How far back the credit for a reward reaches, when it shrinks by `decay` per token.
+function reach(decay) {
+  if (decay === 1) return "credit reaches back to the first token undiminished";
+  if (decay === 0) return "credit reaches back no further than the critic carries it";
+  return `credit halves every ${fixed(1)(Math.log(0.5) / Math.log(decay))} tokens on its way back`;
+}
+
 function render({ model, el }) {
   begin(el, "Generalised advantage estimation: which token gets the credit");
   const count = model.get("rewards").length;
@@ -44,23 +51,23 @@ function render({ model, el }) {
     label: "Advantage of each token",
     y: { min: -2, max: 2, label: "advantage" },
   });
-  const keys = (items) => legend(items);
+  const handKeys = legend([
+    { role: "proxy", text: "reward of the token (drag)", kind: "mark", marker: "o" },
+    { colour: "second", dash: "7 4", text: "critic's value before the token (drag)" },
+  ]);
+  const creditKeys = legend([
+    { role: "policy", kind: "bar", text: "advantage at this λ" },
+    { colour: "ink", dash: "2 3", text: "λ = 0: trusts the critic" },
+    { colour: "quiet", dash: "7 4", text: "λ = 1: the sampled return less the value" },
+  ]);
   const words = says();
   el.append(
     controls,
     node("p", { class: "rl-quiet" }, "Drag a point up or down, or give it focus (Tab) and use the arrow keys."),
     drawn.node,
-    keys([{ role: "proxy", text: "reward of the token (drag)", kind: "mark", marker: "o" }, {
-      colour: "second",
-      dash: "7 4",
-      text: "critic's value before the token (drag)",
-    }]),
+    handKeys,
     credit.node,
-    keys([{ role: "policy", kind: "bar", text: "advantage at this λ" }, {
-      colour: "ink",
-      dash: "2 3",
-      text: "λ = 0: trusts the critic",
-    }, { colour: "quiet", dash: "7 4", text: "λ = 1: the sampled return less the value" }]),
+    creditKeys,
     words,
   );
 
@@ -111,15 +118,9 @@ function render({ model, el }) {
     credit.line("full", full.map((a, t) => [t + 1, a]), { colour: "quiet", dash: "7 4", width: 1.8 });
     now.forEach((a, t) => credit.text(`a${t}`, t + 1, -1.4 * step, signed(2)(a), { dy: -7 }));
     const best = now.reduce((b, a, t) => (Math.abs(a) > Math.abs(now[b]) ? t : b), 0);
-    const reach = discount * lam === 1
-      ? "credit reaches back to the first token undiminished"
-      : discount * lam === 0
-      ? "credit reaches back no further than the critic carries it"
-      : `credit halves every ${fixed(1)(Math.log(0.5) / Math.log(discount * lam))} tokens on its way back`;
-    words.textContent =
-      `Token ${best + 1} gets the largest advantage, ${signed(2)(now[best])}; γλ = ${
-        fixed(2)(discount * lam)
-      }: ${reach}. ` +
+    const decay = discount * lam;
+    words.textContent = `Token ${best + 1} gets the largest advantage, ${signed(2)(now[best])}; ` +
+      `γλ = ${fixed(2)(decay)}: ${reach(decay)}. ` +
       `The return of the first token is ${signed(2)(maths.returns(rewards, discount)[0])}.`;
     drawn.say(`rewards ${rewards.map(signed(1)).join(", ")}; values ${values.map(signed(1)).join(", ")}`);
     credit.say(`by token ${now.map(signed(2)).join(", ")}`);

@@ -1,6 +1,36 @@
 // The hacking gallery: curves of a run with a mistake in it, the healthy run dotted, and an answer to each diagnosis.
 // Leaves out the diagnosing: the sentences were written by Python's diagnose() from these curves.
 
+const quoted = (sentences, none) => node("q", {}, sentences.length ? sentences.join(" ") : none);
+const invitation = () =>
+  node(
+    "p",
+    { class: "rl-quiet" },
+    "Pick one: which mistake would make these curves? You may try as often as you like.",
+  );
+
+// What diagnose() says of a run with the mistake that the reader has picked.
+const otherRun = ({ name, diagnosis }) => [
+  node(
+    "p",
+    {},
+    node("strong", {}, "Not this one. "),
+    `Of a run with the mistake “${name}” diagnose() says: `,
+    quoted(diagnosis, "nothing"),
+  ),
+  node("p", {}, "Do these curves show that?"),
+];
+
+function solution({ name, story, diagnosis, checks }, picks) {
+  const head = picks.includes("") ? `It was “${name}”.` : `Yes: ${name}.`;
+  const stop = (check) => node("p", {}, "And the loop would have stopped by itself: ", node("q", {}, check));
+  return [
+    node("p", {}, node("strong", {}, head), " ", story),
+    node("p", {}, "diagnose() says: ", quoted(diagnosis, "nothing: some mistakes hide from a run's own metrics")),
+    ...checks.slice(0, 1).map(stop),
+  ];
+}
+
 function render({ model, el }) {
   begin(el, "What is wrong with this run?");
   const runs = model.get("runs");
@@ -59,13 +89,11 @@ function render({ model, el }) {
     if (before.includes(runs[run].name) || before.includes("")) return; // told already
     put(model, "picks", { ...picks, [run]: [...before.filter((each) => each !== name), name] });
   }
-  const sentences = (said, none) => (said.length ? said.join(" ") : none);
   function drawRun() {
     const { curve, samples } = runs[model.get("run")];
     panels.forEach(({ names, roles, least }, k) => {
-      const all = names.flatMap((name) => [...(curve[name] ?? []), ...(healthy[name] ?? [])]).filter((value) =>
-        Number.isFinite(value)
-      );
+      const both = names.flatMap((name) => [...(curve[name] ?? []), ...(healthy[name] ?? [])]);
+      const all = both.filter(Number.isFinite);
       const low = all.length ? Math.min(...all) : 0;
       const high = Math.max(low + least, ...all);
       const room = 0.08 * (high - low) || 0.1 * Math.abs(high) || 0.1;
@@ -75,14 +103,11 @@ function render({ model, el }) {
         drawn[k].line(`healthy ${name}`, points(healthy[name]), { role: "reference", width: 1.4 });
         drawn[k].line(name, points(curve[name]), { role: roles[i] });
       });
+      const start = (values) => fixed(2)(values?.[0] ?? NaN);
       const end = (values) => fixed(2)(values?.at(-1) ?? NaN);
-      drawn[k].say(
-        names.map((name) =>
-          `${name} ${fixed(2)(curve[name]?.[0] ?? NaN)} at first, ${end(curve[name])} at the end; healthy run ${
-            end(healthy[name])
-          }`
-        ).join("; "),
-      );
+      const story = (name) =>
+        `${name} ${start(curve[name])} at first, ${end(curve[name])} at the end; healthy run ${end(healthy[name])}`;
+      drawn[k].say(names.map(story).join("; "));
     });
     list.replaceChildren(...samples.slice(0, 4).map((text) => node("li", {}, text)));
     drawAnswer();
@@ -99,46 +124,14 @@ function render({ model, el }) {
     });
     answer.className = `rl-answer ${told ? "rl-right" : last ? "rl-wrong" : ""}`;
     answer.dataset.told = told;
-    if (last === undefined) {
-      answer.replaceChildren(
-        node(
-          "p",
-          { class: "rl-quiet" },
-          "Pick one: which mistake would make these curves? You may try as often as you like.",
-        ),
-      );
-    } else if (!told) {
-      const other = runs.find((each) => each.name === last);
-      answer.replaceChildren(
-        node(
-          "p",
-          {},
-          node("strong", {}, "Not this one. "),
-          `Of a run with the mistake “${last}” diagnose() says: `,
-          node("q", {}, sentences(other.diagnosis, "nothing")),
-        ),
-        node("p", {}, "Do these curves show that?"),
-      );
-    } else {
-      const head = picks.includes("") ? `It was “${here.name}”.` : `Yes: ${here.name}.`;
-      answer.replaceChildren(
-        node("p", {}, node("strong", {}, head), " ", here.story),
-        node(
-          "p",
-          {},
-          "diagnose() says: ",
-          node("q", {}, sentences(here.diagnosis, "nothing: some mistakes hide from a run's own metrics")),
-        ),
-        ...here.checks.slice(0, 1).map((check) =>
-          node("p", {}, "And the loop would have stopped by itself: ", node("q", {}, check))
-        ),
-      );
-    }
+    if (last === undefined) answer.replaceChildren(invitation());
+    else if (!told) answer.replaceChildren(...otherRun(runs.find((each) => each.name === last)));
+    else answer.replaceChildren(...solution(here, picks));
     const all = Object.entries(model.get("picks"));
     const good = all.filter(([i, said]) => said.includes(runs[i].name) && !said.includes(""));
-    score.textContent = `${good.length} of ${runs.length} found${
-      good.length ? `, ${good.filter(([, said]) => said.length === 1).length} at the first try` : ""
-    }`;
+    const first = good.filter(([, said]) => said.length === 1).length;
+    score.textContent = `${good.length} of ${runs.length} found` +
+      (good.length ? `, ${first} at the first try` : "");
   }
   const ends = [redrawOn(model, ["run"], drawRun), redrawOn(model, ["picks"], drawAnswer)];
   return () => ends.forEach((end) => end());

@@ -143,21 +143,16 @@ function render({ model, el }) {
       table(["nats per token", "mean", "bias", "spread of one sample", `spread of a mean of ${n}`], rows),
     );
     const steadiest = NAMES.reduce((a, b) => (here.each[b].std < here.each[a].std ? b : a));
-    words.textContent = !fromPolicy
-      ? `The exact KL is ${fixed(4)(here.exact)} nats. Samples of the reference estimate something else: k1's mean is ${
-        signed(4)(here.each.k1.mean)
-      }, minus the KL the other way round.`
-      : distance === 0
-      ? "At the reference every estimator says 0, without spread."
-      : `The exact KL is ${fixed(4)(here.exact)} nats. k1 and k3 hit it on average, k2 misses it by ${
-        signed(4)(here.each.k2.mean - here.exact)
-      }; ` +
-        `the steadiest is ${steadiest}.`;
-    left.say(
-      `policy ${here.logp.map((l) => fixed(2)(Math.exp(l))).join(", ")}; reference ${
-        refLogp.map((l) => fixed(2)(Math.exp(l))).join(", ")
-      }`,
-    );
+    const exact = `The exact KL is ${fixed(4)(here.exact)} nats.`;
+    const wrong = "Samples of the reference estimate something else: " +
+      `k1's mean is ${signed(4)(here.each.k1.mean)}, minus the KL the other way round.`;
+    const miss = signed(4)(here.each.k2.mean - here.exact);
+    const honest = `k1 and k3 hit it on average, k2 misses it by ${miss}; the steadiest is ${steadiest}.`;
+    if (fromPolicy && distance === 0) {
+      words.textContent = "At the reference every estimator says 0, without spread.";
+    } else words.textContent = `${exact} ${fromPolicy ? honest : wrong}`;
+    const chances = (logp) => logp.map((l) => fixed(2)(Math.exp(l))).join(", ");
+    left.say(`policy ${chances(here.logp)}; reference ${chances(refLogp)}`);
     right.say(`exact ${fixed(3)(here.exact)}; ${NAMES.map((k) => `${k} ${fixed(3)(here.each[k].mean)}`).join(", ")}`);
   });
 }

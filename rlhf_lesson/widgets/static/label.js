@@ -1,4 +1,5 @@
-// The labelling app: two texts side by side, one key a decision; the next pair appears when the kernel says the last is on disk.
+// The labelling app: two texts side by side, one key per decision. The next pair appears when the kernel says that the
+// last decision is on disk.
 // Leaves out every decision about files and pairs: Python makes them, this draws and asks.
 
 const VOTE_OF = {
@@ -23,11 +24,12 @@ function render({ model, el }) {
 
   function send(vote) {
     const question = model.get("question");
-    if (waiting !== null || (vote !== "undo" && question.number === undefined)) return; // the last one is not on disk yet
+    if (waiting !== null) return; // the last one is not on disk yet
+    if (vote !== "undo" && question.number === undefined) return;
     waiting = model.get("saved");
     desk.classList.add("rl-waiting");
-    const lost =
-      "The kernel does not answer: this decision is NOT saved. Restart the kernel and run the cell again; it goes on where your file ends.";
+    const lost = "The kernel does not answer: this decision is NOT saved. " +
+      "Restart the kernel and run the cell again; it goes on where your file ends.";
     alarm = setTimeout(() => say(lost, true), PATIENCE);
     const seconds = Math.round(performance.now() - shownAt) / 1000;
     model.send(vote === "undo" ? { do: "undo" } : { do: "decide", vote, number: question.number, seconds });
@@ -104,20 +106,18 @@ function render({ model, el }) {
     const decided = counts.A + counts.B + counts.tie + counts.skip;
     for (const box of [left.box, right.box]) box.hidden = !open;
     const done = `All ${counts.total} pairs are decided. Undo the last one, or ask Python for more: label(count=...).`;
-    ask.textContent = !open
-      ? done
-      : question.prompt
-      ? `${model.get("ask")} After “${question.prompt}”`
-      : model.get("ask");
+    const after = question.prompt ? ` After “${question.prompt}”` : "";
+    ask.textContent = open ? `${model.get("ask")}${after}` : done;
     left.text.textContent = question.left ?? "";
     right.text.textContent = question.right ?? "";
     fill.style.width = `${(100 * decided) / Math.max(1, counts.total)}%`;
     for (const [name, value] of [["min", 0], ["max", counts.total], ["now", decided]]) {
       bar.setAttribute(`aria-value${name}`, value);
     }
-    const also = [counts.tie && `${counts.tie} without difference`, counts.skip && `${counts.skip} skipped`].filter(
-      Boolean,
-    ).join(", ");
+    const rest = [];
+    if (counts.tie) rest.push(`${counts.tie} without difference`);
+    if (counts.skip) rest.push(`${counts.skip} skipped`);
+    const also = rest.join(", ");
     count.textContent = `${decided} of ${counts.total} decided${also ? ` (${also})` : ""}`;
     desk.dataset.number = question.number ?? "none";
     shownAt = performance.now();
@@ -137,28 +137,18 @@ function render({ model, el }) {
       const line = (x0, x1, w, opacity) =>
         node("path", { d: `M${x0},9H${x1}`, stroke: colourOf("proxy"), "stroke-width": w, opacity });
       const axis = node("path", { d: "M5,9H115M60,3V15", stroke: colourOf("quiet"), "stroke-width": 1, fill: "none" });
-      const parts = [
-        axis,
-        low === null ? null : line(place(low), place(high), 6, 0.45),
-        kappa === null ? null : node("path", { d: MARKERS.o(place(kappa), 9, 4.5), fill: colourOf("proxy") }),
-      ];
-      return node("svg", { viewBox: "0 0 120 18", "aria-hidden": "true", class: "rl-whisker" }, parts);
+      const range = low === null ? null : line(place(low), place(high), 6, 0.45);
+      const dot = (x) => node("path", { d: MARKERS.o(x, 9, 4.5), fill: colourOf("proxy") });
+      const middle = kappa === null ? null : dot(place(kappa));
+      return node("svg", { viewBox: "0 0 120 18", "aria-hidden": "true", class: "rl-whisker" }, axis, range, middle);
     };
-    const cells = (
-      r,
-    ) => [
-      r.who,
-      String(r.pairs),
-      r.percent === null ? "–" : percent(r.percent, 0),
-      number(r.kappa),
-      r.low === null ? "–" : `${number(r.low)} to ${number(r.high)}`,
-      picture(r),
-    ];
-    report.replaceChildren(
-      ...(rows.length
-        ? [table(["", "pairs", "agree", "Cohen's kappa", "95 % interval", "kappa from −1 to 1"], rows.map(cells))]
-        : []),
-    );
+    const cells = (row) => {
+      const agree = row.percent === null ? "–" : percent(row.percent, 0);
+      const interval = row.low === null ? "–" : `${number(row.low)} to ${number(row.high)}`;
+      return [row.who, String(row.pairs), agree, number(row.kappa), interval, picture(row)];
+    };
+    const head = ["", "pairs", "agree", "Cohen's kappa", "95 % interval", "kappa from −1 to 1"];
+    report.replaceChildren(...(rows.length ? [table(head, rows.map(cells))] : []));
   }
   const drawRules = () => {
     rules.textContent = model.get("guidelines");

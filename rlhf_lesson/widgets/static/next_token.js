@@ -1,9 +1,9 @@
-// The model's next token under temperature, top-k and top-p; `maths` equals the softmax that generate.sample_token draws
-// from. Leaves out the model: its logits come from Python, or stand in the page.
+// The model's next token under temperature, top-k and top-p; `maths` equals the softmax that generate.sample_token
+// draws from. Leaves out the model: its logits come from Python, or stand in the page.
 
 const maths = {
-  // Probability of every token: temperature first, then the top k, then the nucleus of what is left. Each step is rounded
-  // to float32, as in Python, so that both put the nucleus' edge at the same token.
+  // Probability of every token: temperature first, then the top k, then the nucleus of what is left. Each step is
+  // rounded to float32, as in Python, so that both put the nucleus' edge at the same token.
   reweigh(logits, temperature, topK, topP) {
     const round = Math.fround;
     const scaled = Float32Array.from(logits, (z) => z / round(temperature));
@@ -91,23 +91,19 @@ function render({ model, el }) {
     return parts;
   });
   const words = says();
-  const keys = legend([{ colour: "policy", kind: "bar", text: "sampled from" }, {
-    colour: "quiet",
-    kind: "bar",
-    text: "the model's own, temperature 1",
-  }]);
+  const keys = legend([
+    { colour: "policy", kind: "bar", text: "sampled from" },
+    { colour: "quiet", kind: "bar", text: "the model's own, temperature 1" },
+  ]);
+  const ownText = node(
+    "div",
+    { class: "rl-row" },
+    node("label", { for: id }, "or type"),
+    node("div", { style: "flex: 1" }, typed),
+  );
   el.append(
     node("div", { class: "rl-row" }, pick),
-    ...(live
-      ? [
-        node(
-          "div",
-          { class: "rl-row" },
-          node("label", { for: id }, "or type"),
-          node("div", { style: "flex: 1" }, typed),
-        ),
-      ]
-      : []),
+    ...(live ? [ownText] : []),
     controls,
     picture,
     keys,
@@ -123,7 +119,8 @@ function render({ model, el }) {
     const known = examples.find(({ text }) => text === model.get("text"));
     const source = live || !known ? model.get("logits") : known.logits;
     if (source !== read) { // the order of the bars is the model's own and stays while the sliders move
-      [read, logits] = [source, floats(source)];
+      read = source;
+      logits = floats(source);
       own = maths.reweigh(logits, 1, 0, 1);
       order = [...own.keys()].sort((a, b) => own[b] - own[a]);
     }
@@ -147,10 +144,8 @@ function render({ model, el }) {
     words.textContent =
       `${kept} of ${chances.length} tokens can be drawn; entropy ${fixed(2)(maths.entropy(chances))} nats ` +
       `(the model's own: ${fixed(2)(maths.entropy(own))}). The ${SHOWN} tokens above hold ${percent(shownMass)}.`;
-    picture.setAttribute(
-      "aria-label",
-      `Next tokens: ${order.slice(0, 5).map((t) => `${readable(t)} ${percent(chances[t])}`).join(", ")}`,
-    );
+    const first = order.slice(0, 5).map((t) => `${readable(t)} ${percent(chances[t])}`);
+    picture.setAttribute("aria-label", `Next tokens: ${first.join(", ")}`);
   });
   return () => {
     model.off("change:text", onText);

@@ -3,6 +3,16 @@
 
 const SHAPES = ["proxy", "gold", "judge"];
 
+// A word with a background and a line below that are the stronger, the more the score moves without it.
+function wordInColour(word, move, most) {
+  const strength = Math.abs(move) / most;
+  const colour = (share) =>
+    `color-mix(in srgb, ${colourOf(move < 0 ? "bad" : "good")} ${Math.round(share * strength)}%, transparent)`;
+  const line = `3px ${move < 0 ? "dotted" : "solid"} ${colour(100)}`;
+  const style = `background: ${colour(45)}; border-bottom: ${line}`;
+  return node("span", { class: "rl-word", style }, word, node("small", {}, signed(2)(move)));
+}
+
 function render({ model, el }) {
   begin(el, "What do the scorers see? Type a text");
   const live = model.get("live");
@@ -43,29 +53,19 @@ function render({ model, el }) {
     numbers,
     node("p", { class: "rl-quiet" }, names.map((name) => `${name}: ${model.get("units")[name]}`).join("; ")),
   );
-  // A number with a bar from 0 and the scorer's mark at its end; one unit a scale, as far as the largest score.
+  // A number with a bar from 0 and the scorer's mark at its end; scorers with the same unit share a scale up to `edge`.
   const bar = (name, value, edge) => {
-    const x = 50 + (46 * value) / edge;
     const { role, colour = role, marker = WORDS.roles[role].marker } = roleOf(name);
-    return node(
-      "span",
-      { class: "rl-bar" },
-      signed(2)(value),
-      node(
-        "svg",
-        { viewBox: "0 0 100 14", "aria-hidden": "true" },
-        node("path", { d: "M50,0V14", stroke: colourOf("quiet") }),
-        node("rect", {
-          x: Math.min(50, x),
-          y: 5,
-          width: Math.abs(x - 50),
-          height: 4,
-          fill: colourOf(colour),
-          opacity: 0.45,
-        }),
-        node("path", { d: MARKERS[marker](x, 7, 4), fill: colourOf(colour) }),
-      ),
+    const x = 50 + (46 * value) / edge;
+    const size = { x: Math.min(50, x), y: 5, width: Math.abs(x - 50), height: 4 };
+    const picture = node(
+      "svg",
+      { viewBox: "0 0 100 14", "aria-hidden": "true" },
+      node("path", { d: "M50,0V14", stroke: colourOf("quiet") }),
+      node("rect", { ...size, fill: colourOf(colour), opacity: 0.45 }),
+      node("path", { d: MARKERS[marker](x, 7, 4), fill: colourOf(colour) }),
     );
+    return node("span", { class: "rl-bar" }, signed(2)(value), picture);
   };
 
   const end = redrawOn(model, ["result", "history", "shown", "problem"], () => {
@@ -74,41 +74,27 @@ function render({ model, el }) {
     const shown = model.get("shown");
     const moves = influence.map((word) => word[shown]);
     const most = Math.max(...moves.map(Math.abs), 1e-9);
-    sentence.replaceChildren(...influence.flatMap((word) => {
-      const move = word[shown];
-      const strength = Math.abs(move) / most;
-      const colour = colourOf(move < 0 ? "bad" : "good");
-      const shade = `color-mix(in srgb, ${colour} ${Math.round(45 * strength)}%, transparent)`;
-      const style = `background: ${shade}; border-bottom: 3px ${
-        move < 0 ? "dotted" : "solid"
-      } color-mix(in srgb, ${colour} ${Math.round(100 * strength)}%, transparent)`;
-      return [node("span", { class: "rl-word", style }, word.word, node("small", {}, signed(2)(move))), " "];
-    }));
-    const edge = (name) =>
-      Math.max(
-        1,
-        ...history.flatMap((row) =>
-          names.filter((other) => model.get("units")[other] === model.get("units")[name]).map((other) =>
-            Math.abs(row.scores[other])
-          )
-        ),
-      );
-    numbers.replaceChildren(table(
-      ["text, newest on top", ...names],
-      history.map((row, i) => [
-        i === 0 ? node("strong", {}, row.text || "(empty)") : row.text || "(empty)",
-        ...names.map((name) => bar(name, row.scores[name], edge(name))),
-      ]),
-    ));
+    sentence.replaceChildren(...influence.flatMap((word) => [wordInColour(word.word, word[shown], most), " "]));
+    const units = model.get("units");
+    const edge = (name) => {
+      const others = names.filter((other) => units[other] === units[name]);
+      return Math.max(1, ...history.flatMap((row) => others.map((other) => Math.abs(row.scores[other]))));
+    };
+    const cells = (row, i) => {
+      const text = row.text || "(empty)";
+      const first = i === 0 ? node("strong", {}, text) : text;
+      return [first, ...names.map((name) => bar(name, row.scores[name], edge(name)))];
+    };
+    numbers.replaceChildren(table(["text, newest on top", ...names], history.map(cells)));
     const strongest = influence.length ? influence[moves.map(Math.abs).indexOf(most)] : null;
-    words.classList.toggle("rl-warning", Boolean(model.get("problem")));
-    words.textContent = model.get("problem")
-      ? model.get("problem")
-      : strongest
-      ? `For the ${shown}, “${strongest.word}” matters most: without it the score would move by ${
-        signed(2)(-strongest[shown])
-      }.`
-      : "Type a few words: each is then left out once, to see what its absence does.";
+    const problem = model.get("problem");
+    words.classList.toggle("rl-warning", Boolean(problem));
+    if (problem) words.textContent = problem;
+    else if (strongest) {
+      const move = signed(2)(-strongest[shown]);
+      words.textContent =
+        `For the ${shown}, “${strongest.word}” matters most: without it the score would move by ${move}.`;
+    } else words.textContent = "Type a few words: each is then left out once, to see what its absence does.";
   });
   return () => {
     model.off("change:text", onText);
