@@ -87,8 +87,8 @@ for name, pairs in fresh.items():
 
 # %% [markdown]
 # Mind the standard errors: so few pairs can't tell small differences, and near the reference there may be none. Two things
-# happen at once. The proxy is wrong on what it has not seen; but PPO also changes how far apart two samples lie, and pairs that
-# lie far apart are easy. That is why the cure must be judged by gold, and on the very pairs that it is meant for.
+# happen at once. The proxy is less reliable on what it has not seen; but PPO also changes how far apart two samples lie, and
+# pairs that lie far apart are easy. That is why the cure must be judged by gold, and on the very pairs that it is meant for.
 
 # %%
 leads, crossed = {}, {}
