@@ -10,7 +10,8 @@ import pytest
 import tiny
 
 from rlhf_lesson.study import gallery
-from rlhf_lesson.study.gallery import HEALTHY, SWITCHES, Config, run
+from rlhf_lesson.study.gallery import Config, run
+from rlhf_lesson.study.mistakes import HEALTHY, SWITCHES
 from rlhf_lesson.train import ppo
 from rlhf_lesson.train.diagnose import diagnose
 

@@ -3,11 +3,7 @@
 The same file passes on ipywidgets 7.7.1 and 8: messages of the page are what `hear` and `set_state` get.
 """
 
-import _thread
 import json
-import threading
-import time
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -15,21 +11,13 @@ import matplotlib.pyplot
 import numpy as np
 import pytest
 import tiny
+from counting import counting, until
 
 from rlhf_lesson.data import labels
 from rlhf_lesson.data.labels import Labelling, Question
-from rlhf_lesson.study.gallery import SWITCHES
+from rlhf_lesson.study.mistakes import SWITCHES
 from rlhf_lesson.train import ppo
-from rlhf_lesson.widgets.dashboard import (
-    MOST_POINTS,
-    AsText,
-    Background,
-    Dashboard,
-    dashboard,
-    panels,
-    sampler,
-    thinned,
-)
+from rlhf_lesson.widgets.dashboard import MOST_POINTS, AsText, Dashboard, dashboard, panels, thinned
 from rlhf_lesson.widgets.frontier import Frontier, frontier
 from rlhf_lesson.widgets.gallery import Gallery, gallery
 from rlhf_lesson.widgets.label import label
@@ -137,56 +125,6 @@ def test_without_widgets_the_session_is_answered_by_hand(tmp_path, monkeypatch):
 # ---- a loop in the background --------------------------------------------------------------------
 
 
-def counting(steps, begun=None, wait=0.0):
-    """A loop like any other: (state, metrics)."""
-    for step in range(1, steps + 1):
-        if begun is not None:
-            begun.append(step)
-        time.sleep(wait)
-        yield SimpleNamespace(step=step), {"step": step, "steps": steps, "loss": 1.0 / step, "kl": float(step)}
-
-
-def until(true, seconds=20.0):
-    end = time.time() + seconds
-    while not true():
-        assert time.time() < end, "it never came"
-        time.sleep(0.01)
-
-
-def test_a_loop_runs_to_its_end_and_gives_its_last_state():
-    run = Background(counting(20))
-    assert run.status == "ready" and run.result().step == 20
-    assert run.status == "finished" and [row["step"] for row in run.rows] == list(range(1, 21))
-    assert run.left == 0.0
-
-
-def test_paused_it_stands_still_and_resumed_it_skips_nothing():
-    begun = []
-    run = Background(counting(10_000, begun, wait=0.002))
-    run.start()
-    until(lambda: len(run.rows) >= 5)
-    run.pause()
-    until(lambda: run.status == "paused")
-    count = len(run.rows)
-    time.sleep(0.1)
-    assert len(run.rows) == len(begun) == count
-    run.start()
-    until(lambda: len(run.rows) > count + 3)
-    run.stop()
-    state = run.result()
-    assert run.status == "stopped" and state.step == len(run.rows) == len(begun)
-    assert [row["step"] for row in run.rows] == list(range(1, len(run.rows) + 1))
-
-
-def test_a_paused_loop_can_be_stopped():
-    run = Background(counting(10_000, wait=0.001))
-    run.start()
-    run.pause()
-    until(lambda: run.status == "paused")
-    run.stop()
-    assert run.result().step == len(run.rows) and run.status == "stopped"
-
-
 def test_what_the_loop_raises_reaches_who_waits():
     def broken():
         yield None, {"step": 1, "steps": 3}
@@ -196,20 +134,6 @@ def test_what_the_loop_raises_reaches_who_waits():
     with pytest.raises(ValueError, match="KL at step 0"):
         live.result()
     assert live.progress["status"] == "failed" and "the KL at step 0 is 3" in live.progress["error"]
-
-
-def test_interrupting_who_waits_stops_the_loop_after_its_iteration():
-    begun = []
-    run = Background(counting(10_000, begun, wait=0.01))
-    threading.Timer(0.5, _thread.interrupt_main).start()
-    assert run.result().step == len(run.rows) == len(begun) < 10_000 and run.status == "stopped"
-
-
-def test_no_thread_is_left_behind():
-    before = threading.active_count()
-    for _ in range(5):
-        Background(counting(3)).result()
-    assert threading.active_count() == before
 
 
 def drawn(live):
@@ -279,17 +203,6 @@ def test_the_dashboard_changes_no_number_of_a_real_ppo_run():
     for title in ("score (reward units)", "KL (nats per response)", "entropy (nats per token)", "length (tokens)"):
         assert title in titles
     assert "share of ratios clipped" in titles and [s["texts"] for s in live.samples] == [["1"], ["2"], ["3"]]
-
-
-def test_samples_differ_by_the_policy_alone():
-    from rlhf_lesson.models.pretrained import load_base
-
-    base, tokenizer = load_base()
-    sample = sampler("the film", tokenizer, jax.random.key(0), response=6, count=2)
-    first = sample(SimpleNamespace(policy=base))
-    assert first == sample(SimpleNamespace(model=base)) and all(text.startswith("the film") for text in first)
-    changed = jax.tree.map(lambda x: -x, base)
-    assert sample(SimpleNamespace(policy=changed)) != first
 
 
 def test_without_widgets_the_loop_runs_as_text(monkeypatch, capsys):
