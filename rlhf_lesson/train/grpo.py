@@ -212,10 +212,11 @@ def train(
     check_reward(reward, scorers)
     fresh = state is None
     state = initial_state(config, policy) if state is None else state
+    run_key = jax.random.key(config.seed)
     batches = prompt_batches(prompts, config.prompts, config.seed, start=int(state.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(state.step), config.iterations):
-        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), iteration))
+        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
         batch = repeat_prompts(next(batches), config.group)
         rollout = sample(ActorCritic(state.policy), policy, scorers, batch, sample_key)
         check_rollout(rollout.stats, first=fresh and iteration == 0)

@@ -143,8 +143,7 @@ def minibatch_step(carry, batch: Experience, *, config: Config, equations: Equat
     """One optimiser step on a mini-batch, its gradient summed over `accumulate` micro-batches."""
     actor_critic, opt_state = carry
     total = jnp.maximum(jnp.sum(batch.old.response_mask), 1).astype(jnp.float32)
-    gradient = jax.grad(loss_fn, has_aux=True)
-    of_part = lambda part: gradient(actor_critic, part, total, config, equations)  # noqa: E731
+    of_part = lambda part: jax.grad(loss_fn, has_aux=True)(actor_critic, part, total, config, equations)  # noqa: E731
     grads, stats = sum_over_parts(of_part, batch, config.accumulate)
     updates, opt_state = optimizer(config).update(grads, opt_state, actor_critic)
     return (optax.apply_updates(actor_critic, updates), opt_state), {**stats, "grad_norm": optax.tree.norm(grads)}
@@ -237,10 +236,11 @@ def train(
     fresh = state is None
     state = initial_state(config, policy, critic) if state is None else state
     state, policy, scorers = placed((state, policy, dict(scorers)), mesh)
+    run_key = jax.random.key(config.seed)
     batches = prompt_batches(prompts, config.batch, config.seed, start=int(state.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(state.step), config.iterations):
-        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), iteration))
+        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
         batch = placed(next(batches), mesh, "data")
         rollout = sample(state.actor_critic, policy, scorers, batch, sample_key)
         check_rollout(rollout.stats, first=fresh and iteration == 0)
