@@ -18,7 +18,7 @@ from rlhf_lesson.models.gpt2 import GPT2
 from rlhf_lesson.study import gallery
 from rlhf_lesson.study.chain import Config as ChainConfig
 from rlhf_lesson.study.chain import trained_chain
-from rlhf_lesson.study.gallery import HEALTHY, SWITCHES
+from rlhf_lesson.study.mistakes import HEALTHY, SWITCHES
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
     python benchmarks/grade_class.py --students 300 --exercises 35 --out benchmarks/results/grade_class.json
 
-Leaves out how right the marks are, which tests/test_grading*.py show. The exercises are drawn at random from all chapters.
+Leaves out how right the marks are, which tests/grading/ show. The exercises are drawn at random from all chapters.
 """
 
 import argparse

@@ -92,8 +92,7 @@ def steps():
         yield f"ppo_update_{name}", ppo.update, (state, rollout, score, key), {"config": config}
     config = reinforce.Config()
     state = reinforce.State(policy, reinforce.optimizer(config).init(policy), jnp.zeros((), jnp.int32))
-    equations = {"baseline": reinforce.advantages.leave_one_out, "loss": losses.policy_gradient_loss}
-    yield "reinforce_update", reinforce.update, (state, rollout, score), {"config": config, **equations}
+    yield "reinforce_update", reinforce.update, (state, rollout, score), {"config": config}
 
 
 if __name__ == "__main__":

@@ -32,12 +32,13 @@ from rlhf_lesson.measures import distinct, pairwise_accuracy
 from rlhf_lesson.study import demo
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.train import ppo, reinforce
+from rlhf_lesson.train.background import sampler
 from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
 from rlhf_lesson.widgets.clip import Clip
-from rlhf_lesson.widgets.dashboard import dashboard, sampler
+from rlhf_lesson.widgets.dashboard import dashboard
 from rlhf_lesson.widgets.gae import GAE
 
 built = trained_chain()  # the SFT policy of chapter 02, proxy and gold of chapter 04; trained once on a machine
@@ -136,11 +137,10 @@ simple = reinforce.Config(
     iterations=rl.scale(quick=12, full=40), temperature=config.ppo.temperature, kl_coef=config.ppo.kl_coef
 )
 steps = reinforce.train(simple, built.sft, prompts, built.scorers, policy_gradient_loss=policy_gradient_loss, **ids)
-simple_path = []
+rows = []
 for state, metrics, rollout in bar("REINFORCE", steps):
-    means = {name: float(score.mean()) for name, score in rollout.scores.items()}
-    simple_path.append({"kl": metrics["kl"], **means})
-simple_policy = state.policy
+    rows.append(metrics)
+simple_policy, simple_path = state.policy, demo.ppo_path(rows)
 
 # %% tags=["figure"]
 # Figure: score and KL of the REINFORCE run

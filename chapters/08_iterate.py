@@ -23,7 +23,6 @@ import numpy as np
 
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.data import raters, selection
-from rlhf_lesson.data.examples import Comparison
 from rlhf_lesson.measures import distinct, score_at
 from rlhf_lesson.study import iterate
 from rlhf_lesson.study.chain import Config, trained_chain
@@ -88,8 +87,8 @@ for name, pairs in fresh.items():
 
 # %% [markdown]
 # Mind the standard errors: so few pairs can't tell small differences, and near the reference there may be none. Two things
-# happen at once. The proxy is wrong on what it has not seen; but PPO also changes how far apart two samples lie, and pairs that
-# lie far apart are easy. That is why the cure must be judged by gold, and on the very pairs that it is meant for.
+# happen at once. The proxy is less reliable on what it has not seen; but PPO also changes how far apart two samples lie, and
+# pairs that lie far apart are easy. That is why the cure must be judged by gold, and on the very pairs that it is meant for.
 
 # %%
 leads, crossed = {}, {}
@@ -277,14 +276,6 @@ Picture(left, "Doubt against dispute of each candidate, and how far apart gold p
 
 
 # %%
-def ask(rows, key):
-    """Comparisons of the chosen pairs, the preferred response first."""
-    both = jnp.asarray(truth[rows])
-    first = label(both[:, 0], both[:, 1], key, temperature=temperature)
-    ordered = (pool.rows[i] if left else pool.rows[i][::-1] for i, left in zip(rows, np.asarray(first), strict=True))
-    return [Comparison(pair) for pair in ordered]
-
-
 human = data.comparisons(data.choices(Config().pairs, "proxy", seed=data.seed))
 shuffled = [human[i] for i in np.random.default_rng(0).permutation(len(human))]
 replay = rl.scale(quick=128, full=512)
@@ -301,8 +292,10 @@ def teach(name, new):
 
 # %%
 arms = rl.scale(quick=("random", "dispute"), full=("old labels", "random", "doubt", "dispute"))
-asked = {name: ask(chosen[name], jax.random.key(14)) if name in chosen else [] for name in arms}
-proxies = {"old proxy": built.scorers["proxy"], **{name: teach(name, new) for name, new in asked.items()}}
+asked = {"old labels": []}  # the control that learns nothing new
+for name, rows in chosen.items():  # the response that your `label` prefers stands first
+    asked[name] = iterate.ask(pool, rows, jax.random.key(14), temperature=temperature, label=label)
+proxies = {"old proxy": built.scorers["proxy"], **{name: teach(name, asked[name]) for name in arms}}
 
 # %%
 own = fresh["first policy"]

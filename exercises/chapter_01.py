@@ -152,6 +152,6 @@ def sample_token(
       top_p: keep the nucleus of this probability, 1 for all.
 
     Returns:
-      One id in [0, vocab) a row.
+      One id per row, in [0, vocab).
     """
     raise NotImplementedError

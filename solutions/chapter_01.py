@@ -164,7 +164,7 @@ def sample_token(
       top_p: keep the nucleus of this probability, 1 for all.
 
     Returns:
-      One id in [0, vocab) a row.
+      One id per row, in [0, vocab).
     """
     logits = keep_top_p(keep_top_k(logits.astype(jnp.float32) / temperature, top_k), top_p)
     return jax.random.categorical(key, logits, axis=-1)

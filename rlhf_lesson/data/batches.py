@@ -91,3 +91,22 @@ def plan(
         members = order[fits[order] == width]
         batches += [(rows, width, members[i : i + rows]) for i in range(0, len(members), rows)]
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def epochs(
+    lengths: Sequence[int], count: int, *, batch_tokens: int, seed: int
+) -> list[tuple[int, int, Int[np.ndarray, " rows"]]]:
+    """The batches of a whole run as (rows, width, indices): one `plan` after the other.
+
+    Args:
+      lengths: tokens of each row.
+      count: passes over the rows.
+      batch_tokens: rows x width of a batch, at most (but at least one row).
+      seed: of every shuffle; each epoch gets an order of its own.
+
+    Raises:
+      ValueError: a row is longer than the widest batch.
+    """
+    return [
+        batch for epoch in range(count) for batch in plan(lengths, batch_tokens=batch_tokens, seed=seed, epoch=epoch)
+    ]

@@ -1,6 +1,6 @@
 """Files of a submission, read once with caps: regular files only, archives member by member in memory, never unpacked to disk.
 
-Leaves out what stands in them (intake.py).
+What they contain is read by intake.py.
 """
 
 import gzip

@@ -1,6 +1,6 @@
 """How values cross the pipe between judge and worker: a JSON header that describes them, and the arrays' raw bytes.
 
-Leaves out trust: the judge reads with `receive` limits and `unpack`, which builds nothing but NumPy arrays, numbers, strings,
+The judge trusts nothing that it reads: it reads with limits, and `unpack` builds nothing but NumPy arrays, numbers, strings,
 None, tuples, lists and dicts, and for keys and the library's functions a note of what they are. A frame is
 
     u32 header length | u64 body length | header, UTF-8 JSON | body
@@ -9,6 +9,7 @@ No pickle anywhere, and no import but NumPy: the worker's side must be small.
 """
 
 import json
+import math
 import struct
 from collections.abc import Sequence
 from types import FunctionType
@@ -83,27 +84,27 @@ def unpack(node, body: memoryview):
     Raises:
       FrameError: crashed, since an honest worker never sends such a frame.
     """
-    at, seen = 0, 0
+    reader = _Reader(body)
+    try:
+        value = reader.value(node, depth=0)
+        if reader.position != len(body):
+            raise ValueError("bytes left over")
+    except (ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
+        raise FrameError("crashed", "the worker's answer is no answer") from error
+    return value
 
-    def array(name, shape):
-        nonlocal at
-        sound = name in DTYPES and isinstance(shape, list) and len(shape) <= NDIM
-        if not sound or not all(type(n) is int and 0 <= n <= BODY_LIMIT for n in shape):
-            raise ValueError("array")
-        dtype, count = np.dtype(name), 1
-        for n in shape:
-            count *= n
-        size = count * dtype.itemsize
-        if size > len(body) - at:
-            raise ValueError("size")
-        values = np.frombuffer(body[at : at + size], dtype).reshape(shape)
-        at += size
-        return values
 
-    def value(node, depth):
-        nonlocal seen
-        seen += 1
-        if seen > NODES or depth > DEPTH + 2 or not isinstance(node, list) or not node:
+class _Reader:
+    """Builds values from nodes; remembers how far the bytes are used up and how many nodes there were."""
+
+    def __init__(self, body: memoryview):
+        self.body = body
+        self.position = 0
+        self.nodes = 0
+
+    def value(self, node, depth: int):
+        self.nodes += 1
+        if self.nodes > NODES or depth > DEPTH + 2 or not isinstance(node, list) or not node:
             raise ValueError("nodes")
         match node:
             case ["plain", None | bool() | str() as v]:
@@ -113,30 +114,35 @@ def unpack(node, body: memoryview):
             case ["float", str(v)] if len(v) < 64:
                 return float.fromhex(v)
             case ["tuple", list(v)]:
-                return tuple(value(n, depth + 1) for n in v)
+                return tuple(self.value(n, depth + 1) for n in v)
             case ["list", list(v)]:
-                return [value(n, depth + 1) for n in v]
+                return [self.value(n, depth + 1) for n in v]
             case ["dict", list(v)]:
                 if not all(isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) for p in v):
                     raise ValueError("dict")
-                return {k: value(n, depth + 1) for k, n in v}
+                return {k: self.value(n, depth + 1) for k, n in v}
             case ["array", str(name), shape]:
-                return array(name, shape)
+                return self.array(name, shape)
             case ["strings", v]:
                 return np.asarray(v, dtype=str)
             case ["key", str(name), data] if name in ("fry", "threefry2x32", "rbg", "unsafe_rbg"):
-                return Key(name, value(data, depth + 1))
+                return Key(name, self.value(data, depth + 1))
             case ["library", str(module), str(name)] if len(module) + len(name) < 100:
                 return Library(module, name)
         raise ValueError("node")
 
-    try:
-        whole = value(node, 0)
-        if at != len(body):
-            raise ValueError("bytes left over")
-    except (ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
-        raise FrameError("crashed", "the worker's answer is no answer") from error
-    return whole
+    def array(self, name: str, shape) -> np.ndarray:
+        if name not in DTYPES or not isinstance(shape, list) or len(shape) > NDIM:
+            raise ValueError("array")
+        if not all(type(n) is int and 0 <= n <= BODY_LIMIT for n in shape):
+            raise ValueError("array")
+        dtype = np.dtype(name)
+        size = math.prod(shape) * dtype.itemsize
+        if size > len(self.body) - self.position:
+            raise ValueError("size")
+        values = np.frombuffer(self.body[self.position : self.position + size], dtype).reshape(shape)
+        self.position += size
+        return values
 
 
 class Key:

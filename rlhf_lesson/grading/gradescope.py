@@ -1,6 +1,6 @@
 """The zip that Gradescope's autograder takes: this package, the course key, and two scripts that grade one submission at a time.
 
-Leaves out the marking, which is the same as everywhere. Where Gradescope's containers lack Landlock or seccomp, the result
+Marking is the same as everywhere. Where Gradescope's containers lack Landlock or seccomp, the result
 says so and the mark stays open: grade such a course's bulk download with `grade` on Linux.
 """
 
@@ -14,6 +14,7 @@ from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.grading import intake, outputs, run
 from rlhf_lesson.grading.library import ROOT
+from rlhf_lesson.grading.results import slug, stored
 
 SETUP = """#!/usr/bin/env bash
 # Runs once, when Gradescope builds the container.
@@ -77,14 +78,14 @@ def grade_one(submission: Path, results: Path, key: Path, metadata: Path) -> int
     """Grades Gradescope's one submission and writes its results.json; the exit code is `grade`'s."""
     student, work = student_in(metadata), results.parent / "work"
     (work / "class").mkdir(parents=True, exist_ok=True)
-    link = work / "class" / run.slug(student)
+    link = work / "class" / slug(student)
     notes: list[str] = []
     files = intake.folder_files(submission, notes)
     for name, content in files:
         write_atomically(link / name, content)
     link.mkdir(exist_ok=True)
     code = run.grade(work / "class", work / "out", run.course_key(key), EXERCISES, progress=False)
-    result = run.stored(work / "out" / "results" / f"{run.slug(link.name)}.json")
+    result = stored(work / "out" / "results" / f"{slug(link.name)}.json")
     if result is None:
         sentence = "The grader could not run here, so there is no mark yet: your instructor is asked to grade by hand."
         write_atomically(results, json.dumps({"score": 0, "output": sentence, "output_format": "text"}).encode())

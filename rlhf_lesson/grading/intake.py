@@ -1,8 +1,8 @@
-"""From what a learning platform hands over to one Submission a student: its code cells as text, in order.
+"""From what a learning platform hands over to one Submission per student: its code cells as text, in order.
 
-Leaves out running or parsing any of it (cells are cut by lines, notebooks are JSON) and opening files (files.py). Knows a plain
-folder (a notebook, a folder of modules, a .zip or .tar.gz a student), the bulk downloads of Canvas, Moodle and Gradescope, and
-any of these inside one archive.
+Nothing of it is run or parsed as Python (cells are cut by lines, notebooks are JSON); files are opened by files.py. It knows a
+plain folder (a notebook, a folder of modules, a .zip or .tar.gz per student), the bulk downloads of Canvas, Moodle and
+Gradescope, and any of these inside one archive.
 """
 
 import hashlib
@@ -205,7 +205,7 @@ def collect(path: Path) -> list[Submission]:
     except Unreadable as error:
         raise ValueError(str(error)) from None
     if not found:
-        raise ValueError(f"{path} holds no submissions: give a folder or an archive with one entry a student")
+        raise ValueError(f"{path} holds no submissions: give a folder or an archive with one entry per student")
     times: dict[str, int] = defaultdict(int)
     for each in found:
         times[each.student.casefold()] += 1

@@ -1,6 +1,6 @@
 """The course's package as an answer may see it: its own text, with this exercise's function and all later ones cut out.
 
-Leaves out the specs, the loops and everything above: a worker gets only what equations and their helpers need. Earlier
+A worker gets only what equations and their helpers need, and nothing of the wings that hold exercises or the judge. Earlier
 exercises stay, so that nobody pays twice for one mistake.
 """
 

@@ -1,6 +1,6 @@
 """From a submission's cells to a function that can be called: what the exercise's cell says, and what of the others it needs.
 
-Leaves out the walls and the calls (worker.py). It runs inside the walls, in the process that the submission then owns: nothing
+The walls and the calls are in worker.py. This runs inside the walls, in the process that the submission then owns: nothing
 it says about a submission is trusted.
 """
 

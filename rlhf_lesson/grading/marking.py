@@ -1,6 +1,6 @@
 """Marks one submission: sends inputs to a worker, holds plain answers against the reference, and counts points.
 
-Leaves out reading submissions (intake.py), the walls (sandbox.py) and files of results (run.py, outputs.py). Nothing here
+Submissions are read by intake.py, the walls are put up by sandbox.py, and results are written by results.py. Nothing here
 imports, parses or compares a student's object: what arrives is NumPy arrays, numbers and strings that frames.py built.
 """
 
@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from rlhf_lesson.course.exercise import ROUNDS, Case, Exercise, answered, drawn, show, show_input
+from rlhf_lesson.course.examine import ROUNDS, answered, fresh_cases
+from rlhf_lesson.course.exercise import Case, Exercise, show, show_input
 from rlhf_lesson.grading import frames, library
+from rlhf_lesson.grading.handle import Broken, GraderError, Worker
 from rlhf_lesson.grading.intake import Submission
-from rlhf_lesson.grading.marks import HIDDEN, SENTENCES, Mark, Outcome, held, judged, no_parts, said, scored
+from rlhf_lesson.grading.marks import HIDDEN, SENTENCES, Mark, Outcome, difference, failure_of, judged, no_parts, scored
 from rlhf_lesson.grading.trusted import Trusted, form, plain
-from rlhf_lesson.grading.workers import Broken, GraderError, Worker, Zygote, self_test
+from rlhf_lesson.grading.workers import Zygote, self_test
 
 SUITE = 2  # version of the hidden cases: part of every seed
 DRAWS = 6  # of one hidden case
@@ -61,7 +63,7 @@ class Judge:
         """The cases that `check` shows, each with its property and its right answer."""
         with self.lock:
             if exercise.name not in self._visible:
-                cases = [case for r in range(ROUNDS) for case in drawn(exercise, 0, r)]
+                cases = [case for r in range(ROUNDS) for case in fresh_cases(exercise, 0, r)]
                 self._visible[exercise.name] = [(text, case, self.expected(exercise, case)) for text, case in cases]
             return self._visible[exercise.name]
 
@@ -76,7 +78,7 @@ class Judge:
             cases.append((text, case))
         return [(text, case, self.expected(exercise, case)) for text, case in cases]
 
-    def given(self, name: str) -> dict:
+    def materials(self, name: str) -> dict:
         with self.lock:
             if name not in self._library:
                 self._library[name] = library.for_exercise(self.exercises, name)
@@ -99,7 +101,7 @@ class Judge:
                     except Exception:  # a slip need not survive every case
                         self._slips[at] = frames.FrameError
             answer = self._slips[at]
-            return answer is not frames.FrameError and held(exercise, outcomes[i].got, answer) is None
+            return answer is not frames.FrameError and difference(exercise, outcomes[i].got, answer) is None
 
         order = [first, *range(first)]
         return next((n for n in range(len(exercise.slips)) if all(same(n, i) for i in order)), None)
@@ -118,8 +120,8 @@ class Judge:
             "siblings": submission.modules,
         }
         worker.loaded += 1
-        answer, _ = worker.ask({**request, **self.given(exercise.name)}, seconds=end - time.monotonic())
-        return Outcome(None) if answer.get("loaded") is True else said(answer)
+        answer, _ = worker.ask({**request, **self.materials(exercise.name)}, seconds=end - time.monotonic())
+        return Outcome(None) if answer.get("loaded") is True else failure_of(answer)
 
     def ask(self, worker: Worker, exercise: Exercise, case: Case, right: Any, end: float, quick: bool) -> Outcome:
         body: list[bytes] = []
@@ -127,7 +129,7 @@ class Judge:
         request = {"op": "call", "name": exercise.name, "args": args, "quick": quick, "gradient": case.gradient}
         answer, raw = worker.ask(request, body, seconds=end - time.monotonic())
         if "answer" not in answer:
-            return said(answer)
+            return failure_of(answer)
         return judged(exercise, frames.unpack(answer["answer"], raw), right)
 
     def attempt(
@@ -217,15 +219,15 @@ class Judge:
 
 
 def ready(zygote: Zygote, *, unsafe: bool = False) -> dict[str, bool]:
-    """The sandbox's self-test; GraderError if a wall is missing and `unsafe` was not said."""
-    held_back = self_test(zygote)
-    missing = sorted(name for name, stood in held_back.items() if not stood)
+    """The sandbox's self-test; GraderError if a wall is missing and `unsafe` is not set."""
+    walls = self_test(zygote)
+    missing = sorted(name for name, stands in walls.items() if not stands)
     if missing and not unsafe:
         raise GraderError(
-            f"this machine has no full sandbox (not held: {', '.join(missing)}), so hidden cases are refused: grade on Linux"
+            f"this machine has no full sandbox (missing: {', '.join(missing)}), so hidden cases are refused: grade on Linux"
             " 5.13 or newer on x86-64 or aarch64, or say --unsafe if every submission is your own"
         )
-    return held_back
+    return walls
 
 
 def fingerprint(walls: dict[str, bool]) -> str:

@@ -1,6 +1,6 @@
 """Points and the closed list of failures: from the outcomes of hidden cases to one exercise's mark.
 
-Leaves out running anything (marking.py) and what a student reads (outputs.py).
+Cases are run by marking.py; what a student reads is written by outputs.py.
 
 Points: an exercise's points are shared equally by its properties; a property counts if every hidden case of it holds.
 One whose expected answer never changes ("an empty mask gives 0") counts only beside one whose answer does, or a
@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rlhf_lesson.course.exercise import Exercise, Failure, compare
+from rlhf_lesson.course.examine import Failure, compare
+from rlhf_lesson.course.exercise import Exercise
 
 HIDDEN = 2  # fresh cases a property
 FAILURES = (
@@ -37,7 +38,7 @@ SENTENCES = {
     "wrong-dtype": "The numbers are of another type than is asked for.",
     "wrong-not-finite": "There is NaN or infinity where a number should be.",
     "wrong-value": "The values differ.",
-    "grader-error": "The grader itself failed here: this mark is open, and your instructor is told.",
+    "grader-error": "The grader itself failed here: this mark is open, and your instructor is informed.",
 }
 
 
@@ -64,14 +65,14 @@ class Mark:
     seconds: float = 0.0
 
 
-def said(answer: dict) -> Outcome:
-    """A worker's word about a failure, held to the closed list."""
+def failure_of(answer: dict) -> Outcome:
+    """A worker's word about a failure, reduced to the closed list."""
     kind, text = answer.get("failure"), answer.get("text")
     allowed = kind in FAILURES and kind not in ("grader-error", "unreadable")
     return Outcome(kind if allowed else "crashed", str(text)[:300] if isinstance(text, str) else "")
 
 
-def held(exercise: Exercise, got: Any, right: Any) -> Failure | None:
+def difference(exercise: Exercise, got: Any, right: Any) -> Failure | None:
     """`compare` on plain values; an answer on which it breaks is of the wrong type."""
     try:
         with np.errstate(all="ignore"):
@@ -85,7 +86,7 @@ def judged(exercise: Exercise, got: Any, right: Any) -> Outcome:
         got = exercise.seen(got)
     except Exception:
         return Outcome("wrong-type", "it returns another kind of thing than is asked for", got)
-    failure = held(exercise, got, right)
+    failure = difference(exercise, got, right)
     return Outcome(None, "", got) if failure is None else Outcome(f"wrong-{failure.kind}", failure.sentence, got)
 
 
@@ -102,7 +103,7 @@ def scored(exercise: Exercise, hidden, outcomes: Sequence[Outcome]) -> Mark:
         failures = Counter(outcomes[i].kind for i in mine if outcomes[i].kind)
         part["hidden"] = dict(sorted(failures.items()))
         earned.append(not failures)
-        telling.append(any(held(exercise, hidden[i][2], hidden[mine[0]][2]) is not None for i in mine))
+        telling.append(any(difference(exercise, hidden[i][2], hidden[mine[0]][2]) is not None for i in mine))
     counts = any(e and t for e, t in zip(earned, telling, strict=True)) or not any(telling)
     for part, right in zip(parts, earned, strict=True):
         part["points"] = part["out_of"] if right and counts else 0.0

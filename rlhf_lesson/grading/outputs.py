@@ -1,6 +1,6 @@
 """The same results for every reader: a spreadsheet, Gradescope, Classroom 50, JUnit, JSON lines, and a page for the student.
 
-Leaves out marking. Every string that came from a submission has gone through `clean` before it gets here, and each writer
+Every string that came from a submission has gone through `clean` before it gets here, and each writer
 escapes it once more in its own way.
 """
 
@@ -60,7 +60,7 @@ def inert(value: Any) -> str:
 
 
 def table(results: Sequence[Mapping]) -> bytes:
-    """scores.csv: a row a student, a column an exercise; an open mark is empty."""
+    """scores.csv: one row per student, one column per exercise; an open mark is empty."""
     names = list(dict.fromkeys(m["exercise"] for r in results for m in r["exercises"]))
     text = io.StringIO()
     rows = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
@@ -144,7 +144,7 @@ def classroom50(result: Mapping) -> dict:
 
 
 def junit(results: Sequence[Mapping]) -> bytes:
-    """A suite a student, a case an exercise; an open mark is an error, a wrong answer a failure."""
+    """One suite per student, one case per exercise; an open mark is an error, a wrong answer a failure."""
     root = ET.Element("testsuites", name="rlhf_lesson")
     for r in results:
         kinds = [m["kind"] for m in r["exercises"]]
@@ -168,7 +168,7 @@ def page(result: Mapping) -> bytes:
     style = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     parts = []
     for m in result["exercises"]:
-        held = "".join(
+        properties = "".join(
             f'<li class="{"broken" if p["hidden"] else "held"}">{escape(p["must_hold"])}'
             f"{escape(''.join(f' ({n} × {k})' for k, n in p['hidden'].items()))}: {p['points']:g} of {p['out_of']:g}</li>"
             for p in m["parts"]
@@ -176,9 +176,9 @@ def page(result: Mapping) -> bytes:
         shown = "\n".join(f"{k:<9} {v}" for k, v in m["shown"].items())
         points = "open" if m["kind"] == "grader-error" else format(m["points"], "g")
         title = f"{escape(m['exercise'])}: {points} of {m['out_of']:g}"
-        told = f"<p>{escape(m['message'])}</p>" if m["message"] else ""
+        message = f"<p>{escape(m['message'])}</p>" if m["message"] else ""
         case = f"<p>A case that check() shows:</p><pre>{escape(shown)}</pre>" if shown else ""
-        parts.append(f"<article><h2>{title}</h2>{told}{case}<ul>{held}</ul></article>")
+        parts.append(f"<article><h2>{title}</h2>{message}{case}<ul>{properties}</ul></article>")
     notes = "".join(f"<p>{escape(n)}</p>" for n in filter(None, [result["unreadable"], *result["notes"]]))
     title = f"{escape(result['student'])}: {result['points']:g} of {result['out_of']:g} points"
     policy = escape(POLICY.format(style=style))
@@ -218,7 +218,7 @@ def summary(results: Sequence[Mapping]) -> dict:
     }
 
 
-def told(summary: Mapping) -> str:
+def ending(summary: Mapping) -> str:
     """The summary as lines for a terminal."""
     rows = [
         f"{summary['submissions']} submissions, {summary['unreadable']} unreadable, {len(summary['open'])} with open marks"

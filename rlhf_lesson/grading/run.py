@@ -1,20 +1,17 @@
 """Grades a class: every submission through the judge, on a few processes, each result on disk before the next begins.
 
-Leaves out the late policy and the roster, which are the platform's. A kill at any moment loses at most what was being marked:
+The late policy and the roster are the platform's. A kill at any moment loses at most what was being marked:
 results are written atomically, and a later run skips those whose submission, suite, sandbox and settings are unchanged.
 """
 
 import contextlib
-import hashlib
 import hmac
 import json
 import queue
-import re
 import secrets
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from tqdm import tqdm
@@ -22,9 +19,11 @@ from tqdm import tqdm
 from rlhf_lesson.course.exercise import Exercise
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.grading import intake, outputs
-from rlhf_lesson.grading.marking import SUITE, Judge, fingerprint, ready, seed
+from rlhf_lesson.grading.handle import GraderError
+from rlhf_lesson.grading.marking import SUITE, Judge, fingerprint, ready
 from rlhf_lesson.grading.marks import SENTENCES, Mark
-from rlhf_lesson.grading.workers import GraderError, Zygote
+from rlhf_lesson.grading.results import record, slug, stored, totalled, write_all
+from rlhf_lesson.grading.workers import Zygote
 
 ALL_GRADED, OPEN_MARKS, NO_SANDBOX, INTERRUPTED = 0, 3, 4, 130  # exit codes; 1 is bad input, 2 a wrong option
 
@@ -39,45 +38,6 @@ def course_key(path: Path) -> bytes:
     if len(key) < 16:
         raise ValueError(f"{path} holds no key: 16 characters or more are needed; remove the file to get a new one")
     return key
-
-
-def slug(student: str) -> str:
-    """A file name for a student, whatever the name."""
-    plain = re.sub(r"[^A-Za-z0-9._~@-]", "_", student).lstrip(".")[:80]
-    tag = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return plain if plain == student else f"{plain or 'student'}-{tag}"
-
-
-def record(judge: Judge, submission: intake.Submission, marks: Sequence[Mark], stamp: str, seconds: float) -> dict:
-    """A submission's result, every string cleaned."""
-    seeds = {m.exercise: f"{seed(judge.key, submission.student, m.exercise):032x}" for m in marks}
-    result = {
-        "format": "rlhf_lesson/result/1",
-        "student": submission.student,
-        "digest": submission.digest,
-        "stamp": stamp,
-        "suite": SUITE,
-        "seeds": hmac.new(judge.key, json.dumps(seeds, sort_keys=True).encode(), "sha256").hexdigest(),
-        "unreadable": submission.unreadable,
-        "notes": submission.notes,
-        "exercises": [asdict(m) for m in marks],
-        "seconds": round(seconds, 3),
-    }
-    return totalled(outputs.cleaned(result))
-
-
-def totalled(result: dict) -> dict:
-    points = round(sum(m["points"] for m in result["exercises"]), 2)
-    return {**result, "points": points, "out_of": sum(m["out_of"] for m in result["exercises"])}
-
-
-def stored(path: Path) -> dict | None:
-    """A result written before, or None."""
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-        return result if isinstance(result, dict) and result.get("format") == "rlhf_lesson/result/1" else None
-    except (OSError, ValueError):
-        return None
 
 
 class Class:
@@ -129,15 +89,13 @@ class Class:
         ]
         for each in fresh:
             todo.put(each)
-        stop, bar = (
-            threading.Event(),
-            tqdm(
-                total=len(submissions),
-                initial=len(submissions) - len(fresh),
-                disable=not progress,
-                unit="submission",
-                smoothing=0.05,
-            ),
+        stop = threading.Event()
+        bar = tqdm(
+            total=len(submissions),
+            initial=len(submissions) - len(fresh),
+            disable=not progress,
+            unit="submission",
+            smoothing=0.05,
         )
 
         def work() -> None:
@@ -176,28 +134,6 @@ class Class:
                 zygote.close()
 
 
-def write_all(out: Path, results: Sequence[Mapping], submissions: Sequence[intake.Submission]) -> dict:
-    """Every output file from the stored results."""
-    write_atomically(out / "scores.csv", outputs.table(results))
-    write_atomically(out / "results.jsonl", outputs.lines(results))
-    write_atomically(out / "junit.xml", outputs.junit(results))
-    told = outputs.summary(results)
-    write_atomically(out / "summary.json", json.dumps(told, indent=1).encode())
-    for result in results:
-        name = slug(result["student"])
-        write_atomically(out / "feedback" / f"{name}.html", outputs.page(result))
-        write_atomically(
-            out / "gradescope" / name / "results.json", json.dumps(outputs.gradescope(result), indent=1).encode()
-        )
-        write_atomically(
-            out / "classroom50" / f"{name}.json", json.dumps(outputs.classroom50(result), indent=1).encode()
-        )
-    for each in submissions:  # what compare50 reads: a folder a student
-        text = "\n\n".join(c for c in each.cells if intake.MARK.search(c)) or "\n\n".join(each.cells)
-        write_atomically(out / "similarity" / slug(each.student) / "answers.py", text.encode("utf-8", "replace"))
-    return told
-
-
 def grade(
     submissions: Path,
     out: Path,
@@ -215,8 +151,8 @@ def grade(
     """Grades a class into a folder; returns the exit code.
 
     Args:
-      submissions: a folder or an archive with one entry a student.
-      out: results/ (one a student), scores.csv, results.jsonl, junit.xml, summary.json, feedback/, gradescope/, classroom50/,
+      submissions: a folder or an archive with one entry per student.
+      out: results/ (one per student), scores.csv, results.jsonl, junit.xml, summary.json, feedback/, gradescope/, classroom50/,
         similarity/.
       key: the course's secret, from which every hidden case is drawn.
       exercises: what is asked, by name.
@@ -258,7 +194,7 @@ def grade(
     with contextlib.suppress(KeyboardInterrupt):
         course.run(chosen, jobs=jobs, regrade=regrade, progress=progress)
         results = [r for s in found if (r := stored(course.path(s.student)))]
-        tqdm.write(outputs.told(write_all(out, results, found)))
+        tqdm.write(outputs.ending(write_all(out, results, found)))
         return OPEN_MARKS if any(outputs.is_open(r) for r in results) else ALL_GRADED
     tqdm.write("stopped: the same command goes on from here")
     return INTERRUPTED

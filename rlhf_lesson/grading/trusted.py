@@ -1,6 +1,6 @@
 """Right answers: what the references give, compiled once for a whole class.
 
-Leaves out students' functions, which run in workers only.
+Students' functions run in workers only.
 """
 
 import threading
@@ -10,7 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from rlhf_lesson.course.exercise import Case, Exercise, answered, slope
+from rlhf_lesson.course.examine import answered, slope
+from rlhf_lesson.course.exercise import Case, Exercise
 from rlhf_lesson.grading import frames
 
 
@@ -58,9 +59,9 @@ class Trusted:
         fixed = [None if o else x for x, o in zip(leaves, open_, strict=True)]
 
         def of_arrays(*arrays):
-            given = iter(arrays)
+            values = iter(arrays)
             args, kwargs = jax.tree.unflatten(
-                tree, [next(given) if o else x for x, o in zip(fixed, open_, strict=True)]
+                tree, [next(values) if o else x for x, o in zip(fixed, open_, strict=True)]
             )
             return function(*args, **kwargs)
 

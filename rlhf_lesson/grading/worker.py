@@ -1,13 +1,14 @@
 """The other side of the wall: forks one process for each run of a submission, walls it in, and answers calls with plain data.
 
-Leaves out finding the function in a submission (loading.py), every expected value and every verdict: it gets inputs one call at
-a time and never learns whether an answer was right. Started as `python -I -B worker.py FD`; it imports JAX once, starts no
+loading.py finds the function in a submission, answering.py calls it. No expected value and no verdict ever comes here: the worker
+gets inputs one call at a time and never learns whether an answer was right.
+
+Started as `python -I -B worker.py FD`; it imports JAX once, starts no
 thread, and forks on each request (the zygote).
 """
 
 import array
 import gc
-import importlib
 import json
 import os
 import select
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import frames
 import sandbox
+from answering import call, slope
 from loading import failed, load
 
 sys.path.pop(0)
@@ -75,18 +77,18 @@ def zygote(fd: int) -> None:
                     os.kill(pid, signal.SIGKILL)
                 shutil.rmtree(os.path.dirname(os.getcwd()), ignore_errors=True)  # the judge's temporary folder
                 return
-            given = array.array("i")
+            descriptors = array.array("i")
             for _, _, data in ancillary:
-                given.frombytes(data)
+                descriptors.frombytes(data)
             pid = os.fork()
             if pid == 0:
                 try:
-                    become_worker(control, list(given), json.loads(message), rules, as_nobody)
+                    become_worker(control, list(descriptors), json.loads(message), rules, as_nobody)
                 except BaseException as error:  # never back into the zygote's loop
                     os.write(2, f"{type(error).__name__}: {error}\n".encode())
                 finally:
                     os._exit(70)
-            for each in given:
+            for each in descriptors:
                 os.close(each)
             forks[fd := os.pidfd_open(pid)] = pid
             poll.register(fd, select.POLLIN)
@@ -97,10 +99,10 @@ def tell(control: socket.socket, message: dict) -> None:
     control.sendall(json.dumps(message).encode() + b"\n")
 
 
-def become_worker(control, given: list[int], request: dict, rules: int | None, as_nobody: bool) -> None:
+def become_worker(control, descriptors: list[int], request: dict, rules: int | None, as_nobody: bool) -> None:
     """In the fork: only its own pipes are left open, the walls go up, and calls are answered until the pipe closes."""
     os.setsid()
-    high = [os.dup2(fd, 100 + i) for i, fd in enumerate(given)]
+    high = [os.dup2(fd, 100 + i) for i, fd in enumerate(descriptors)]
     keep = None if rules is None else os.dup2(rules, 110)
     os.chdir(request["folder"])
     os.closerange(3, 100)
@@ -155,10 +157,10 @@ def serve(walls: list[str]) -> None:
             elif request["op"] == "probe":
                 answer, raw = probe(request), []
             else:
-                given = frames.unpack(request["args"], memoryview(body))
+                inputs = frames.unpack(request["args"], memoryview(body))
                 place = request["gradient"]
                 function = slope(namespace[request["name"]], place)
-                answer, raw = call(function, given, compiled.setdefault(place, {}) if request["quick"] else None)
+                answer, raw = call(function, inputs, compiled.setdefault(place, {}) if request["quick"] else None)
         except MemoryError:
             answer, raw = {"failure": "memory", "text": ""}, []
         except frames.FrameError as error:
@@ -166,71 +168,6 @@ def serve(walls: list[str]) -> None:
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: a submission may raise anything
             answer, raw = failed(error, "raised"), []
         send({"id": request["id"], **answer}, raw)
-
-
-def real(value):
-    """Random keys become JAX's own again, and names of the library's functions these functions; all else is as it came."""
-    if isinstance(value, frames.Library):
-        return getattr(importlib.import_module(value.module), value.name)
-    if isinstance(value, frames.Key):
-        import jax
-
-        return jax.random.wrap_key_data(jax.numpy.asarray(value.data), impl=value.name)
-    if isinstance(value, list | tuple):
-        return type(value)(map(real, value))
-    if isinstance(value, dict):
-        return {k: real(v) for k, v in value.items()}
-    return value.copy() if hasattr(value, "copy") else value  # writeable, as a learner's own array would be
-
-
-def slope(function, place: int | None):
-    """What `rlhf_lesson.course.exercise.slope` gives: the gradient by the argument at this place, or the function itself."""
-
-    def gradient(*args, **kwargs):
-        import jax
-
-        return jax.grad(lambda x: jax.numpy.sum(function(*args[:place], x, *args[place + 1 :], **kwargs)))(args[place])
-
-    return function if place is None else gradient
-
-
-def call(function, given, compiled: dict | None) -> tuple[dict, list[bytes]]:
-    """The answer to one call; `compiled` keeps what jax.jit made of the function, None calls it as it is."""
-    args, kwargs = real(given)
-    result, body = function(*args, **kwargs) if compiled is None else quick(function, args, kwargs, compiled), []
-    node = frames.pack(result, body)
-    if sum(map(len, body)) > frames.BODY_LIMIT:
-        raise frames.FrameError("too-large", "the answer is too large")
-    return {"answer": node}, body
-
-
-def quick(function, args, kwargs, compiled: dict):
-    """The call under jax.jit, arrays and floats traced, else arrays alone, else as it is: only that may fail."""
-    import jax
-    import numpy as np
-
-    leaves, tree = jax.tree.flatten((args, kwargs))
-    arrays = np.ndarray | np.generic | jax.Array
-    ways = compiled.setdefault("ways", [arrays | float, arrays])
-    while ways:
-        traced = [isinstance(x, ways[0]) for x in leaves]
-        fixed = [None if t else x for x, t in zip(leaves, traced, strict=True)]
-
-        def of_arrays(*arrays, traced=traced, fixed=fixed):
-            given = iter(arrays)
-            args, kwargs = jax.tree.unflatten(
-                tree, [next(given) if t else x for x, t in zip(fixed, traced, strict=True)]
-            )
-            return function(*args, **kwargs)
-
-        try:
-            run = compiled.setdefault((tree, tuple(traced), repr(fixed)), jax.jit(of_arrays))
-            return run(*(x for x, t in zip(leaves, traced, strict=True) if t))
-        except MemoryError:  # filling it takes seconds: not once more
-            raise
-        except Exception:
-            del ways[0]
-    return function(*args, **kwargs)
 
 
 # ---- the self-test -----------------------------------------------------------------------------

@@ -1,31 +1,22 @@
-"""The judge's handle on workers: starts the zygote, asks it for forks, and exchanges frames under a clock and a cap.
+"""The process that forks workers, as the judge sees it: started once per thread, asked for forks, closed with all it started.
 
-Leaves out what is asked and whether an answer is right (marking.py). A prison cell, not a notebook's: nothing that comes out of
-it is more than bytes until frames.py has measured it.
+It is called the zygote, as in Android: everything is imported there once, and each fork starts from it. One worker's handle is in
+handle.py; what is asked, and whether an answer is right, is in marking.py.
 """
 
-import array
-import contextlib
 import json
 import os
-import select
-import selectors
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from rlhf_lesson.grading import frames
+from rlhf_lesson.grading.handle import BOOT, Broken, GraderError, Worker
 
-OUTPUT_KEPT, OUTPUT_LIMIT = 2**14, 2**25  # bytes of stdout and stderr that are kept, and that end a run
-BOOT = 300.0  # seconds in which a zygote must be ready
-EXCUSED = 120.0  # seconds, at most, that a worker may wait for a busy machine's cores on top of its limit
-UNASKED = "an answer that nobody asked for"  # one sentence for every such flood: how much had come by then is chance
 LAYERS = {"rlimits", "landlock", "seccomp"}
 WORKER = Path(__file__).with_name("worker.py")
 ENVIRONMENT = {
@@ -40,18 +31,6 @@ ENVIRONMENT = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false --xla_disable_hlo_passes=algsimp",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
-
-
-class Broken(Exception):
-    """A run that gave no answer: `kind` is timeout, crashed, memory or too-large."""
-
-    def __init__(self, kind: str, sentence: str):
-        super().__init__(sentence)
-        self.kind = kind
-
-
-class GraderError(Exception):
-    """The judge's own failure: never a student's 0."""
 
 
 class Zygote:
@@ -79,7 +58,8 @@ class Zygote:
                 start_new_session=True,
             )
         theirs.close()
-        self.pending, self.said = b"", []
+        self.pending = b""
+        self.messages = []
         try:
             self.hear("ready")
         except GraderError:
@@ -91,9 +71,9 @@ class Zygote:
         """The zygote's next word of a kind: ready, pid, or ended (of one fork). It is trusted, and never late."""
         end = time.monotonic() + BOOT
         while True:
-            for i, said in enumerate(self.said):
-                if what in said and (pid is None or said[what] == pid):
-                    return self.said.pop(i)
+            for i, message in enumerate(self.messages):
+                if what in message and (pid is None or message[what] == pid):
+                    return self.messages.pop(i)
             self.control.settimeout(max(0.01, end - time.monotonic()))
             try:
                 part = self.control.recv(4096)
@@ -102,9 +82,9 @@ class Zygote:
             if not part:
                 raise GraderError("the workers' parent process ended or hangs")
             *lines, self.pending = (self.pending + part).split(b"\n")
-            self.said += map(json.loads, lines)
+            self.messages += map(json.loads, lines)
 
-    def fork(self) -> "Worker":
+    def fork(self) -> Worker:
         return Worker(self)
 
     def close(self) -> None:
@@ -123,164 +103,12 @@ class Zygote:
         self.close()
 
 
-class Worker:
-    """One fork: `ask` sends a request and waits for its answer; `close` ends the process whatever it does."""
-
-    def __init__(self, zygote: Zygote):
-        self.zygote, self.number, self.alive = zygote, 0, True
-        self.before = 0.0  # what `waited` said at `begin`
-        self.loaded, self.killed = 0, False  # exercises so far; whether it was ended from here
-        self.output = {"stdout": b"", "stderr": b""}
-        self.printed = 0
-        pipes = [os.pipe() for _ in range(4)]  # requests, answers, stdout, stderr
-        (their_in, self.requests), (self.answers, their_out), (out, their_stdout), (err, their_stderr) = pipes
-        theirs = [their_in, their_out, their_stdout, their_stderr]
-        request = {"folder": str(zygote.empty), "walls": zygote.walls, "limits": zygote.limits}
-        passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", theirs))]
-        zygote.control.settimeout(BOOT)
-        zygote.control.sendmsg([json.dumps(request).encode()], passed)
-        for fd in theirs:
-            os.close(fd)
-        self.files = {self.answers: "answers", out: "stdout", err: "stderr"}
-        self.selector = selectors.DefaultSelector()
-        for fd in self.files:
-            os.set_blocking(fd, False)
-            self.selector.register(fd, selectors.EVENT_READ)
-        os.set_blocking(self.requests, False)
-        self.inbox = bytearray()
-        self.pid = zygote.hear("pid")["pid"]
-        self.handle = os.pidfd_open(self.pid)
-        try:
-            self.walls = list(map(str, self.receive(time.monotonic() + BOOT)[0]["walls"]))
-        except (Broken, frames.FrameError) as error:
-            said = self.output["stderr"].decode(errors="replace")
-            self.close()
-            raise GraderError(f"a worker did not start: {error} {said}") from None
-
-    def waited(self) -> float:
-        """Seconds that its most delayed thread was ready to run and had no core; 0 where the kernel does not count them."""
-        try:
-            tasks = Path(f"/proc/{self.pid}/task").iterdir()
-            return max(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
-        except (OSError, ValueError, IndexError):
-            return 0.0
-
-    def begin(self) -> None:
-        """From here on, waiting for a core is not held against an answer."""
-        self.before = self.waited()
-
-    def ask(self, header: dict, body: Sequence[bytes] = (), *, seconds: float) -> tuple[dict, memoryview]:
-        """The answer to one request; Broken if none comes in time or the process ends, FrameError if it is forged."""
-        self.number += 1
-        end = time.monotonic() + seconds
-        self.send(frames.frame({**header, "id": self.number}, body), end)
-        answer, raw = self.receive(end)
-        if answer.get("id") != self.number or isinstance(answer.get("id"), bool):
-            raise frames.FrameError("crashed", UNASKED)
-        return answer, raw
-
-    def send(self, data: bytes, end: float) -> None:
-        view = memoryview(data)
-        while view:
-            try:
-                view = view[os.write(self.requests, view) :]
-            except BlockingIOError:
-                self.selector.register(self.requests, selectors.EVENT_WRITE)
-                self.turn(end)
-                self.selector.unregister(self.requests)
-            except BrokenPipeError:
-                raise self.ended() from None
-
-    def receive(self, end: float) -> tuple[dict, memoryview]:
-        size = frames.LENGTHS.size
-        while len(self.inbox) < size:
-            self.turn(end)
-        header, body = frames.lengths(bytes(self.inbox[:size]))
-        while len(self.inbox) < size + header + body:
-            self.turn(end)
-        if len(self.inbox) > size + header + body:
-            raise frames.FrameError("crashed", UNASKED)
-        whole = bytes(self.inbox)
-        self.inbox.clear()
-        return frames.header_of(whole[size : size + header]), memoryview(whole)[size + header :]
-
-    def turn(self, end: float) -> None:
-        """Takes in whatever stands in the pipes, waiting at most until `end`, or until `requests` has room if that is watched."""
-        left = end - time.monotonic()
-        if left <= 0:
-            left += min(EXCUSED, self.waited() - self.before)
-        if left <= 0:
-            raise Broken("timeout", "it did not end in time")
-        for key, _ in self.selector.select(min(left, 1.0)):
-            if key.fd == self.requests:
-                continue
-            name = self.files[key.fd]
-            try:
-                data = os.read(key.fd, 1 << 16)
-            except BlockingIOError:
-                continue
-            if name == "answers":
-                if not data:
-                    raise self.ended()
-                self.inbox += data
-                continue
-            if not data:
-                self.selector.unregister(key.fd)
-            self.printed += len(data)
-            room = OUTPUT_KEPT - len(self.output[name])
-            self.output[name] += data[: max(0, room)]
-            if self.printed > OUTPUT_LIMIT:
-                raise Broken("too-large", f"it prints more than {OUTPUT_LIMIT >> 20} MiB")
-
-    def ended(self) -> Broken:
-        """Why the process is gone, as a failure."""
-        status = self.close()
-        said = self.output["stderr"]
-        if status is not None and os.WIFSIGNALED(status):
-            number = os.WTERMSIG(status)
-            if self.killed:
-                return Broken("crashed", "the process closed its answers' pipe")
-            if (
-                number == signal.SIGKILL
-                or b"MemoryError" in said
-                or b"bad_alloc" in said
-                or b"RESOURCE_EXHAUSTED" in said
-            ):
-                return Broken("memory", "the process was ended for want of memory")
-            if number == signal.SIGXCPU:
-                return Broken("timeout", "it used up its processor time")
-            return Broken("crashed", f"the process was ended by {signal.Signals(number).name}")
-        return Broken("crashed", "the process ended itself")
-
-    def close(self) -> int | None:
-        """Ends the process and returns its status; safe to call twice."""
-        if not self.alive:
-            return None
-        self.alive = False
-        os.close(self.requests)
-        if not self.gone():
-            self.killed = True
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.handle, signal.SIGKILL)
-        if not self.zygote.walls:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-        status = self.zygote.hear("ended", self.pid)["status"]
-        os.close(self.handle)
-        self.selector.close()
-        for fd in self.files:
-            os.close(fd)
-        return status
-
-    def gone(self, seconds: float = 0.2) -> bool:
-        """Whether the process has ended by itself, given a moment to do so: its status says why."""
-        return bool(select.select([self.handle], [], [], seconds)[0])
-
-
 def self_test(zygote: Zygote) -> dict[str, bool]:
     """Which attempts the walls stop, tried by a real worker; GraderError if even an honest sum fails."""
+    secret = Path(frames.__file__).parents[1] / "course" / "exercise.py"
+    if not secret.is_file():
+        raise GraderError(f"{secret} is not there, so the self-test can't show that it may not be read")
     worker = zygote.fork()
-    secret = Path(frames.__file__).parents[1] / "course" / "course/exercise.py"
     request = {"op": "probe", "secret": str(secret), "judge": os.getpid(), "folder": str(zygote.empty)}
     try:
         answer, _ = worker.ask(request, seconds=BOOT)

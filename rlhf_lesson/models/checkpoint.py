@@ -1,6 +1,6 @@
 """Models on disk as Hugging Face GPT-2 folders (safetensors + config.json), and loop states for resuming.
 
-Leaves out pickles: a file that is read here can hold numbers only.
+A file that is read here can hold numbers only, and no code as a pickle can.
 """
 
 import json
@@ -30,7 +30,11 @@ def _name(path) -> str:
 
 
 def named_weights(model: nnx.Module) -> dict[str, jax.Array]:
-    """Every weight under its Hugging Face name; GPT-2's Conv1D keeps (in, out), as Flax does, so nothing is transposed."""
+    """Every weight under its Hugging Face name; GPT-2's Conv1D keeps (in, out), as Flax does, so nothing is transposed.
+
+    Args:
+      model: a decoder, or a trunk with a head.
+    """
     return {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(model)}
 
 
@@ -105,14 +109,27 @@ def load_model(folder: Path | str) -> GPT2 | ScalarModel:
 
 
 def save_state(state, path: Path, *, about: dict | None = None) -> None:
-    """Writes every array of a loop's state, in tree order, with a JSON note in the header; atomic."""
+    """Writes every array of a loop's state, in tree order; the file is replaced as a whole or not at all.
+
+    Args:
+      state: any tree of arrays.
+      path: of the file.
+      about: a note that JSON can hold, for the file's header.
+    """
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
     arrays = {f"{i:05d}": np.asarray(leaf, order="C") for i, leaf in enumerate(leaves)}  # keeps scalars scalar
     write_atomically(Path(path), save(arrays, metadata={"about": json.dumps(about or {})}))
 
 
 def load_state(like, path: Path) -> tuple[Any, dict]:
-    """Reads a state into the tree of `like` (a fresh state of the same run) and its note.
+    """Reads what `save_state` wrote.
+
+    Args:
+      like: a fresh state of the same run, which gives the tree and the shapes.
+      path: of the file.
+
+    Returns:
+      The state and the note.
 
     Raises:
       ValueError: the file belongs to another model or optimiser.

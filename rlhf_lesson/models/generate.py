@@ -1,6 +1,6 @@
 """Sampling: prefill and decode in one compiled program, with temperature, top-k and top-p.
 
-Leaves out beam search and early stopping of the loop: on a CPU a scan of fixed length is as fast, and it never recompiles.
+The loop always runs to its full length: on a CPU a scan of fixed length is as fast as one that stops early, and never recompiles.
 """
 
 from collections.abc import Sequence
@@ -84,7 +84,7 @@ def sample_token(
       top_p: keep the nucleus of this probability, 1 for all.
 
     Returns:
-      One id in [0, vocab) a row.
+      One id per row, in [0, vocab).
     """
     logits = keep_top_p(keep_top_k(logits.astype(jnp.float32) / temperature, top_k), top_p)
     return jax.random.categorical(key, logits, axis=-1)

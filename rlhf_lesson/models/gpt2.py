@@ -1,6 +1,6 @@
 """A GPT-2 decoder in Flax NNX, and the value and reward heads that sit on it.
 
-Leaves out sharding, mixed precision and every other architecture; the names of the weights are those of Hugging Face's GPT-2.
+The names of the weights are those of Hugging Face's GPT-2.
 """
 
 from typing import NamedTuple
@@ -32,13 +32,35 @@ class Cache(NamedTuple):
     mask: Bool[Array, "batch time"]
 
 
+def copy_of(model):
+    """The same weights in arrays of their own: a train step overwrites its state, and the caller's model must survive.
+
+    Args:
+      model: a model, or any tree of arrays.
+    """
+    return jax.tree.map(jnp.copy, model)
+
+
 def positions_from_mask(mask: Bool[Array, "batch time"]) -> Int[Array, "batch time"]:
-    """Position of each token among the real ones, so that left padding shifts nothing; 0 on left padding."""
+    """Position of each token among the real ones, so that left padding shifts nothing.
+
+    Args:
+      mask: True on real tokens.
+
+    Returns:
+      0, 1, ... on the real tokens of each row; 0 on left padding.
+    """
     return jnp.maximum(jnp.cumsum(mask, axis=-1) - 1, 0)
 
 
 def drop(x: Float[Array, "..."], rate: float, key: PRNGKeyArray | None) -> Float[Array, "..."]:
-    """Dropout with inverse scaling; without a key it is off."""
+    """Dropout with inverse scaling.
+
+    Args:
+      x: activations.
+      rate: the chance that an entry becomes 0, in [0, 1).
+      key: of the noise; None switches dropout off.
+    """
     if key is None or rate == 0.0:
         return x
     return jnp.where(jax.random.bernoulli(key, 1.0 - rate, x.shape), x / (1.0 - rate), 0.0)
@@ -48,15 +70,11 @@ class Attention(nnx.Module):
     """Causal multi-head self-attention, with keys and values of earlier tokens passed in while decoding."""
 
     def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
-        std = 0.02
+        normal = nnx.initializers.normal
         self.heads = config.heads
-        self.c_attn = nnx.Linear(config.dim, 3 * config.dim, kernel_init=nnx.initializers.normal(std), rngs=rngs)
-        self.c_proj = nnx.Linear(
-            config.dim,
-            config.dim,
-            kernel_init=nnx.initializers.normal(std / (2 * config.layers) ** 0.5),
-            rngs=rngs,
-        )
+        self.c_attn = nnx.Linear(config.dim, 3 * config.dim, kernel_init=normal(0.02), rngs=rngs)
+        init = normal(0.02 / (2 * config.layers) ** 0.5)
+        self.c_proj = nnx.Linear(config.dim, config.dim, kernel_init=init, rngs=rngs)
 
     def split(self, x: Float[Array, "batch time dim"]):
         """Queries, keys and values, each (batch, time, heads, head_dim)."""
@@ -196,20 +214,38 @@ class ActorCritic(nnx.Module):
     """A policy and its critic: a linear head on the policy's own trunk, or a net of its own where `critic` is given."""
 
     def __init__(self, policy: GPT2, critic: ScalarModel | None = None):
-        dim = policy.config.dim
         self.policy = policy
         self.critic = critic
         if critic is None:  # zero start: the first advantages are the rewards themselves
-            self.value_head = nnx.Linear(dim, 1, kernel_init=nnx.initializers.zeros, rngs=nnx.Rngs(0))
+            self.value_head = nnx.Linear(policy.config.dim, 1, kernel_init=nnx.initializers.zeros, rngs=nnx.Rngs(0))
 
     def response_outputs(self, tokens: Int[Array, "batch time"], mask: Bool[Array, "batch time"], prompt: int):
-        """Logits and values that belong to the response tokens: those of the position before each one."""
+        """Logits and values (score units) of the response tokens: those of the position before each one."""
         hidden = response_slice(self.policy.hidden(tokens, mask), prompt)
         if self.critic is None:
             return self.policy.logits(hidden), self.value_head(hidden)[..., 0]
         return self.policy.logits(hidden), response_slice(self.critic.values(tokens, mask), prompt)
 
 
+def response_logits(
+    policy: GPT2, tokens: Int[Array, "batch time"], mask: Bool[Array, "batch time"], prompt: int
+) -> Float[Array, "batch response vocab"]:
+    """A policy's logits of the response tokens: those of the position before each one.
+
+    Args:
+      policy: the language model.
+      tokens: prompt and response, token ids.
+      mask: True on real tokens.
+      prompt: tokens of the prompt, its padding included; at least 1.
+    """
+    return policy.logits(response_slice(policy.hidden(tokens, mask), prompt))
+
+
 def response_slice(per_token: Float[Array, "batch time *rest"], prompt: int) -> Float[Array, "batch response *rest"]:
-    """What predicts the response: positions prompt-1 .. time-2. The only place where this slice is written."""
+    """What predicts the response: positions prompt-1 .. time-2. The only place where this slice is written.
+
+    Args:
+      per_token: anything with one entry per position: states, logits or values.
+      prompt: tokens of the prompt, its padding included; at least 1.
+    """
     return per_token[:, prompt - 1 : -1]

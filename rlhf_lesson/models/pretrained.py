@@ -1,6 +1,6 @@
 """The base model and tokenizer that ship with the package, or any other folder saved by `checkpoint.save_model`.
 
-Leaves out downloads: `hub_folder` asks `huggingface_hub` where that is installed and the machine has internet.
+Nothing is downloaded, except by `hub_folder`, which asks `huggingface_hub` where that is installed.
 """
 
 from pathlib import Path
@@ -12,7 +12,10 @@ BASE = Path(__file__).parents[1] / "assets" / "base"
 
 
 def load_base(folder: Path | str = BASE):
-    """(model, tokenizer) of a folder; the shipped base model by default.
+    """(model, tokenizer) of a folder.
+
+    Args:
+      folder: as `save_model` writes it; the shipped base model by default.
 
     Raises:
       ValueError: the folder holds no model.
@@ -22,6 +25,9 @@ def load_base(folder: Path | str = BASE):
 
 def hub_folder(name: str) -> Path:
     """Folder of a GPT-2 checkpoint on the Hugging Face hub, fetched once; then read it as a local folder.
+
+    Args:
+      name: on the hub, for example "gpt2".
 
     Raises:
       ValueError: `huggingface_hub` is not installed.

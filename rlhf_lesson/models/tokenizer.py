@@ -1,6 +1,6 @@
 """A byte-level BPE tokenizer that we train ourselves, used through `transformers`' fast tokenizer.
 
-Leaves out chat templates beyond the plainest: the course's model continues film reviews.
+Its chat template is the plainest there is: the course's model continues film reviews.
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,7 +39,14 @@ def train_tokenizer(texts: Iterable[str], *, vocab: int):
 
 
 def load_tokenizer(folder: Path | str):
-    """The tokenizer of a saved model's folder; ValueError if there is none (transformers would ask its hub)."""
+    """The tokenizer of a saved model's folder.
+
+    Args:
+      folder: made by a command of this package, or any folder with a tokenizer.json.
+
+    Raises:
+      ValueError: the folder has none (transformers would ask its hub): give another folder.
+    """
     from transformers import PreTrainedTokenizerFast
 
     if not (Path(folder) / "tokenizer.json").is_file():
@@ -48,11 +55,22 @@ def load_tokenizer(folder: Path | str):
 
 
 def encode(tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Token ids of each text, without special tokens."""
+    """Token ids of each text, without special tokens.
+
+    Args:
+      tokenizer: of the model.
+      texts: any number of them.
+    """
     return tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
 
 
 def decode(tokenizer, tokens, mask) -> list[str]:
-    """The text of each row's real tokens, without special tokens."""
+    """The text of each row's real tokens, without special tokens.
+
+    Args:
+      tokenizer: of the model.
+      tokens: token ids, one row per text.
+      mask: True on real tokens.
+    """
     rows = (np.asarray(row)[np.asarray(keep)] for row, keep in zip(tokens, mask, strict=True))
     return [tokenizer.decode(row.tolist(), skip_special_tokens=True).strip() for row in rows]

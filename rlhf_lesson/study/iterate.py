@@ -1,7 +1,7 @@
 """Again: the policy's own samples in pairs, the most telling ones labelled with real raters' noise, retrain, PPO once more.
 
-Leaves out people, who would label here: the gold model decides, as noisily as single raters do (data/raters.py); and the rules by
-which pairs are chosen (data/selection.py).
+In place of people the gold model decides, as noisily as single raters do (data/raters.py). The rules by which pairs are chosen are
+in data/selection.py.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from rlhf_lesson.bradley_terry import win_probability
+from rlhf_lesson.data import raters
 from rlhf_lesson.data.examples import Comparison
 from rlhf_lesson.data.prompts import Prompts, repeat_prompts
-from rlhf_lesson.data.raters import label
 from rlhf_lesson.data.selection import by_entropy
 from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
@@ -79,23 +79,41 @@ def candidates(
     draw, noise = jax.random.split(key)
     chosen = np.asarray(jax.random.choice(draw, len(prompts.tokens), (count,), replace=count > len(prompts.tokens)))
     twice = repeat_prompts(Prompts(*(np.asarray(x)[chosen] for x in prompts)), 2)
-    how = {
-        "response": config.ppo.response,
-        "temperature": config.ppo.temperature,
-        "batch": min(config.batch, 2 * count),
-    }
-    drawn = evaluate.sample(policy, reference, scorers, twice, noise, tokenizer, **how)
-    ids = [row[keep].tolist() for row, keep in zip(drawn.tokens, drawn.mask, strict=True)]
+    samples = evaluate.sample(
+        policy,
+        reference,
+        scorers,
+        twice,
+        noise,
+        tokenizer,
+        response=config.ppo.response,
+        temperature=config.ppo.temperature,
+        batch=min(config.batch, 2 * count),
+    )
+    ids = [row[keep].tolist() for row, keep in zip(samples.tokens, samples.mask, strict=True)]
     pairs = [(a, b) for a, b in zip(ids[::2], ids[1::2], strict=True)]
     differ = np.array([a != b for a, b in pairs])
-    scores = {name: s.reshape(-1, 2)[differ] for name, s in drawn.scores.items()}
+    scores = {name: s.reshape(-1, 2)[differ] for name, s in samples.scores.items()}
     return Candidates([pair for pair, keep in zip(pairs, differ, strict=True) if keep], scores)
 
 
 def ask(
-    pool: Candidates, chosen: Int[np.ndarray, " labels"], key: PRNGKeyArray, *, temperature: float
+    pool: Candidates,
+    chosen: Int[np.ndarray, " labels"],
+    key: PRNGKeyArray,
+    *,
+    temperature: float,
+    label: Callable = raters.label,
 ) -> list[Comparison]:
-    """Labels of the chosen pairs by noisy raters whose mean is the gold model: the preferred response first."""
+    """Comparisons of the chosen pairs, the response first that noisy raters prefer, whose mean is the gold model.
+
+    Args:
+      pool: the candidates, with the gold model's scores.
+      chosen: indices of the pairs to label.
+      key: of the raters' noise.
+      temperature: of that noise, see `raters.noise_temperature`.
+      label: (scores of the first texts, of the second, key, temperature=...) -> True where a rater takes the first.
+    """
     gold = jnp.asarray(pool.scores["gold"][chosen])
     first = np.asarray(label(gold[:, 0], gold[:, 1], key, temperature=temperature))
     return [Comparison(pool.rows[i] if left else pool.rows[i][::-1]) for i, left in zip(chosen, first, strict=True)]
@@ -165,6 +183,7 @@ def train(
     *,
     temperature: float,
     select: Callable = by_entropy,
+    label: Callable = raters.label,
 ) -> Iterator[Round]:
     """Rounds of human feedback on what the policy writes now; yields after each.
 
@@ -184,6 +203,7 @@ def train(
       tokenizer: of the models.
       temperature: noise of the raters in units of the gold score, see `noise_temperature`.
       select: (probability that the first of a pair wins, by member and pair; count; key) -> indices.
+      label: who answers, see `ask`.
 
     Yields:
       `Round`: the metrics hold the labels' agreement with gold, both proxies' agreement with it on fresh pairs of the
@@ -191,21 +211,20 @@ def train(
     """
     pad_id, run_key = tokenizer.pad_token_id, jax.random.key(config.seed)
     comparisons, proxies = list(comparisons), list(proxies)
-    for i in range(config.rounds):
-        keys = jax.random.split(jax.random.fold_in(run_key, i), 5)
+    for count in range(config.rounds):
+        keys = jax.random.split(jax.random.fold_in(run_key, count), 5)
         scorers = {"gold": gold, **{f"proxy{m}": model for m, model in enumerate(proxies)}}
-        draw = (policy, sft, scorers, prompts)
-        pool = candidates(*draw, keys[0], tokenizer, config, config.candidates)
-        fresh = candidates(*draw, keys[1], tokenizer, config, config.held_out)
+        pool = candidates(policy, sft, scorers, prompts, keys[0], tokenizer, config, config.candidates)
+        fresh = candidates(policy, sft, scorers, prompts, keys[1], tokenizer, config, config.held_out)
         beliefs = np.stack([pool.scores[f"proxy{m}"] for m in range(len(proxies))])  # (M, pairs, 2)
         wins = win_probability(jnp.asarray(beliefs[..., 0]), jnp.asarray(beliefs[..., 1]))
         chosen = select(wins, config.labels, keys[2])
-        new = ask(pool, chosen, keys[3], temperature=temperature)
+        new = ask(pool, chosen, keys[3], temperature=temperature, label=label)
         comparisons = comparisons + config.repeats * new
         model = fit_reward(config.reward, base, comparisons, pad_id=pad_id)
         proxy = normalised_on(model, sft, prompts, keys[4], tokenizer, config)
-        rows = [[row for pair in fresh.rows for row in pair]]
-        after = reward_model.score(proxy, rows[0], pad_id=pad_id).reshape(-1, 2)
+        rows = [row for pair in fresh.rows for row in pair]
+        after = reward_model.score(proxy, rows, pad_id=pad_id).reshape(-1, 2)
         metrics = {
             "labels": len(new),
             "label_agreement": _label_agreement(pool, chosen, new),
@@ -213,9 +232,9 @@ def train(
             "accuracy_after": agreement_with_gold(after, fresh.scores["gold"]),
         }
         scorers = {"proxy": proxy, "gold": gold}
-        ids = {"pad_id": pad_id, "end_id": tokenizer.eos_token_id}
+        end_id = tokenizer.eos_token_id
         curve = []
-        for state, row, _ in ppo_loop.train(config.ppo, sft, prompts, scorers, **ids):
+        for state, row, _ in ppo_loop.train(config.ppo, sft, prompts, scorers, pad_id=pad_id, end_id=end_id):
             curve.append(row)
         policy, proxies = state.policy, [proxy]
         tail = curve[-max(1, len(curve) // 4) :]

@@ -1,6 +1,6 @@
 """What goes wrong silently in RLHF, said aloud: cheap checks that stop a run, and `diagnose` for a finished one.
 
-Leaves out fixing anything: each sentence names the likely cause and the place to look.
+Each sentence names the likely cause and the place to look.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +14,11 @@ import numpy as np
 
 def check_rollout(stats: Mapping[str, object], *, first: bool, tolerance: float = 1e-4) -> None:
     """Sampler and learner agree; at the very first rollout the policy still is the reference.
+
+    Args:
+      stats: of the rollout: "sampler_gap" and "kl", nats.
+      first: whether it is the first rollout of a run that started from the reference.
+      tolerance: largest KL at step 0, nats per response; the sampler's gap may be ten times as large, in nats per token.
 
     Raises:
       ValueError: sampled and re-scored log-probs differ, or the KL at step 0 is not 0.
@@ -33,6 +38,10 @@ def check_rollout(stats: Mapping[str, object], *, first: bool, tolerance: float 
 
 def check_first_update(ratio_gap: float, *, tolerance: float = 1e-3) -> None:
     """The first probability ratio after a rollout is 1.
+
+    Args:
+      ratio_gap: largest distance of a token's ratio from 1 in the first mini-batch, at least 0.
+      tolerance: above the rounding of two log-probs.
 
     Raises:
       ValueError: it is not, so the old log-probs are stale or misaligned.
@@ -64,6 +73,10 @@ def check_first_margin(margin: float, *, tolerance: float = 1e-2) -> None:
 def check_tokens(pad_id: int, end_id: int) -> None:
     """Pad and end differ.
 
+    Args:
+      pad_id: the padding token.
+      end_id: the token that ends a response.
+
     Raises:
       ValueError: they are one token, so a model never learns to stop.
     """
@@ -72,13 +85,28 @@ def check_tokens(pad_id: int, end_id: int) -> None:
 
 
 def same_tree(before, after) -> bool:
-    """Whether two trees of weights are equal bit for bit (a reference must be)."""
+    """Whether two trees of weights are equal bit for bit, as a reference must be.
+
+    Args:
+      before: weights, or any tree of arrays.
+      after: a tree of the same form.
+    """
     pairs = zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
     return all(bool(jnp.array_equal(a, b)) for a, b in pairs)
 
 
 def padding_matters(score: Callable, tokens, mask, *, other: int) -> float:
-    """Largest change of `score(tokens, mask)` when every padded token is replaced by another; 0 where all is right."""
+    """Largest change of a score when every padded token is replaced by another; 0 where all is right.
+
+    Args:
+      score: (tokens, mask) -> one number per row.
+      tokens: token ids, one row per text.
+      mask: True on real tokens.
+      other: the token that takes the place of padding.
+
+    Returns:
+      The change, in the units of the score.
+    """
     changed = jnp.where(jnp.asarray(mask), tokens, other)
     return float(jnp.max(jnp.abs(score(tokens, mask) - score(changed, mask))))
 

@@ -1,6 +1,6 @@
 """DPO: the policy learns from pairs directly, as its own reward model; nothing is sampled and no critic is needed.
 
-Leaves out IPO, KTO and label smoothing: each is another `dpo_loss`, and that is an argument of `train`.
+IPO, KTO and label smoothing are other functions in place of `dpo_loss`, which is an argument of `train`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +16,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from rlhf_lesson import losses
 from rlhf_lesson.arrays import Scalar, masked_mean
-from rlhf_lesson.data.batches import pad, plan
+from rlhf_lesson.data.batches import epochs, pad, plan
 from rlhf_lesson.data.examples import Choice
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
-from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.models.gpt2 import GPT2, copy_of
 from rlhf_lesson.train.diagnose import check_first_margin
 
 # ---- Config ------------------------------------------------------------------------------------
@@ -94,8 +94,8 @@ def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
     warmup = max(1, steps // 10)
     rise = optax.linear_schedule(0.0, config.learning_rate, warmup)
     fall = optax.linear_schedule(config.learning_rate, 0.0, max(1, steps - warmup))
-    schedule = optax.join_schedules([rise, fall], [warmup])
-    return optax.chain(optax.clip_by_global_norm(config.clip_norm), optax.adam(schedule, eps=1e-5))
+    rate = optax.join_schedules([rise, fall], [warmup])
+    return optax.chain(optax.clip_by_global_norm(config.clip_norm), optax.adam(rate, eps=1e-5))
 
 
 @partial(jax.jit, static_argnames=("config", "optimizer", "dpo_loss"), donate_argnames="state")
@@ -133,15 +133,24 @@ def lengths(choices: Sequence[Choice]) -> list[int]:
     return [len(c.prompt) + max(len(c.chosen), len(c.rejected)) for c in choices]
 
 
-@jax.jit
-def _response_logprobs(policy: GPT2, batch: Batch, temperature: Scalar) -> Float[Array, "pairs 2"]:
-    return response_logprobs(policy, batch, temperature)
+_response_logprobs = jax.jit(response_logprobs)
 
 
 def all_logprobs(
     policy: GPT2, choices: Sequence[Choice], *, pad_id: int, temperature: float = 1.0, batch_tokens: int = 2048
 ) -> Float[np.ndarray, "choices 2"]:
-    """log pi of every chosen and rejected response, in order, nats; once for the reference before training."""
+    """log pi of every chosen and rejected response, in order; for the reference this is done once, before training.
+
+    Args:
+      policy: the language model.
+      choices: tokenised pairs.
+      pad_id: the padding token.
+      temperature: of the log-probs, above 0.
+      batch_tokens: padded tokens per compiled call, both responses together.
+
+    Returns:
+      Chosen and rejected, nats per response.
+    """
     out = np.zeros((len(choices), 2), np.float32)
     for rows, width, indices in plan(lengths(choices), batch_tokens=batch_tokens // 2, seed=0, epoch=0):
         some = [choices[i] for i in indices]
@@ -172,18 +181,14 @@ def train(
     Raises:
       ValueError: an empty prompt, or a margin at step 0 that is not 0, with its likely cause.
     """
-    sizes = lengths(choices)
-    schedule = [
-        batch
-        for epoch in range(config.epochs)
-        for batch in plan(sizes, batch_tokens=config.batch_tokens // 2, seed=config.seed, epoch=epoch)
-    ]
-    how = {"pad_id": pad_id, "temperature": config.temperature, "batch_tokens": config.batch_tokens}
-    ref_logp = all_logprobs(policy, choices, **how)
-    tx, fresh = optimizer(config, len(schedule)), state is None
+    size = config.batch_tokens
+    schedule = epochs(lengths(choices), config.epochs, batch_tokens=size // 2, seed=config.seed)
+    ref_logp = all_logprobs(policy, choices, pad_id=pad_id, temperature=config.temperature, batch_tokens=size)
+    tx = optimizer(config, len(schedule))
+    fresh = state is None
     if state is None:
-        copied = jax.tree.map(jnp.copy, policy)  # the step donates its state; the caller's policy must survive
-        state = State(copied, tx.init(copied), jnp.zeros((), jnp.int32))
+        policy = copy_of(policy)
+        state = State(policy, tx.init(policy), jnp.zeros((), jnp.int32))
     for step in range(int(state.step), len(schedule)):
         rows, width, indices = schedule[step]
         batch = make_batch([choices[i] for i in indices], ref_logp[indices], rows, width, pad_id)
@@ -195,7 +200,7 @@ def train(
         yield state, {"step": step + 1, "steps": len(schedule), **numbers}
 
 
-# ---- what the stage measures -------------------------------------------------------------------
+# ---- what the stage measures, and pairs from samples -------------------------------------------
 
 
 def implicit_margins(
@@ -204,13 +209,19 @@ def implicit_margins(
     """beta [log pi/ref (chosen) - log pi/ref (rejected)] of each pair, score units: above 0 where the policy agrees.
 
     Its share above 0 on held-out pairs is DPO's counterpart of a reward model's accuracy.
+
+    Args:
+      policy: what DPO trained.
+      reference: what it started from.
+      choices: tokenised pairs.
+      kl_coef: beta, score units per nat.
+      pad_id: the padding token.
+      temperature: of the log-probs.
     """
-    how = {"pad_id": pad_id, "temperature": temperature}
-    score = kl_coef * (all_logprobs(policy, choices, **how) - all_logprobs(reference, choices, **how))
+    logp = all_logprobs(policy, choices, pad_id=pad_id, temperature=temperature)
+    ref_logp = all_logprobs(reference, choices, pad_id=pad_id, temperature=temperature)
+    score = kl_coef * (logp - ref_logp)
     return score[:, 0] - score[:, 1]
-
-
-# ---- pairs from samples ------------------------------------------------------------------------
 
 
 def sampled_choices(

@@ -1,9 +1,9 @@
 """RLOO and GRPO: several responses to each prompt are one another's baseline, so no critic is needed.
 
-Leaves out the critic, GAE and adaptive beta of train/ppo.py; what sets the two methods apart is an argument of `train`.
+What sets the two methods apart is an argument of `train`. The loop with a critic and GAE is in train/ppo.py.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -11,15 +11,16 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from rlhf_lesson import advantages, kl, losses, rewards
 from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data.prompts import Prompts, prompt_batches, repeat_prompts
 from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
-from rlhf_lesson.models.gpt2 import GPT2, ActorCritic
+from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, copy_of, response_logits
 from rlhf_lesson.train.diagnose import check_first_update, check_rollout
-from rlhf_lesson.train.rollout import Rollout, collect
+from rlhf_lesson.train.rollout import Reward, Rollout, check_reward, collect, metrics_row, score_of
+from rlhf_lesson.train.split import over_minibatches
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -52,7 +53,15 @@ class State(NamedTuple):
 
 
 def no_penalty(logp: Float[Array, "*shape"], ref_logp: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """No KL in this place: 0 for each token."""
+    """No KL in this place.
+
+    Args:
+      logp: log-probs of the tokens under the policy, nats.
+      ref_logp: the same under the reference.
+
+    Returns:
+      0 for each token.
+    """
     return jnp.zeros_like(logp)
 
 
@@ -76,71 +85,67 @@ RLOO = Equations(advantages.leave_one_out, kl_in_reward=kl.k1, kl_in_loss=no_pen
 class Experience(NamedTuple):
     """What the update learns from, one row per response."""
 
-    tokens: Int[Array, "batch time"]
-    mask: Bool[Array, "batch time"]
-    response_mask: Bool[Array, "batch response"]
-    old_logp: Float[Array, "batch response"]
-    ref_logp: Float[Array, "batch response"]
+    old: Rollout  # by the policy as it was, without its stats
     advantages: Float[Array, " batch"]  # one number for all tokens of a response
 
 
 # ---- loss_fn -----------------------------------------------------------------------------------
 
 
-def loss_fn(policy: GPT2, batch: Experience, config: Config, eqs: Equations):
+def loss_fn(policy: GPT2, batch: Experience, config: Config, equations: Equations):
     """Clipped policy loss + beta KL, as a mean over the real tokens of the mini-batch.
 
     The GRPO paper averages within each response first, which makes a token of a long response count less; the mean
     over all tokens has no such bias (Yu et al. 2025, arXiv:2503.14476, section 3.3).
     """
-    prompt = batch.tokens.shape[1] - batch.response_mask.shape[1]
-    logits, _ = ActorCritic(policy).response_outputs(batch.tokens, batch.mask, prompt)
-    logp = token_logprobs(logits, batch.tokens[:, prompt:], temperature=config.temperature)
-    logp = jnp.where(batch.response_mask, logp, 0.0)  # padding's log-ratio is 0, never an overflow
+    old = batch.old
+    logits = response_logits(policy, old.tokens, old.mask, old.prompt)
+    logp = token_logprobs(logits, old.tokens[:, old.prompt :], temperature=config.temperature)
+    logp = jnp.where(old.response_mask, logp, 0.0)  # padding's log-ratio is 0, never an overflow
     advantage = jnp.broadcast_to(batch.advantages[:, None], logp.shape)
-    policy_loss = eqs.ppo_clip_loss(logp, batch.old_logp, advantage, clip=config.clip)
-    kl_loss = eqs.kl_in_loss(logp, batch.ref_logp)
-    ratio = jnp.exp(logp - batch.old_logp)
-    mean = partial(masked_mean, mask=batch.response_mask)
+    policy_loss = equations.ppo_clip_loss(logp, old.logp, advantage, clip=config.clip)
+    kl_loss = equations.kl_in_loss(logp, old.ref_logp)
+    ratio = jnp.exp(logp - old.logp)
+    mean = partial(masked_mean, mask=old.response_mask)
     stats = {
         "policy_loss": mean(policy_loss),
         "kl_loss": mean(kl_loss),
         "clip_fraction": mean(jnp.abs(ratio - 1.0) > config.clip),
-        "ratio_gap": jnp.max(jnp.where(batch.response_mask, jnp.abs(ratio - 1.0), 0.0)),
+        "ratio_gap": jnp.max(jnp.where(old.response_mask, jnp.abs(ratio - 1.0), 0.0)),
     }
     return mean(policy_loss) + config.kl_coef * mean(kl_loss), stats
 
 
-# ---- train_step --------------------------------------------------------------------------------
+# ---- update ------------------------------------------------------------------------------------
 
 
 @lru_cache
 def optimizer(config: Config) -> optax.GradientTransformation:
     """Adam with eps 1e-5 and a rate that falls linearly to 0, gradients clipped by their global norm."""
-    steps = config.iterations * config.epochs * config.minibatches
-    rate = optax.linear_schedule(config.learning_rate, 0.0, steps)
+    rate = optax.linear_schedule(config.learning_rate, 0.0, config.iterations * config.epochs * config.minibatches)
     return optax.chain(optax.clip_by_global_norm(config.clip_norm), optax.adam(rate, eps=1e-5))
 
 
-def experience(rollout: Rollout, score: Float[Array, " batch"], config: Config, eqs: Equations):
+def experience(
+    rollout: Rollout, score: Float[Array, " batch"], config: Config, equations: Equations
+) -> tuple[Experience, Float[Array, "prompts group"]]:
     """Scores to rewards to advantages within each group; the rows of a group stand side by side."""
     score = rewards.missing_end_penalty(score, rollout.has_end, penalty=config.missing_end_penalty)
-    penalty = sequence_logprob(eqs.kl_in_reward(rollout.logp, rollout.ref_logp), rollout.response_mask)
+    penalty = sequence_logprob(equations.kl_in_reward(rollout.logp, rollout.ref_logp), rollout.response_mask)
     groups = (score - config.kl_coef * penalty).reshape(config.prompts, config.group)
-    advantage = jax.vmap(eqs.advantages)(groups)
-    rows = (rollout.tokens, rollout.mask, rollout.response_mask, rollout.logp, rollout.ref_logp)
-    return Experience(*rows, advantage.ravel()), groups
+    advantage = jax.vmap(equations.advantages)(groups)
+    return Experience(rollout._replace(stats={}), advantage.ravel()), groups
 
 
-def minibatch_step(carry, batch: Experience, *, config: Config, eqs: Equations):
+def minibatch_step(carry, batch: Experience, *, config: Config, equations: Equations):
     """One optimiser step on a mini-batch."""
     policy, opt_state = carry
-    grads, stats = jax.grad(loss_fn, has_aux=True)(policy, batch, config, eqs)
+    grads, stats = jax.grad(loss_fn, has_aux=True)(policy, batch, config, equations)
     updates, opt_state = optimizer(config).update(grads, opt_state, policy)
     return (optax.apply_updates(policy, updates), opt_state), {**stats, "grad_norm": optax.tree.norm(grads)}
 
 
-@partial(jax.jit, static_argnames=("config", "eqs"), donate_argnames=("state",))
+@partial(jax.jit, static_argnames=("config", "equations"), donate_argnames=("state",))
 def update(
     state: State,
     rollout: Rollout,
@@ -148,27 +153,21 @@ def update(
     key: PRNGKeyArray,
     *,
     config: Config,
-    eqs: Equations = GRPO,
+    equations: Equations = GRPO,
 ) -> tuple[State, dict[str, Array]]:
     """The second program: advantages, then epochs x mini-batches, in a fresh order each epoch."""
-    data, groups = experience(rollout, score, config, eqs)
-    orders = [jax.random.permutation(k, score.size) for k in jax.random.split(key, config.epochs)]
-    rows = jnp.stack(orders).reshape(config.epochs * config.minibatches, -1)
-    step = partial(minibatch_step, config=config, eqs=eqs)
-    (policy, opt_state), stats = jax.lax.scan(
-        lambda carry, chosen: step(carry, jax.tree.map(lambda x: x[chosen], data)),
-        (state.policy, state.opt_state),
-        rows,
-    )
+    data, groups = experience(rollout, score, config, equations)
+    step = partial(minibatch_step, config=config, equations=equations)
+    before = (state.policy, state.opt_state)
+    after, stats = over_minibatches(step, before, data, key, epochs=config.epochs, count=config.minibatches)
     metrics = {
         **jax.tree.map(jnp.mean, stats),
         "first_ratio_gap": stats["ratio_gap"][0],
         "return": jnp.mean(groups),
         "group_spread": jnp.mean(jnp.std(groups, axis=1)),
         "silent_groups": jnp.mean((jnp.ptp(groups, axis=1) == 0.0).astype(jnp.float32)),
-        "missing_end": 1.0 - jnp.mean(rollout.has_end.astype(jnp.float32)),
     }
-    return State(policy, opt_state, state.step + 1), metrics
+    return State(*after, state.step + 1), metrics
 
 
 # ---- train -------------------------------------------------------------------------------------
@@ -176,7 +175,7 @@ def update(
 
 def initial_state(config: Config, policy: GPT2) -> State:
     """A fresh state on copied weights: what the caller keeps is never donated, so a reference stays what it was."""
-    policy = jax.tree.map(jnp.copy, policy)
+    policy = copy_of(policy)
     return State(policy, optimizer(config).init(policy), jnp.zeros((), jnp.int32))
 
 
@@ -186,7 +185,7 @@ def train(
     prompts: Prompts,
     scorers: Mapping[str, object],
     *,
-    reward: str | Callable[[Rollout], Sequence[float]] = "proxy",
+    reward: Reward = "proxy",
     pad_id: int,
     end_id: int,
     state: State | None = None,
@@ -199,7 +198,7 @@ def train(
       policy: where to start, and the frozen reference of the KL.
       prompts: all prompts, left-padded; at least `config.prompts`.
       scorers: name -> pytree that maps (tokens, mask) to scores; all are logged, one is the reward.
-      reward: which scorer is optimised, or a Python function of the rollout (see `ppo.text_reward`).
+      reward: which scorer is optimised, or a Python function of the rollout (see `rollout.text_reward`).
       pad_id: padding token.
       end_id: end token.
       state: the last state of an earlier run with the same arguments, to go on from there.
@@ -210,22 +209,17 @@ def train(
     """
     if config.prompts * config.group % config.minibatches:
         raise ValueError("prompts x group must be a multiple of minibatches: change one of the three")
-    if isinstance(reward, str) and reward not in scorers:
-        raise ValueError(f"no scorer is called {reward!r}: there are {sorted(scorers)}")
+    check_reward(reward, scorers)
     fresh = state is None
     state = initial_state(config, policy) if state is None else state
-    run_key = jax.random.key(config.seed)
     batches = prompt_batches(prompts, config.prompts, config.seed, start=int(state.step))
-    sampling = dict(response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
+    sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(state.step), config.iterations):
-        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
+        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), iteration))
         batch = repeat_prompts(next(batches), config.group)
-        rollout = collect(ActorCritic(state.policy), policy, scorers, batch, sample_key, **sampling)
+        rollout = sample(ActorCritic(state.policy), policy, scorers, batch, sample_key)
         check_rollout(rollout.stats, first=fresh and iteration == 0)
-        score = rollout.scores[reward] if isinstance(reward, str) else jnp.asarray(reward(rollout), jnp.float32)
-        state, metrics = update(state, rollout, score, shuffle_key, config=config, eqs=equations)
+        score = score_of(rollout, reward)
+        state, metrics = update(state, rollout, score, shuffle_key, config=config, equations=equations)
         check_first_update(float(metrics["first_ratio_gap"]))
-        means = {f"score/{name}": jnp.mean(s) for name, s in rollout.scores.items()}
-        logged = {"score": jnp.mean(score), **means, **rollout.stats, **metrics}
-        numbers = {name: float(value) for name, value in logged.items()}
-        yield state, {"step": iteration + 1, "steps": config.iterations, **numbers}, rollout
+        yield state, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout

@@ -1,26 +1,26 @@
 """PPO with a KL penalty: roll out, score, estimate advantages, take a few clipped steps; two compiled programs.
 
-Leaves out early stopping within an update and value-function pretraining; every equation is an argument of `train`.
+Every equation is an argument of `train`. The first program, the rollout, is in train/rollout.py.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from rlhf_lesson import advantages, kl, losses, rewards
-from rlhf_lesson.arrays import masked_mean, masked_whiten
+from rlhf_lesson.arrays import Scalar, masked_mean, masked_whiten
 from rlhf_lesson.data.prompts import Prompts, prompt_batches
 from rlhf_lesson.logprobs import entropy, token_logprobs
-from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, ScalarModel
+from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, ScalarModel, copy_of
 from rlhf_lesson.train.diagnose import check_first_update, check_rollout
-from rlhf_lesson.train.rollout import Rollout, collect
+from rlhf_lesson.train.rollout import Reward, Rollout, check_reward, collect, metrics_row, score_of
+from rlhf_lesson.train.split import over_minibatches, placed, sum_over_parts
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -80,11 +80,7 @@ class Equations(NamedTuple):
 class Experience(NamedTuple):
     """What the update learns from, one row per response."""
 
-    tokens: Int[Array, "batch time"]
-    mask: Bool[Array, "batch time"]
-    response_mask: Bool[Array, "batch response"]
-    old_logp: Float[Array, "batch response"]
-    old_values: Float[Array, "batch response"]
+    old: Rollout  # by the policy and the critic as they were, without its stats
     advantages: Float[Array, "batch response"]
     returns: Float[Array, "batch response"]
 
@@ -92,85 +88,69 @@ class Experience(NamedTuple):
 # ---- loss_fn -----------------------------------------------------------------------------------
 
 
-def loss_fn(actor_critic: ActorCritic, batch: Experience, total: Float[Array, ""], config: Config, eqs: Equations):
+def loss_fn(actor_critic: ActorCritic, batch: Experience, total: Scalar, config: Config, equations: Equations):
     """Policy loss + value loss - entropy bonus, summed over tokens and divided by `total`.
 
     `total` counts the real tokens of the whole mini-batch, so micro-batches of unequal length add up to exactly the
     mini-batch's token mean (row 38 of docs/checklist.md).
     """
-    prompt = batch.tokens.shape[1] - batch.response_mask.shape[1]
-    logits, values = actor_critic.response_outputs(batch.tokens, batch.mask, prompt)
-    logp = token_logprobs(logits, batch.tokens[:, prompt:], temperature=config.temperature)
-    logp = jnp.where(batch.response_mask, logp, 0.0)  # padding's log-ratio is 0, never an overflow
+    old = batch.old
+    logits, values = actor_critic.response_outputs(old.tokens, old.mask, old.prompt)
+    logp = token_logprobs(logits, old.tokens[:, old.prompt :], temperature=config.temperature)
+    logp = jnp.where(old.response_mask, logp, 0.0)  # padding's log-ratio is 0, never an overflow
     surprise = entropy(logits, temperature=config.temperature)
-    policy_loss = eqs.ppo_clip_loss(logp, batch.old_logp, batch.advantages, clip=config.clip)
-    value_loss = eqs.value_clip_loss(values, batch.old_values, batch.returns, clip=config.value_clip)
-    ratio = jnp.exp(logp - batch.old_logp)
+    policy_loss = equations.ppo_clip_loss(logp, old.logp, batch.advantages, clip=config.clip)
+    value_loss = equations.value_clip_loss(values, old.values, batch.returns, clip=config.value_clip)
+    ratio = jnp.exp(logp - old.logp)
 
     def share(per_token):  # this micro-batch's part of the mini-batch's token mean
-        return jnp.sum(jnp.where(batch.response_mask, per_token, 0.0)) / total
+        return jnp.sum(jnp.where(old.response_mask, per_token, 0.0)) / total
 
     loss = share(policy_loss) + config.value_coef * share(value_loss) - config.entropy_coef * share(surprise)
-    stats = {
+    return loss, {
         "policy_loss": share(policy_loss),
         "value_loss": share(value_loss),
         "clip_fraction": share((jnp.abs(ratio - 1.0) > config.clip).astype(jnp.float32)),
-        "approx_kl": share(kl.k3(batch.old_logp, logp)),
-        "ratio_gap": jnp.max(jnp.where(batch.response_mask, jnp.abs(ratio - 1.0), 0.0)),
+        "approx_kl": share(kl.k3(old.logp, logp)),
+        "ratio_gap": jnp.max(jnp.where(old.response_mask, jnp.abs(ratio - 1.0), 0.0)),
     }
-    return loss, stats
 
 
-# ---- train_step --------------------------------------------------------------------------------
+# ---- update ------------------------------------------------------------------------------------
 
 
 @lru_cache
 def optimizer(config: Config) -> optax.GradientTransformation:
     """Adam with eps 1e-5 and a rate that falls linearly to 0, gradients clipped by their global norm."""
-    steps = config.iterations * config.epochs * config.minibatches
-    rate = optax.linear_schedule(config.learning_rate, 0.0, steps)
+    rate = optax.linear_schedule(config.learning_rate, 0.0, config.iterations * config.epochs * config.minibatches)
     return optax.chain(optax.clip_by_global_norm(config.clip_norm), optax.adam(rate, eps=1e-5))
 
 
-def experience(rollout: Rollout, score: Float[Array, " batch"], kl_coef, config: Config, eqs: Equations):
+def experience(rollout: Rollout, score: Float[Array, " batch"], kl_coef: Scalar, config: Config, equations: Equations):
     """Scores to rewards, advantages and returns; the returns come before any whitening (row 31 of docs/checklist.md)."""
     score = rewards.missing_end_penalty(score, rollout.has_end, penalty=config.missing_end_penalty)
-    shaped = jax.vmap(partial(eqs.kl_shaped_rewards, kl_coef=kl_coef))(
-        score, rollout.logp, rollout.ref_logp, rollout.response_mask
-    )
-    gae = partial(eqs.gae, discount=config.discount, lam=config.lam)
-    advantage = jax.vmap(gae)(shaped, rollout.values, rollout.response_mask)
+    shape = jax.vmap(partial(equations.kl_shaped_rewards, kl_coef=kl_coef))
+    shaped = shape(score, rollout.logp, rollout.ref_logp, rollout.response_mask)
+    gae = jax.vmap(partial(equations.gae, discount=config.discount, lam=config.lam))
+    advantage = gae(shaped, rollout.values, rollout.response_mask)
     returns = advantage + rollout.values
     if config.whiten_advantages:
-        advantage = eqs.masked_whiten(advantage, rollout.response_mask)
-    rows = (rollout.tokens, rollout.mask, rollout.response_mask)
-    return Experience(*rows, rollout.logp, rollout.values, advantage, returns), returns
+        advantage = equations.masked_whiten(advantage, rollout.response_mask)
+    return Experience(rollout._replace(stats={}), advantage, returns)
 
 
-def minibatch_step(carry, batch: Experience, *, config: Config, eqs: Equations):
+def minibatch_step(carry, batch: Experience, *, config: Config, equations: Equations):
     """One optimiser step on a mini-batch, its gradient summed over `accumulate` micro-batches."""
     actor_critic, opt_state = carry
-    total = jnp.maximum(jnp.sum(batch.response_mask), 1).astype(jnp.float32)
-    micro = jax.tree.map(lambda x: x.reshape(config.accumulate, -1, *x.shape[1:]), batch)
+    total = jnp.maximum(jnp.sum(batch.old.response_mask), 1).astype(jnp.float32)
     gradient = jax.grad(loss_fn, has_aux=True)
-
-    def add(sums, part):
-        return jax.tree.map(jnp.add, sums, gradient(actor_critic, part, total, config, eqs)), None
-
-    if config.accumulate == 1:
-        grads, stats = gradient(actor_critic, batch, total, config, eqs)
-    else:
-        shapes = jax.eval_shape(
-            lambda part: gradient(actor_critic, part, total, config, eqs), jax.tree.map(lambda x: x[0], micro)
-        )
-        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-        (grads, stats), _ = jax.lax.scan(add, zeros, micro)
+    of_part = lambda part: gradient(actor_critic, part, total, config, equations)  # noqa: E731
+    grads, stats = sum_over_parts(of_part, batch, config.accumulate)
     updates, opt_state = optimizer(config).update(grads, opt_state, actor_critic)
-    stats = {**stats, "grad_norm": optax.tree.norm(grads)}
-    return (optax.apply_updates(actor_critic, updates), opt_state), stats
+    return (optax.apply_updates(actor_critic, updates), opt_state), {**stats, "grad_norm": optax.tree.norm(grads)}
 
 
-@partial(jax.jit, static_argnames=("config", "eqs"), donate_argnames=("state",))
+@partial(jax.jit, static_argnames=("config", "equations"), donate_argnames=("state",))
 def update(
     state: State,
     rollout: Rollout,
@@ -178,33 +158,26 @@ def update(
     key: PRNGKeyArray,
     *,
     config: Config,
-    eqs: Equations = Equations(),  # noqa: B008 (immutable)
+    equations: Equations = Equations(),  # noqa: B008 (immutable)
 ) -> tuple[State, dict[str, Array]]:
     """Shaped rewards, GAE, then epochs x mini-batches, each epoch in a fresh order (row 37 of docs/checklist.md)."""
-    data, returns = experience(rollout, score, state.kl_coef, config, eqs)
-    orders = [jax.random.permutation(k, config.batch) for k in jax.random.split(key, config.epochs)]
-    rows = jnp.stack(orders).reshape(config.epochs * config.minibatches, -1)
-    step = partial(minibatch_step, config=config, eqs=eqs)
-    (actor_critic, opt_state), stats = jax.lax.scan(
-        lambda carry, chosen: step(carry, jax.tree.map(lambda x: x[chosen], data)),
-        (state.actor_critic, state.opt_state),
-        rows,
-    )
+    data = experience(rollout, score, state.kl_coef, config, equations)
+    step = partial(minibatch_step, config=config, equations=equations)
+    before = (state.actor_critic, state.opt_state)
+    after, stats = over_minibatches(step, before, data, key, epochs=config.epochs, count=config.minibatches)
     kl_coef = state.kl_coef
     if config.kl_target > 0.0:
-        horizon = {"horizon": config.kl_horizon, "episodes": config.batch}
-        kl_coef = eqs.adaptive_kl_coef(kl_coef, rollout.stats["kl"], target=config.kl_target, **horizon)
-    spread = jnp.var(returns, where=rollout.response_mask)
-    missed = jnp.var(returns - rollout.values, where=rollout.response_mask)
-    metrics = {
+        adapt = partial(equations.adaptive_kl_coef, target=config.kl_target, horizon=config.kl_horizon)
+        kl_coef = adapt(kl_coef, rollout.stats["kl"], episodes=config.batch)
+    spread = jnp.var(data.returns, where=rollout.response_mask)
+    missed = jnp.var(data.returns - rollout.values, where=rollout.response_mask)
+    return State(*after, kl_coef, state.step + 1), {
         **jax.tree.map(jnp.mean, stats),
         "first_ratio_gap": stats["ratio_gap"][0],
         "kl_coef": state.kl_coef,
-        "return": masked_mean(returns[:, :1], rollout.response_mask[:, :1]),
+        "return": masked_mean(data.returns[:, :1], rollout.response_mask[:, :1]),
         "explained_variance": 1.0 - missed / jnp.maximum(spread, 1e-8),
-        "missing_end": 1.0 - jnp.mean(rollout.has_end.astype(jnp.float32)),
     }
-    return State(actor_critic, opt_state, kl_coef, state.step + 1), metrics
 
 
 # ---- train -------------------------------------------------------------------------------------
@@ -214,14 +187,9 @@ def initial_state(config: Config, policy: GPT2, critic: ScalarModel | None = Non
     """A fresh state on copied weights: what the caller keeps is never donated, so a reference stays what it was."""
     if config.separate_critic and critic is None:
         raise ValueError("separate_critic needs a critic to start from: pass the reward model")
-    actor_critic = ActorCritic(policy, critic if config.separate_critic else None)
-    actor_critic = jax.tree.map(jnp.copy, actor_critic)
-    return State(
-        actor_critic,
-        optimizer(config).init(actor_critic),
-        jnp.asarray(config.kl_coef, jnp.float32),
-        jnp.zeros((), jnp.int32),
-    )
+    actor_critic = copy_of(ActorCritic(policy, critic if config.separate_critic else None))
+    kl_coef = jnp.asarray(config.kl_coef, jnp.float32)
+    return State(actor_critic, optimizer(config).init(actor_critic), kl_coef, jnp.zeros((), jnp.int32))
 
 
 def train(
@@ -230,13 +198,16 @@ def train(
     prompts: Prompts,
     scorers: Mapping[str, object],
     *,
-    reward: str | Callable[[Rollout], Sequence[float]] = "proxy",
+    reward: Reward = "proxy",
     pad_id: int,
     end_id: int,
     critic: ScalarModel | None = None,
     state: State | None = None,
     equations: Equations = Equations(),  # noqa: B008 (immutable)
     mesh: jax.sharding.Mesh | None = None,
+    collect: Callable = collect,
+    check_rollout: Callable = check_rollout,
+    check_first_update: Callable = check_first_update,
 ) -> Iterator[tuple[State, dict[str, float], Rollout]]:
     """Trains a copy of `policy` against a reward; yields the state, the metrics and the rollout of every iteration.
 
@@ -246,55 +217,34 @@ def train(
       prompts: all prompts, left-padded; at least one batch.
       scorers: name -> reward model, or any JAX pytree that maps (tokens, mask) to scores (a plain JAX function goes
         in as `jax.tree_util.Partial(fn)`); all are logged, one is the reward.
-      reward: which scorer is optimised, or a Python function of the rollout that returns one number per response
-        (see `text_reward` to score decoded text).
+      reward: which scorer is optimised, or a Python function of the rollout (see `rollout.text_reward`).
       pad_id: padding token.
       end_id: end token.
       critic: start of the separate critic, usually the reward model.
       state: the last state of an earlier run with the same arguments, to go on from there.
       equations: replace any equation by your own.
       mesh: a mesh with an axis "data" splits every batch over its devices; the numbers stay the same.
+      collect: samples a rollout; study/gallery.py passes one with a mistake in it.
+      check_rollout: stops a run whose rollout is wrong, before anything is learnt from it.
+      check_first_update: stops a run whose first ratio is not 1.
 
     Raises:
       ValueError: sizes that do not divide, an unknown scorer, or a self-check that failed, with its likely cause.
     """
     if config.batch % (config.minibatches * config.accumulate):
         raise ValueError("batch must be a multiple of minibatches x accumulate: change one of the three")
-    if isinstance(reward, str) and reward not in scorers:
-        raise ValueError(f"no scorer is called {reward!r}: there are {sorted(scorers)}")
+    check_reward(reward, scorers)
     fresh = state is None
     state = initial_state(config, policy, critic) if state is None else state
-    if mesh is not None:
-        mesh = jax.sharding.Mesh(mesh.devices, mesh.axis_names)  # axes of type Auto: the compiler places the rest
-        everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-        split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
-        state, policy, scorers = jax.device_put((state, policy, dict(scorers)), everywhere)
-    run_key = jax.random.key(config.seed)
+    state, policy, scorers = placed((state, policy, dict(scorers)), mesh)
     batches = prompt_batches(prompts, config.batch, config.seed, start=int(state.step))
-    sampling = dict(response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
+    sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(state.step), config.iterations):
-        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
-        batch = next(batches) if mesh is None else jax.device_put(next(batches), split)
-        rollout = collect(state.actor_critic, policy, scorers, batch, sample_key, **sampling)
+        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), iteration))
+        batch = placed(next(batches), mesh, "data")
+        rollout = sample(state.actor_critic, policy, scorers, batch, sample_key)
         check_rollout(rollout.stats, first=fresh and iteration == 0)
-        score = rollout.scores[reward] if isinstance(reward, str) else jnp.asarray(reward(rollout), jnp.float32)
-        state, metrics = update(state, rollout, score, shuffle_key, config=config, eqs=equations)
+        score = score_of(rollout, reward)
+        state, metrics = update(state, rollout, score, shuffle_key, config=config, equations=equations)
         check_first_update(float(metrics["first_ratio_gap"]))
-        means = {f"score/{name}": jnp.mean(s) for name, s in rollout.scores.items()}
-        logged = {"score": jnp.mean(score), **means, **rollout.stats, **metrics}
-        yield state, {"step": iteration + 1, "steps": config.iterations, **_floats(logged)}, rollout
-
-
-def _floats(metrics: Mapping[str, Array]) -> dict[str, float]:
-    return {name: float(np.asarray(value)) for name, value in metrics.items()}
-
-
-def text_reward(score_text: Callable[[str], float], tokenizer) -> Callable[[Rollout], Sequence[float]]:
-    """Turns a Python function of text (prompt and response together) into a reward for `train`."""
-
-    def reward(rollout: Rollout) -> Sequence[float]:
-        from rlhf_lesson.models.tokenizer import decode
-
-        return [float(score_text(text)) for text in decode(tokenizer, rollout.tokens, rollout.mask)]
-
-    return reward
+        yield state, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout

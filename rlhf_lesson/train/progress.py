@@ -3,29 +3,37 @@
 Checkpoints and logs on disk are in train/runs.py.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from tqdm.auto import tqdm
 
 SHOWN = ("loss", "score", "kl")  # metrics that stand beside the bar, where a loop has them
 
 
-def bar(name: str, steps: Iterable[tuple]) -> Iterator[tuple]:
+def bar(name: str, steps: Iterable[tuple], *, shown: Sequence[str] = SHOWN, delay: float = 0.0) -> Iterator[tuple]:
     """What a loop yields, unchanged, with a bar that shows the time left.
 
-    The bar appears after the first step, which compiles: its estimate is truer from then on.
+    The bar appears after the first step, which compiles, and counts from there: its estimate is truer from then on. A run
+    that is resumed in the middle starts its bar in the middle.
 
     Args:
       name: what is running, as the bar says it.
-      steps: tuples of a loop, (state, metrics, ...); the metrics hold "steps", how many there will be.
+      steps: tuples of a loop, (state, metrics, ...); where the metrics hold "step" (from 1) and "steps", the bar knows how
+        much is done and how much there will be.
+      shown: metrics that stand beside the bar, at most four of those that the loop has.
+      delay: seconds before the bar appears, so that a short run needs none.
     """
-    shown = None
+    line = None
     try:
-        for state, metrics, *more in steps:
-            shown = shown or tqdm(total=metrics["steps"], desc=f"{name:<22}", mininterval=0.5)
-            shown.set_postfix({k: f"{metrics[k]:.3f}" for k in SHOWN if k in metrics}, refresh=False)
-            shown.update()
+        for count, (state, metrics, *more) in enumerate(steps, start=1):
+            step = metrics.get("step", count)
+            if line is None:
+                total = metrics.get("steps")
+                line = tqdm(total=total, initial=step, desc=f"{name:<22}", mininterval=0.5, delay=delay)
+            values = {key: f"{metrics[key]:.3f}" for key in [key for key in shown if key in metrics][:4]}
+            line.set_postfix(values, refresh=False)
+            line.update(step - line.n)
             yield state, metrics, *more
     finally:
-        if shown is not None:
-            shown.close()
+        if line is not None:
+            line.close()

@@ -1,6 +1,6 @@
 """REINFORCE with a baseline: the simplest policy gradient, one step on each rollout, no critic and no clipping.
 
-Leaves out everything that PPO adds; reading train/ppo.py beside it shows what each addition is for.
+Reading train/ppo.py beside it shows what PPO adds, and what each addition is for.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,9 +17,9 @@ from rlhf_lesson import advantages, losses
 from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data.prompts import Prompts, prompt_batches
 from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
-from rlhf_lesson.models.gpt2 import GPT2, ActorCritic
+from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, copy_of, response_logits
 from rlhf_lesson.train.diagnose import check_rollout
-from rlhf_lesson.train.rollout import Rollout, collect
+from rlhf_lesson.train.rollout import Reward, Rollout, check_reward, collect, metrics_row, score_of
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -39,6 +39,8 @@ class Config:
 
 
 class State(NamedTuple):
+    """All that a later iteration depends on: a run resumed from it goes on bit for bit."""
+
     policy: GPT2
     opt_state: optax.OptState
     step: Int[Array, ""]
@@ -47,15 +49,17 @@ class State(NamedTuple):
 # ---- loss_fn -----------------------------------------------------------------------------------
 
 
-def loss_fn(policy: GPT2, rollout: Rollout, advantage: Float[Array, " batch"], config: Config, loss: Callable):
+def loss_fn(
+    policy: GPT2, rollout: Rollout, advantage: Float[Array, " batch"], config: Config, policy_gradient_loss: Callable
+) -> Float[Array, ""]:
     """-log pi(y_t) * A, the same A for every token of a response, as a token mean."""
-    prompt = rollout.tokens.shape[1] - rollout.response_mask.shape[1]
-    logits, _ = ActorCritic(policy).response_outputs(rollout.tokens, rollout.mask, prompt)
-    logp = token_logprobs(logits, rollout.tokens[:, prompt:], temperature=config.temperature)
-    return masked_mean(loss(logp, jnp.broadcast_to(advantage[:, None], logp.shape)), rollout.response_mask)
+    logits = response_logits(policy, rollout.tokens, rollout.mask, rollout.prompt)
+    logp = token_logprobs(logits, rollout.tokens[:, rollout.prompt :], temperature=config.temperature)
+    per_token = policy_gradient_loss(logp, jnp.broadcast_to(advantage[:, None], logp.shape))
+    return masked_mean(per_token, rollout.response_mask)
 
 
-# ---- train_step --------------------------------------------------------------------------------
+# ---- update ------------------------------------------------------------------------------------
 
 
 @lru_cache
@@ -65,17 +69,32 @@ def optimizer(config: Config) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(config.clip_norm), optax.adam(rate, eps=1e-5))
 
 
-@partial(jax.jit, static_argnames=("config", "baseline", "loss"), donate_argnames="state")
-def update(state: State, rollout: Rollout, score: Float[Array, " batch"], *, config: Config, baseline, loss) -> State:
+@partial(jax.jit, static_argnames=("config", "baseline", "policy_gradient_loss"), donate_argnames="state")
+def update(
+    state: State,
+    rollout: Rollout,
+    score: Float[Array, " batch"],
+    *,
+    config: Config,
+    baseline: Callable = advantages.leave_one_out,
+    policy_gradient_loss: Callable = losses.policy_gradient_loss,
+) -> tuple[State, dict[str, Array]]:
     """One step: the reward of a response is its score less beta times its log-ratio; the others are its baseline."""
     log_ratio = sequence_logprob(rollout.logp - rollout.ref_logp, rollout.response_mask)
-    advantage = baseline(score - config.kl_coef * log_ratio)
-    grads = jax.grad(loss_fn)(state.policy, rollout, advantage, config, loss)
+    reward = score - config.kl_coef * log_ratio
+    grads = jax.grad(loss_fn)(state.policy, rollout, baseline(reward), config, policy_gradient_loss)
     updates, opt_state = optimizer(config).update(grads, state.opt_state, state.policy)
-    return State(optax.apply_updates(state.policy, updates), opt_state, state.step + 1)
+    metrics = {"return": jnp.mean(reward), "grad_norm": optax.tree.norm(grads)}
+    return State(optax.apply_updates(state.policy, updates), opt_state, state.step + 1), metrics
 
 
 # ---- train -------------------------------------------------------------------------------------
+
+
+def initial_state(config: Config, policy: GPT2) -> State:
+    """A fresh state on copied weights: what the caller keeps is never donated, so a reference stays what it was."""
+    policy = copy_of(policy)
+    return State(policy, optimizer(config).init(policy), jnp.zeros((), jnp.int32))
 
 
 def train(
@@ -84,7 +103,7 @@ def train(
     prompts: Prompts,
     scorers: Mapping[str, object],
     *,
-    reward: str = "proxy",
+    reward: Reward = "proxy",
     pad_id: int,
     end_id: int,
     state: State | None = None,
@@ -97,31 +116,30 @@ def train(
       config: settings.
       policy: where to start, and the frozen reference of the KL.
       prompts: all prompts, left-padded; at least one batch.
-      scorers: name -> pytree that maps (tokens, mask) to scores.
-      reward: the scorer that is optimised.
+      scorers: name -> pytree that maps (tokens, mask) to scores; all are logged, one is the reward.
+      reward: which scorer is optimised, or a Python function of the rollout (see `rollout.text_reward`).
       pad_id: padding token.
       end_id: end token.
       state: the last state of an earlier run with the same arguments, to go on from there.
       baseline: rewards of the batch -> advantages; by default each reward less the mean of the others.
       policy_gradient_loss: (logp, advantages) -> loss per token.
 
+    Raises:
+      ValueError: an unknown scorer, or a self-check that failed, with its likely cause.
+
     Source: Williams 1992, Machine Learning 8, section 2 (REINFORCE); the baseline of Kool et al. 2019.
     """
-    if state is None:
-        copied = jax.tree.map(jnp.copy, policy)  # the step donates its state
-        state = State(copied, optimizer(config).init(copied), jnp.zeros((), jnp.int32))
-    start, run_key = int(state.step), jax.random.key(config.seed)
-    batches = prompt_batches(prompts, config.batch, config.seed, start=start)
-    sampling = dict(response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
-    for iteration in range(start, config.iterations):
-        key = jax.random.fold_in(run_key, iteration)
-        rollout = collect(ActorCritic(state.policy), policy, scorers, next(batches), key, **sampling)
-        check_rollout(rollout.stats, first=iteration == 0)
-        score = rollout.scores[reward]
-        state = update(state, rollout, score, config=config, baseline=baseline, loss=policy_gradient_loss)
-        metrics = {"score": jnp.mean(score), **rollout.stats}
-        yield (
-            state,
-            {"step": iteration + 1, "steps": config.iterations, **{k: float(v) for k, v in metrics.items()}},
-            rollout,
+    check_reward(reward, scorers)
+    fresh = state is None
+    state = initial_state(config, policy) if state is None else state
+    batches = prompt_batches(prompts, config.batch, config.seed, start=int(state.step))
+    sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
+    for iteration in range(int(state.step), config.iterations):
+        key = jax.random.fold_in(jax.random.key(config.seed), iteration)
+        rollout = sample(ActorCritic(state.policy), policy, scorers, next(batches), key)
+        check_rollout(rollout.stats, first=fresh and iteration == 0)
+        score = score_of(rollout, reward)
+        state, metrics = update(
+            state, rollout, score, config=config, baseline=baseline, policy_gradient_loss=policy_gradient_loss
         )
+        yield state, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout

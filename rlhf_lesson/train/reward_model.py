@@ -1,6 +1,6 @@
 """Reward modelling: a scalar head learns from human choices (Bradley-Terry, Plackett-Luce) or from ratings.
 
-Leaves out length penalties and learnt margins; how often the model agrees with people is measured at the end of the file.
+How often the model agrees with people is measured at the end of the file.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +17,10 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rlhf_lesson import losses
 from rlhf_lesson.arrays import masked_mean
-from rlhf_lesson.data.batches import pad, plan
+from rlhf_lesson.data.batches import epochs, pad, plan
 from rlhf_lesson.data.examples import Comparison, Rated
 from rlhf_lesson.measures import pairwise_accuracy
-from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.models.gpt2 import GPT2, ScalarModel, copy_of
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -40,6 +40,8 @@ class Config:
 
 
 class Batch(NamedTuple):
+    """k responses to each prompt, padded on the right to one shape."""
+
     tokens: Int[np.ndarray, "rows k time"]
     mask: Bool[np.ndarray, "rows k time"]
     target: Float[np.ndarray, " rows"]
@@ -47,6 +49,8 @@ class Batch(NamedTuple):
 
 
 class State(NamedTuple):
+    """All that a later step depends on, so a run resumed from it goes on bit for bit."""
+
     model: ScalarModel
     opt_state: optax.OptState
     step: Int[Array, ""]
@@ -122,14 +126,6 @@ def make_batch(examples: Sequence[Comparison | Rated], rows: int, width: int, pa
     return Batch(tokens.reshape(rows, k, width), mask.reshape(rows, k, width), target, np.arange(rows) < len(examples))
 
 
-def schedule(examples: Sequence[Comparison | Rated], config: Config):
-    """(rows, width, indices) of every step of the run."""
-    lengths = [max(len(r) for r in example.responses) for example in examples]
-    size = config.batch_tokens // len(examples[0].responses)
-    epochs = range(config.epochs)
-    return [b for e in epochs for b in plan(lengths, batch_tokens=size, seed=config.seed, epoch=e)]
-
-
 def train(
     config: Config,
     trunk: GPT2,
@@ -149,23 +145,31 @@ def train(
       state: the last state of an earlier run with the same arguments, to go on from there.
       objective: (scores, target) -> loss per row.
     """
-    steps = schedule(examples, config)
-    tx = optimizer(config, len(steps))
+    lengths = [max(len(r) for r in example.responses) for example in examples]
+    batch_tokens = config.batch_tokens // len(examples[0].responses)
+    schedule = epochs(lengths, config.epochs, batch_tokens=batch_tokens, seed=config.seed)
+    tx = optimizer(config, len(schedule))
     if state is None:
-        model = ScalarModel(jax.tree.map(jnp.copy, trunk), rngs=nnx.Rngs(config.seed))
+        model = ScalarModel(copy_of(trunk), rngs=nnx.Rngs(config.seed))
         model.trunk.config = trunk.config._replace(dropout=config.dropout)
         state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
     key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
-    static = dict(optimizer=tx, objective=objective, lm_coef=config.lm_coef)
-    for step in range(int(state.step), len(steps)):
-        rows, width, indices = steps[step]
+    for step in range(int(state.step), len(schedule)):
+        rows, width, indices = schedule[step]
         batch = make_batch([examples[i] for i in indices], rows, width, pad_id)
-        state, loss = train_step(state, batch, key, **static)
-        yield state, {"step": step + 1, "steps": len(steps), "loss": float(loss)}
+        state, loss = train_step(state, batch, key, optimizer=tx, objective=objective, lm_coef=config.lm_coef)
+        yield state, {"step": step + 1, "steps": len(schedule), "loss": float(loss)}
 
 
 def objective_of(examples: Sequence[Comparison | Rated]) -> Callable:
-    """The objective that fits the data: ratings, pairs (Bradley-Terry), or longer rankings (Plackett-Luce)."""
+    """The objective that fits the data: ratings, pairs (Bradley-Terry), or longer rankings (Plackett-Luce).
+
+    Args:
+      examples: of one kind, with the same number of responses each; at least one.
+
+    Returns:
+      (scores, target) -> loss per row, as `train` takes it.
+    """
     if isinstance(examples[0], Rated):
         return rating_objective
     return bradley_terry_objective if len(examples[0].responses) == 2 else plackett_luce_objective
@@ -182,7 +186,17 @@ def _scores(model: ScalarModel, tokens, mask) -> Float[Array, " batch"]:
 def score(
     model: ScalarModel, rows: Sequence[Sequence[int]], *, pad_id: int, batch_tokens: int = 4096
 ) -> Float[np.ndarray, " rows"]:
-    """Scores of token rows (begin, prompt, response, end), in their order."""
+    """Scores of texts, in their order.
+
+    Args:
+      model: the reward model.
+      rows: token ids of begin, prompt, response and end.
+      pad_id: the padding token.
+      batch_tokens: padded tokens per compiled call.
+
+    Returns:
+      One score per row, in the model's units.
+    """
     out = np.zeros(len(rows), np.float32)
     for count, width, indices in plan([len(r) for r in rows], batch_tokens=batch_tokens, seed=0, epoch=0):
         tokens, mask = pad([rows[i] for i in indices], count, width, pad_id=pad_id)
@@ -193,8 +207,16 @@ def score(
 def normalised(model: ScalarModel, reference_scores: Float[np.ndarray, " samples"]) -> ScalarModel:
     """The same model with mean 0 and spread 1 on samples of the *reference policy*, so that beta keeps its meaning.
 
-    Shift and gain are folded into the head: score' = (score - mean) / std. Source: Ziegler et al. 2019,
-    arXiv:1909.08593, section 2; lm-human-preferences `normalize_after`.
+        score' = (score - mean) / std, folded into the head
+
+    Args:
+      model: the reward model; it is left as it was.
+      reference_scores: its scores on samples of the policy that PPO starts from.
+
+    Raises:
+      ValueError: all scores are equal: train the reward model first.
+
+    Source: Ziegler et al. 2019, arXiv:1909.08593, section 2; lm-human-preferences `normalize_after`.
     """
     mean, std = float(np.mean(reference_scores)), float(np.std(reference_scores))
     if not std > 0.0:

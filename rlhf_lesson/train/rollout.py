@@ -1,9 +1,9 @@
-"""One compiled program from prompts to everything PPO needs: tokens, log-probs, values and scores.
+"""What the loops on samples share: one compiled program from prompts to a rollout, its reward, and its row in the log.
 
-Leaves out the reward's shaping and the advantages: they belong to the update, so that any Python function can score in between.
+Shaping the reward and estimating advantages belong to each loop's update, so that any Python function can score in between.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -15,7 +15,8 @@ from rlhf_lesson.arrays import Scalar, masked_mean
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.logprobs import entropy, sequence_logprob, token_logprobs
 from rlhf_lesson.models.generate import generate
-from rlhf_lesson.models.gpt2 import GPT2, ActorCritic
+from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, response_logits
+from rlhf_lesson.models.tokenizer import decode
 
 
 class Rollout(NamedTuple):
@@ -30,6 +31,14 @@ class Rollout(NamedTuple):
     has_end: Bool[Array, " batch"]  # False: cut off by the length limit
     scores: dict[str, Float[Array, " batch"]]  # by scorer, in its own units
     stats: dict[str, Float[Array, ""]]
+
+    @property
+    def prompt(self) -> int:
+        """Tokens of the prompt, its padding included; the same in every row."""
+        return self.tokens.shape[1] - self.response_mask.shape[1]
+
+
+Reward = str | Callable[[Rollout], Sequence[float]]  # a scorer's name, or a function that gives one number per response
 
 
 @partial(jax.jit, static_argnames=("response", "end_id", "pad_id"))
@@ -61,6 +70,10 @@ def collect(
       end_id: end token.
       pad_id: padding token.
       temperature: > 0.
+
+    Returns:
+      The rollout; its stats are "kl" (nats per response), "entropy" (nats per token), "length" (tokens per response) and
+      "sampler_gap" (nats).
     """
     sampled = generate(
         actor_critic.policy,
@@ -76,7 +89,7 @@ def collect(
     tokens = jnp.concatenate([prompts.tokens, sampled.tokens], axis=1)  # (B, P+R)
     mask = jnp.concatenate([prompts.mask, sampled.mask], axis=1)
     logits, values = actor_critic.response_outputs(tokens, mask, length)
-    ref_logits, _ = ActorCritic(reference).response_outputs(tokens, mask, length)
+    ref_logits = response_logits(reference, tokens, mask, length)
 
     def on_real_tokens(per_token):
         return jnp.where(sampled.mask, per_token, 0.0)
@@ -99,3 +112,79 @@ def collect(
             "sampler_gap": jnp.max(jnp.abs(logp - sampled.logp)),
         },
     )
+
+
+# ---- the reward --------------------------------------------------------------------------------
+
+
+def check_reward(reward: Reward, scorers: Mapping[str, object]) -> None:
+    """Refuses a reward that no scorer gives, before anything is sampled.
+
+    Args:
+      reward: a scorer's name, or a Python function of the rollout, which is always accepted.
+      scorers: those of the run, by name.
+
+    Raises:
+      ValueError: no scorer has this name; the message lists those there are.
+    """
+    if isinstance(reward, str) and reward not in scorers:
+        raise ValueError(f"no scorer is called {reward!r}: there are {sorted(scorers)}")
+
+
+def score_of(rollout: Rollout, reward: Reward) -> Float[Array, " batch"]:
+    """The score that a loop optimises, one number per response, before any KL penalty.
+
+    Args:
+      rollout: the responses and what every scorer gave them.
+      reward: the name of the scorer, or a Python function of the rollout that returns one number per response.
+
+    Returns:
+      Scores in the units of the scorer or of the function.
+    """
+    return rollout.scores[reward] if isinstance(reward, str) else jnp.asarray(reward(rollout), jnp.float32)
+
+
+def text_reward(score_text: Callable[[str], float], tokenizer) -> Callable[[Rollout], Sequence[float]]:
+    """Turns a Python function of text into a reward of a loop.
+
+    Args:
+      score_text: from a text, prompt and response together, to one number.
+      tokenizer: of the policy.
+
+    Returns:
+      A function of the rollout, as the loops' argument `reward` takes it.
+    """
+
+    def reward(rollout: Rollout) -> Sequence[float]:
+        return [float(score_text(text)) for text in decode(tokenizer, rollout.tokens, rollout.mask)]
+
+    return reward
+
+
+# ---- the log -----------------------------------------------------------------------------------
+
+
+def metrics_row(
+    rollout: Rollout, score: Float[Array, " batch"], metrics: Mapping[str, Array], *, step: int, steps: int
+) -> dict[str, float]:
+    """What a loop logs of an iteration: the same columns for every method, then the method's own.
+
+    Args:
+      rollout: of this iteration.
+      score: what was optimised, one number per response.
+      metrics: the method's own, from its update.
+      step: of this iteration, from 1.
+      steps: iterations of the whole run.
+
+    Returns:
+      "step", "steps", "score" (mean), "score/<name>" of every scorer (mean), the rollout's stats, "missing_end" (share
+      of responses cut off by the length limit, 0 to 1), and `metrics`.
+    """
+    numbers = {
+        "score": jnp.mean(score),
+        **{f"score/{name}": jnp.mean(values) for name, values in rollout.scores.items()},
+        **rollout.stats,
+        "missing_end": 1.0 - jnp.mean(rollout.has_end.astype(jnp.float32)),
+        **metrics,
+    }
+    return {"step": step, "steps": steps, **{name: float(value) for name, value in numbers.items()}}

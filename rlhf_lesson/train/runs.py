@@ -1,6 +1,6 @@
 """Drives a loop's generator: logs every iteration, checkpoints, shows progress, and resumes bit for bit.
 
-Leaves out what the numbers mean and how they look: any loop that yields (state, metrics, ...) will do. A run's folder:
+Any loop that yields (state, metrics, ...) will do. A run's folder:
 
     run.json           which loop, with which settings
     metrics.jsonl      one line an iteration, appended as it happens
@@ -16,16 +16,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.models.checkpoint import load_state, save_state
+from rlhf_lesson.train.progress import bar
 
 Row = dict[str, float]
 
@@ -83,8 +82,9 @@ def run(
     with ExitStack() as stack:
         log = stack.enter_context(tracker(track, folder, settings, start=len(rows)))
         lines = stack.enter_context(open(folder / "metrics.jsonl", "a", buffering=1))  # on disk line by line
-        iterations, bar = loop(state), None  # the bar comes after the first iteration, which compiles: a truer ETA
-        look = dict(desc=name, delay=2, disable=not progress)
+        iterations = loop(state)
+        if progress:
+            iterations = stack.enter_context(closing(bar(name, iterations, delay=2)))
         if rows:
             yield state, rows[-1]
         while True:
@@ -97,10 +97,6 @@ def run(
                 lines.write(_line(rows[-1]))
                 log(rows[-1])
                 step, steps = metrics["step"], metrics["steps"]
-                bar = bar or stack.enter_context(tqdm(total=steps, initial=step, **look))
-                bar.update(step - bar.n)
-                shown = {k: f"{metrics[k]:.3f}" for k in ("loss", "score", "kl") if k in metrics}
-                bar.set_postfix(shown, refresh=False)
                 if step % every == 0 or step == steps or pressed:
                     os.fsync(lines.fileno())  # rows first: a checkpoint never runs ahead of them
                     save_state(state, checkpoint, about={"step": step, "config": settings})
@@ -132,7 +128,11 @@ def _line(row: Row) -> str:
 
 
 def read_metrics(folder: Path | str) -> list[Row]:
-    """The rows of a run, one an iteration; a last line torn by a kill has no newline and is dropped."""
+    """The rows of a run, one per iteration; a last line torn by a kill has no newline and is dropped.
+
+    Args:
+      folder: of the run.
+    """
     lines = (Path(folder) / "metrics.jsonl").read_text().splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
 

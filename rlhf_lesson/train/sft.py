@@ -1,6 +1,6 @@
 """Supervised fine-tuning: next-token cross-entropy on the completion, the prompt masked out.
 
-Leaves out LoRA and packing. Pretraining is the same loop with empty prompts, so it has no loop of its own.
+Pretraining is the same loop with empty prompts, so it has no loop of its own. LoRA and packing are not part of this course.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,9 +17,9 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from rlhf_lesson import losses
 from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data import batches
-from rlhf_lesson.data.batches import pad, plan
+from rlhf_lesson.data.batches import epochs, pad, plan
 from rlhf_lesson.data.examples import Example
-from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.models.gpt2 import GPT2, copy_of
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -38,6 +38,8 @@ class Config:
 
 
 class Batch(NamedTuple):
+    """Rows of prompt and completion, padded on the right to one shape."""
+
     tokens: Int[np.ndarray, "batch time"]
     mask: Bool[np.ndarray, "batch time"]
     learn: Bool[np.ndarray, "batch time"]  # True on tokens whose prediction is trained
@@ -92,7 +94,15 @@ def train_step(state: State, batch: Batch, key: PRNGKeyArray, *, optimizer, cros
 def make_batch(
     examples: Sequence[Example], rows: int, width: int, pad_id: int, response_mask=batches.response_mask
 ) -> Batch:
-    """Examples padded on the right; missing rows are all padding, so shapes never change."""
+    """Examples padded on the right; missing rows are all padding, so shapes never change.
+
+    Args:
+      examples: at most `rows` of them.
+      rows: of the batch.
+      width: tokens of a row, at least those of the longest example.
+      pad_id: the padding token.
+      response_mask: (mask, tokens of each prompt) -> which tokens are learnt.
+    """
     tokens, mask = pad([e.tokens for e in examples], rows, width, pad_id=pad_id)
     prompt = np.zeros(rows, int)
     prompt[: len(examples)] = [e.prompt for e in examples]
@@ -121,13 +131,10 @@ def train(
       response_mask: (mask, tokens of each prompt) -> which tokens are learnt.
     """
     lengths = [len(e.tokens) for e in examples]
-    size, seed = config.batch_tokens, config.seed
-    schedule = [
-        batch for epoch in range(config.epochs) for batch in plan(lengths, batch_tokens=size, seed=seed, epoch=epoch)
-    ]
+    schedule = epochs(lengths, config.epochs, batch_tokens=config.batch_tokens, seed=config.seed)
     tx = optimizer(config, len(schedule))
     if state is None:
-        model = jax.tree.map(jnp.copy, model)  # the step donates its state; the caller's model must survive
+        model = copy_of(model)
         state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
     key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
     for step in range(int(state.step), len(schedule)):
@@ -148,7 +155,17 @@ def _sum_of_losses(model: GPT2, batch: Batch) -> tuple[Float[Array, ""], Int[Arr
 
 
 def validation_loss(model: GPT2, examples: Sequence[Example], *, pad_id: int, batch_tokens: int = 2048) -> float:
-    """Cross-entropy over all tokens to learn of held-out examples, nats per token."""
+    """Cross-entropy over all tokens to learn of held-out examples.
+
+    Args:
+      model: the language model.
+      examples: tokenised prompt + completion; at least one.
+      pad_id: the padding token.
+      batch_tokens: padded tokens per compiled call.
+
+    Returns:
+      Mean over tokens, nats per token.
+    """
     lengths = [len(e.tokens) for e in examples]
     total = count = 0.0
     for rows, width, indices in plan(lengths, batch_tokens=batch_tokens, seed=0, epoch=0):

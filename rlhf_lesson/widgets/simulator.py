@@ -14,9 +14,9 @@ from rlhf_lesson.study import pool
 from rlhf_lesson.study.chain import Chain, trained_chain
 from rlhf_lesson.study.pool import Point, Proxy
 from rlhf_lesson.study.pool_runs import CLEAN, Run, load_runs, measured_ppo, settings, trained_proxy
+from rlhf_lesson.train.background import Background
 from rlhf_lesson.view import plots
 from rlhf_lesson.widgets import look
-from rlhf_lesson.widgets.dashboard import Background
 
 BETAS = tuple(10 ** (k / 20) for k in range(-34, 27))  # 0.02 to 20 score units per nat: the slider, then infinity
 
@@ -183,7 +183,7 @@ class Simulator(look.Widget):
     def _tell(self, loop: Background) -> None:
         row = (loop.rows or [{}])[-1]
         error = f"{type(loop.error).__name__}: {loop.error}" if loop.error else ""
-        status = "stopping" if loop.status == "running" and loop._stop.is_set() else loop.status
+        status = "stopping" if loop.waiting == "stop" else loop.status
         counts = {"step": int(row.get("step", 0)), "steps": int(row.get("steps", 0))}
         left = loop.left if counts["step"] > 2 else None  # before, the median is of compilation
         self.progress = {"status": status, "doing": row.get("doing", ""), **counts, "left": left, "error": error}

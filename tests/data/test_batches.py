@@ -3,16 +3,24 @@
 import numpy as np
 import pytest
 
-from rlhf_lesson.data.batches import WIDTHS, next_width, pad, plan, response_mask
+from rlhf_lesson.data.batches import WIDTHS, epochs, next_width, pad, plan, response_mask
 
 
 def test_every_example_is_in_every_epoch_and_the_order_is_new():
     lengths = [3, 20, 5, 16, 17, 90, 30, 40] * 4
-    epochs = [plan(lengths, batch_tokens=96, seed=0, epoch=e) for e in (0, 1)]
-    for batches in epochs:
+    plans = [plan(lengths, batch_tokens=96, seed=0, epoch=e) for e in (0, 1)]
+    for batches in plans:
         assert sorted(np.concatenate([i for *_, i in batches])) == list(range(32))
         assert all(max(lengths[k] for k in rows) <= width and len(rows) <= count for count, width, rows in batches)
-    assert [i.tolist() for *_, i in epochs[0]] != [i.tolist() for *_, i in epochs[1]]
+    assert [i.tolist() for *_, i in plans[0]] != [i.tolist() for *_, i in plans[1]]
+
+
+def test_a_run_is_one_epoch_after_the_other():
+    lengths = [3, 20, 5, 16, 17, 90, 30, 40] * 4
+    run = epochs(lengths, 2, batch_tokens=96, seed=3)
+    parts = [batch for e in (0, 1) for batch in plan(lengths, batch_tokens=96, seed=3, epoch=e)]
+    assert [(count, width, rows.tolist()) for count, width, rows in run] == [(c, w, r.tolist()) for c, w, r in parts]
+    assert epochs(lengths, 0, batch_tokens=96, seed=3) == []
 
 
 def test_too_long_a_row_is_refused_and_never_cut():

@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 from pathlib import Path
 
-from rlhf_lesson.grading.workers import Worker
+from rlhf_lesson.grading.handle import Worker
 
 
 def delay(pid="self") -> float:

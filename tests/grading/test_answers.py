@@ -1,6 +1,6 @@
 """Every exercise of the course through the judge: right answers of any author are full, each slip costs what it breaks.
 
-Leaves out single rules (test_grading.py) and attacks (test_grading_hostile.py). By default one slip of every third exercise is
+Leaves out single rules (test_marking.py) and attacks (test_hostile.py). By default one slip of every third exercise is
 run; `EVERY_SLIP=1 pytest tests/grading/test_answers.py` takes all slips, which is half an hour.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from project import script
 
-from rlhf_lesson.course.exercise import call, failure
+from rlhf_lesson.course.examine import call, failure
 from rlhf_lesson.course.specs import CHAPTERS, EXERCISES
 from rlhf_lesson.grading import library
 from rlhf_lesson.grading.intake import Submission
@@ -37,14 +37,14 @@ def judge():
 class WithSpecs(Judge):
     """A judge whose workers also see the files of the exercises, so that they can run the right answers there."""
 
-    def given(self, name):
+    def materials(self, name):
         course = library.ROOT / "course"
         files = [course / "exercise.py", *(course / "specs").glob("[a-z]*.py")]
         texts = {
             ".".join(p.relative_to(library.ROOT.parent).with_suffix("").parts): p.read_text(encoding="utf-8")
             for p in files
         }
-        given = super().given(name)
+        given = super().materials(name)
         return {**given, "library": given["library"] | texts}
 
 
@@ -90,7 +90,7 @@ def test_right_answers_in_other_words_get_full_marks(chapter, judge_of_specs, zy
 class Open(Judge):
     """A judge whose workers may read the specs too, so that a submission can be one of their slips."""
 
-    def given(self, name):
+    def materials(self, name):
         files = [p for p in library.ROOT.rglob("*.py") if "grading" not in p.parts]
         modules = [".".join(p.relative_to(library.ROOT.parent).with_suffix("").parts) for p in files]
         texts = {

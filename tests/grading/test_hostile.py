@@ -1,6 +1,5 @@
 """No submission, however hostile, gains a point, harms its neighbours, or touches the machine."""
 
-import inspect
 import json
 import os
 import socket
@@ -9,8 +8,8 @@ import time
 import pytest
 
 from grading import clock
+from grading.class_of_two import KEY, PRELUDE, REFERENCE, TWO
 from grading.hostile import ATTACKS
-from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.grading import outputs
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marking import Judge, ready
@@ -18,9 +17,6 @@ from rlhf_lesson.grading.marks import FAILURES
 from rlhf_lesson.grading.workers import Zygote
 
 SECONDS = 3.0
-PRELUDE = "import jax\nimport jax.numpy as jnp\nfrom jaxtyping import Array, Bool, Float, Int\n"
-TWO = {name: EXERCISES[name] for name in ("masked_mean", "gae")}
-HONEST = "# exercise: gae\n" + inspect.getsource(EXERCISES["gae"].reference)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +28,7 @@ def zygote():
 
 @pytest.fixture(scope="module")
 def judge():
-    return Judge(TWO, b"a key that nobody knows", seconds=SECONDS)
+    return Judge(TWO, KEY, seconds=SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +61,7 @@ def test_an_attack_gets_nothing_and_its_neighbour_everything(attack, zygote, jud
         cell = cell.replace(word, str(real))
     with clock.others() as busy:
         begin = time.monotonic()
-        attacked, honest = judge.mark(zygote, Submission("mallory", [PRELUDE, cell, HONEST]))
+        attacked, honest = judge.mark(zygote, Submission("mallory", [PRELUDE, cell, REFERENCE["gae"]]))
         took = time.monotonic() - begin - honest.seconds - busy()
 
     assert attacked.points == 0, attacked

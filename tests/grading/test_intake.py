@@ -170,7 +170,7 @@ def test_a_student_who_handed_in_twice_gets_two_results(tmp_path):
 
 
 def test_odd_names_are_kept_apart(tmp_path):
-    from rlhf_lesson.grading.run import slug
+    from rlhf_lesson.grading.results import slug
 
     names = ["=1+1", "a b", "a_b", "Ünïcode", "-rf", "..", "x" * 200, "tab\there", "日本"]
     assert len({slug(n) for n in names}) == len(names)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import tiny
 
-from rlhf_lesson.models.gpt2 import ActorCritic, drop, positions_from_mask, response_slice
+from rlhf_lesson.models.gpt2 import ActorCritic, copy_of, drop, positions_from_mask, response_logits, response_slice
 
 TOKENS = jnp.array([[5, 9, 11, 7, 20, 33]])
 REAL = jnp.ones((1, 6), bool)
@@ -64,6 +64,20 @@ def test_embedding_and_output_head_are_one_leaf():
 def test_the_response_slice_starts_at_the_last_prompt_token():
     per_token = jnp.arange(7.0)[None]  # prompt of 3, response of 4
     assert response_slice(per_token, 3).tolist() == [[2, 3, 4, 5]]
+
+
+def test_a_policys_response_logits_need_no_critic_and_are_those_of_the_positions_before():
+    model = tiny.model()
+    np.testing.assert_array_equal(response_logits(model, TOKENS, REAL, 2), model(TOKENS, REAL)[:, 1:-1])
+
+
+def test_a_copy_has_the_same_weights_in_arrays_of_its_own():
+    model = tiny.model()
+    copied = copy_of(model)
+    pairs = list(zip(jax.tree.leaves(model), jax.tree.leaves(copied), strict=True))
+    assert all((a == b).all() and a is not b for a, b in pairs)
+    jax.jit(lambda m: jax.tree.map(lambda x: x + 1, m), donate_argnums=0)(copied)
+    assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(model))
 
 
 def test_values_of_a_new_actor_critic_are_zero_and_its_logits_are_the_policys():

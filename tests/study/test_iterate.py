@@ -8,6 +8,7 @@ import numpy as np
 import tiny
 
 from rlhf_lesson.bradley_terry import win_probability
+from rlhf_lesson.data import raters
 from rlhf_lesson.data.examples import Comparison
 from rlhf_lesson.data.selection import at_random, by_entropy, by_information
 from rlhf_lesson.study import iterate
@@ -38,12 +39,12 @@ def old_comparisons(count=48):
     return [Comparison(tuple(rng.integers(3, 48, 8).tolist() for _ in range(2))) for _ in range(count)]
 
 
-def play(select=by_entropy, config=SMALL, members=1):
+def play(select=by_entropy, config=SMALL, members=1, label=raters.label):
     base, gold = tiny.model(3, layers=1), tiny.scorer(5, layers=1)
     proxies = [tiny.scorer(7 + m, layers=1) for m in range(members)]
     sft = tiny.model(layers=1)
     arguments = (base, sft, sft, proxies, gold, old_comparisons(), tiny.prompts(64), Numbers())
-    return list(iterate.train(config, *arguments, temperature=0.3, select=select))
+    return list(iterate.train(config, *arguments, temperature=0.3, select=select, label=label))
 
 
 def test_a_round_learns_gold_from_noisy_labels_and_trains_a_policy_from_the_sft_one_again(optimised):
@@ -63,6 +64,14 @@ def test_two_selections_see_the_same_candidates_and_pay_for_the_same_number_of_l
     assert active.metrics["accuracy_before"] == blind.metrics["accuracy_before"]
     assert active.comparisons[48:] != blind.comparisons[48:]
     assert active.metrics["label_agreement"] <= blind.metrics["label_agreement"], "unsure pairs are the closer ones"
+
+
+def test_a_students_label_answers_the_questions_of_a_round():
+    def always_right(first, second, key, *, temperature):
+        return first > second
+
+    (played,) = play(label=always_right)
+    assert played.metrics["label_agreement"] == 1.0
 
 
 def test_two_rounds_keep_every_label_and_go_on_from_the_policy_before():

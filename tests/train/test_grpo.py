@@ -263,7 +263,7 @@ def test_padding_reaches_neither_loss_nor_gradient():
     config, policy = replace(SMALL, missing_end_penalty=0.0), tiny.model(layers=1)
     data, _ = experience(rollout, rollout.scores["proxy"], config, GRPO)
     assert not rollout.response_mask.all()
-    dirty = data._replace(tokens=jnp.where(data.mask, data.tokens, 9))
+    dirty = data._replace(old=data.old._replace(tokens=jnp.where(data.old.mask, data.old.tokens, 9)))
     grads = [jax.grad(lambda p, d=d: grpo.loss_fn(p, d, config, GRPO)[0])(policy) for d in (data, dirty)]
     assert same_tree(*grads)
 

@@ -183,7 +183,7 @@ def make_experience(sample, score, *, config=CONFIG, equations=Equations()):  # 
 
 
 def first_ratio(sample, temperature=0.7):
-    batch, _ = make_experience(sample, sample.scores["proxy"])
+    batch = make_experience(sample, sample.scores["proxy"])
     config = replace(CONFIG, temperature=temperature)
     return float(loss_and_stats(ActorCritic(moved()), batch, jnp.asarray(1.0), config=config)[1]["ratio_gap"])
 
@@ -219,13 +219,13 @@ def loop(monkeypatch):
     def nothing(state, *_, **__):
         return state._replace(step=state.step + 1), {"first_ratio_gap": 0.0}
 
-    monkeypatch.setattr(ppo, "collect", HEALTHY)
     monkeypatch.setattr(ppo, "update", nothing)
     scorers = {"proxy": jax.tree_util.Partial(sevens)}
     same = tiny.prompts(64)._replace(tokens=np.full((64, PROMPT), 9, np.int32), mask=np.ones((64, PROMPT), bool))
     config = replace(CONFIG, iterations=2)
     return lambda: [
-        np.asarray(out.tokens) for *_, out in ppo.train(config, policy(), same, scorers, pad_id=PAD, end_id=END)
+        np.asarray(out.tokens)
+        for *_, out in ppo.train(config, policy(), same, scorers, pad_id=PAD, end_id=END, collect=HEALTHY)
     ]
 
 
@@ -325,7 +325,7 @@ def first_return_gap(sample, equations):
     """With lambda 1 the return of the first token is score - beta (log pi - log ref), whatever the critic says."""
     score = 3.7 * sample.scores["proxy"] + 0.4
     config = replace(CONFIG, lam=1.0)
-    _, returns = make_experience(sample, score, config=config, equations=equations)
+    returns = make_experience(sample, score, config=config, equations=equations).returns
     return float(jnp.max(jnp.abs(returns[:, 0] - (score - 0.5 * jnp.sum(sample.logp - sample.ref_logp, axis=1)))))
 
 
@@ -351,7 +351,7 @@ def test_row_30_an_estimator_that_bootstraps_from_padding_is_seen(sample):
         dirty = sample._replace(values=jnp.where(sample.response_mask, sample.values, 50.0))
         config = replace(CONFIG, whiten_advantages=False)
         ours, theirs = (
-            make_experience(s, s.scores["proxy"], config=config, equations=Equations(gae=gae))[0].advantages
+            make_experience(s, s.scores["proxy"], config=config, equations=Equations(gae=gae)).advantages
             for s in (sample, dirty)
         )
         return float(jnp.max(jnp.abs(jnp.where(sample.response_mask, ours - theirs, 0.0))))
@@ -362,7 +362,7 @@ def test_row_30_an_estimator_that_bootstraps_from_padding_is_seen(sample):
 
 def test_row_32_whitening_with_the_padding_is_seen(sample):
     def whitened(**equations):
-        data, _ = make_experience(sample, sample.scores["proxy"], equations=Equations(**equations))
+        data = make_experience(sample, sample.scores["proxy"], equations=Equations(**equations))
         real = np.asarray(data.advantages)[np.asarray(sample.response_mask)]
         return abs(real.mean()) < 1e-4 and abs(real.std() - 1.0) < 1e-3
 
@@ -426,10 +426,10 @@ def test_row_27_a_reward_model_normalised_on_other_texts_is_seen(sample):
 
 
 def fresh_update():
-    def again(state, out, score, key, *, config, eqs):
-        return ppo.update.__wrapped__(state, out, score, key, config=config, eqs=eqs)
+    def again(state, out, score, key, *, config, equations):
+        return ppo.update.__wrapped__(state, out, score, key, config=config, equations=equations)
 
-    return jax.jit(again, static_argnames=("config", "eqs"), **FAST)
+    return jax.jit(again, static_argnames=("config", "equations"), **FAST)
 
 
 def test_rows_25_and_37_beta_moved_twice_and_a_permutation_that_never_changes_are_seen(sample, monkeypatch):
@@ -440,7 +440,9 @@ def test_rows_25_and_37_beta_moved_twice_and_a_permutation_that_never_changes_ar
     def end(equations):
         step = fresh_update()
         score = sample.scores["proxy"]
-        one, two = (step(state, sample, score, jax.random.key(k), config=config, eqs=equations)[0] for k in (0, 1))
+        one, two = (
+            step(state, sample, score, jax.random.key(k), config=config, equations=equations)[0] for k in (0, 1)
+        )
         weights = [jnp.concatenate([x.ravel() for x in jax.tree.leaves(s.actor_critic)]) for s in (one, two)]
         return float(one.kl_coef), bool((weights[0] == weights[1]).all())
 
@@ -454,18 +456,18 @@ def test_rows_25_and_37_beta_moved_twice_and_a_permutation_that_never_changes_ar
 
 
 def test_row_38_a_mean_of_micro_batch_means_is_seen(sample):
-    batch, _ = make_experience(sample, sample.scores["proxy"])
-    order = jnp.argsort(jnp.sum(batch.response_mask, axis=1))  # short responses in one half, long ones in the other
+    batch = make_experience(sample, sample.scores["proxy"])
+    order = jnp.argsort(jnp.sum(batch.old.response_mask, axis=1))  # short responses in one half, long ones in the other
     halves = [jax.tree.map(lambda x, rows=rows: x[rows], batch) for rows in (order[:32], order[32:])]
     acting = ActorCritic(moved(0.5))
 
     def loss(part, total):
         return float(loss_and_stats(acting, part, jnp.asarray(total, jnp.float32))[0])
 
-    count = int(batch.response_mask.sum())
+    count = int(batch.old.response_mask.sum())
     whole = loss(batch, count)
     assert sum(loss(half, count) for half in halves) == pytest.approx(whole, abs=1e-6)
-    assert np.mean([loss(half, int(half.response_mask.sum())) for half in halves]) != pytest.approx(whole, abs=5e-5)
+    assert np.mean([loss(half, int(half.old.response_mask.sum())) for half in halves]) != pytest.approx(whole, abs=5e-5)
 
 
 def test_row_39_another_eps_of_adam_is_seen(monkeypatch):

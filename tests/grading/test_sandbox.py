@@ -1,7 +1,7 @@
 """The same walls for every account and mode of a machine: as root, as an ordinary user, and inside bubblewrap where it works.
 
-Leaves out single attacks (test_grading_hostile.py). Each mode grades a small class by a command of its own; this file is that
-command too: `python tests/test_grading_walls.py SUBMISSIONS OUT`.
+Leaves out single attacks (test_hostile.py). Each mode grades a small class by a command of its own; this file is that
+command too: `python tests/grading/test_sandbox.py SUBMISSIONS OUT`.
 """
 
 import json
@@ -17,6 +17,7 @@ import pytest
 from project import TESTS
 
 from grading import clock
+from grading.class_of_two import KEY, LOOP, PRELUDE, TWO
 from grading.hostile import ATTACKS
 from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.grading import run
@@ -24,18 +25,6 @@ from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marking import Judge, ready
 from rlhf_lesson.grading.workers import Zygote
 
-TWO = {name: EXERCISES[name] for name in ("masked_mean", "gae")}
-KEY = b"a key that nobody knows"
-PRELUDE = "import jax\nimport jax.numpy as jnp\nimport numpy as np\nfrom jaxtyping import Array, Bool, Float, Int\n"
-HONEST = """# exercise: gae
-def gae(rewards, values, mask, *, discount=1.0, lam=0.95):
-    out, later, following = np.zeros(len(rewards)), 0.0, 0.0
-    for t in reversed(range(len(rewards))):
-        if mask[t]:
-            later = rewards[t] + discount * following - values[t] + discount * lam * later
-            out[t], following = later, values[t]
-    return out
-"""
 TRIED = (
     "forks",
     "UDP",
@@ -105,7 +94,7 @@ def test_a_hostile_class_gets_nothing_in_any_mode(how, folder):
         (folder / f"victim{i}").write_text("whole")
         (folder / f"victim{i}").chmod(0o666)
         cell = ATTACKS[attack][0].replace("VICTIM", f"{folder}/victim{i}").replace("PORT", "9").replace("JUDGE", "1")
-        code = [{"cell_type": "code", "source": c} for c in (PRELUDE, cell, HONEST)]
+        code = [{"cell_type": "code", "source": c} for c in (PRELUDE, cell, LOOP)]
         (folder / "class" / f"{i}.ipynb").write_text(json.dumps({"cells": code}))
     command = [*in_front(how, folder), sys.executable, "-B", __file__, folder / "class", folder / "out", how]
     done = subprocess.run(
@@ -153,7 +142,7 @@ def test_a_late_exercise_ends_in_time_too_and_its_neighbours_are_full(attack, zy
     for name in order:  # what the judge itself compiles is no student's time
         judge.hidden(EXERCISES[name], "mallory"), judge.visible(EXERCISES[name])
     with clock.others() as busy:
-        first, attacked, last = judge.mark(zygote, Submission("mallory", [PRELUDE, HONEST, ATTACKS[attack][0], after]))
+        first, attacked, last = judge.mark(zygote, Submission("mallory", [PRELUDE, LOOP, ATTACKS[attack][0], after]))
     assert (attacked.points, attacked.kind) == (0, "timeout")
     assert (first.points, last.points) == (first.out_of, last.out_of), (first, last)
     assert attacked.seconds < judge.seconds + 2 + busy(), attacked

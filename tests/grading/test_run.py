@@ -1,11 +1,10 @@
 """A class from folder to files: who is hostile changes nothing for the others, a kill loses nothing, and twice gives the same.
 
-Leaves out single marks (test_grading.py) and the formats of the outputs (test_grading_outputs.py). As a command,
-`python tests/test_grading_class.py SUBMISSIONS OUT KILLS`, this file is the grader that is killed at random moments.
+Leaves out single marks (test_marking.py) and the formats of the outputs (test_outputs.py). As a command,
+`python tests/grading/test_run.py SUBMISSIONS OUT KILLS`, this file is the grader that is killed at random moments.
 """
 
 import csv
-import inspect
 import io
 import json
 import os
@@ -15,39 +14,20 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-import zipfile
 from pathlib import Path
 
 import pytest
 from project import TESTS
 
+from grading.class_of_two import HEAD, KEY, LOOP, PRELUDE, REFERENCE, TWO, notebook
 from grading.hostile import ATTACKS
-from rlhf_lesson.course.specs import EXERCISES
-from rlhf_lesson.grading import gradescope, run
+from rlhf_lesson.grading import run
+from rlhf_lesson.grading.results import stored
 
 pytestmark = pytest.mark.slow
 
-PRELUDE = "import jax\nimport jax.numpy as jnp\nimport numpy as np\nfrom jaxtyping import Array, Bool, Float, Int\n"
-TWO = {name: EXERCISES[name] for name in ("masked_mean", "gae")}
-KEY = b"a key that nobody knows"
-REFERENCE = {name: f"# exercise: {name}\n" + inspect.getsource(e.reference) for name, e in TWO.items()}
-HEAD = "# exercise: masked_mean\ndef masked_mean(values, mask):\n    "
-LOOP = """# exercise: gae
-def gae(rewards, values, mask, *, discount=1.0, lam=0.95):
-    out, later, following = np.zeros(len(rewards)), 0.0, 0.0
-    for t in reversed(range(len(rewards))):
-        if mask[t]:
-            later = rewards[t] + discount * following - values[t] + discount * lam * later
-            out[t], following = later, values[t]
-    return out
-"""
 FAST = [name for name, (_, kinds) in ATTACKS.items() if not kinds & {"timeout", "memory", "too-large"}]
 KILLS = 50 if "EVERY_KILL" in os.environ else 12
-
-
-def notebook(*cells):
-    code = [{"cell_type": "code", "source": c, "metadata": {}, "outputs": []} for c in cells]
-    return json.dumps({"cells": code, "nbformat": 4, "nbformat_minor": 5, "metadata": {}})
 
 
 def honest(folder, students):
@@ -237,7 +217,7 @@ def killed_at_random(folder, out, kills):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         found = sorted((out / "results").glob("*.json"))
-        half += sum(run.stored(path) is None for path in found)
+        half += sum(stored(path) is None for path in found)
         if len(found) == len(list(folder.iterdir())):  # all are marked: leave the next run something to do
             found[i % len(found)].unlink()
     code = os.waitpid(start(out), 0)[1]
@@ -245,26 +225,6 @@ def killed_at_random(folder, out, kills):
 
 
 # ---- Gradescope ------------------------------------------------------------------------------------
-
-
-def test_gradescopes_zip_grades_one_submission(tmp_path):
-    gradescope.make_zip(tmp_path / "autograder.zip", KEY)
-    with zipfile.ZipFile(tmp_path / "autograder.zip") as archive:
-        names = set(archive.namelist())
-        assert archive.getinfo("run_autograder").external_attr >> 16 == 0o755
-        assert archive.read("course.key").strip() == KEY
-    assert {"setup.sh", "package/pyproject.toml", "package/rlhf_lesson/grading/worker.py"} <= names
-    assert not any("__pycache__" in name or "course.key" in name[1:] for name in names - {"course.key"})
-    handed_in, made = tmp_path / "submission", tmp_path / "results" / "results.json"
-    handed_in.mkdir()
-    (handed_in / "answers.ipynb").write_text(notebook(PRELUDE, *REFERENCE.values()))
-    (tmp_path / "key").write_bytes(KEY)
-    (tmp_path / "metadata.json").write_text('{"users": [{"id": 7, "name": "<b>"}]}')
-    command = [sys.executable, "-m", "rlhf_lesson.grading.gradescope"]
-    command += [handed_in, made, tmp_path / "key", tmp_path / "metadata.json"]
-    assert subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
-    marks = {t["name"]: t["status"] for t in json.loads(made.read_text())["tests"]}
-    assert marks["gae"] == marks["masked_mean"] == "passed"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,78 @@
+"""Results on disk: one record per student, written whole or not at all, and every output file made from these records.
+
+What each output file looks like is in outputs.py, when a record is made in run.py.
+"""
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rlhf_lesson.disk import write_atomically
+from rlhf_lesson.grading import intake, outputs
+from rlhf_lesson.grading.marking import SUITE, Judge, seed
+from rlhf_lesson.grading.marks import Mark
+
+
+def slug(student: str) -> str:
+    """A file name for a student, whatever the name."""
+    plain = re.sub(r"[^A-Za-z0-9._~@-]", "_", student).lstrip(".")[:80]
+    tag = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return plain if plain == student else f"{plain or 'student'}-{tag}"
+
+
+def record(judge: Judge, submission: intake.Submission, marks: Sequence[Mark], stamp: str, seconds: float) -> dict:
+    """A submission's result, every string cleaned."""
+    seeds = {m.exercise: f"{seed(judge.key, submission.student, m.exercise):032x}" for m in marks}
+    result = {
+        "format": "rlhf_lesson/result/1",
+        "student": submission.student,
+        "digest": submission.digest,
+        "stamp": stamp,
+        "suite": SUITE,
+        "seeds": hmac.new(judge.key, json.dumps(seeds, sort_keys=True).encode(), "sha256").hexdigest(),
+        "unreadable": submission.unreadable,
+        "notes": submission.notes,
+        "exercises": [asdict(m) for m in marks],
+        "seconds": round(seconds, 3),
+    }
+    return totalled(outputs.cleaned(result))
+
+
+def totalled(result: dict) -> dict:
+    points = round(sum(m["points"] for m in result["exercises"]), 2)
+    return {**result, "points": points, "out_of": sum(m["out_of"] for m in result["exercises"])}
+
+
+def stored(path: Path) -> dict | None:
+    """A result written before, or None."""
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        return result if isinstance(result, dict) and result.get("format") == "rlhf_lesson/result/1" else None
+    except (OSError, ValueError):
+        return None
+
+
+def write_all(out: Path, results: Sequence[Mapping], submissions: Sequence[intake.Submission]) -> dict:
+    """Every output file from the stored results."""
+    write_atomically(out / "scores.csv", outputs.table(results))
+    write_atomically(out / "results.jsonl", outputs.lines(results))
+    write_atomically(out / "junit.xml", outputs.junit(results))
+    summary = outputs.summary(results)
+    write_atomically(out / "summary.json", json.dumps(summary, indent=1).encode())
+    for result in results:
+        name = slug(result["student"])
+        write_atomically(out / "feedback" / f"{name}.html", outputs.page(result))
+        write_atomically(
+            out / "gradescope" / name / "results.json", json.dumps(outputs.gradescope(result), indent=1).encode()
+        )
+        write_atomically(
+            out / "classroom50" / f"{name}.json", json.dumps(outputs.classroom50(result), indent=1).encode()
+        )
+    for each in submissions:  # what compare50 reads: a folder per student
+        text = "\n\n".join(c for c in each.cells if intake.MARK.search(c)) or "\n\n".join(each.cells)
+        write_atomically(out / "similarity" / slug(each.student) / "answers.py", text.encode("utf-8", "replace"))
+    return summary

@@ -1,0 +1,63 @@
+"""One call in the worker: compiled where it can be, as it is where it can't, and the gradient where that is asked for."""
+
+import importlib
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rlhf_lesson.grading import frames
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    """The module as the worker imports it: beside the others, without the package."""
+    monkeypatch.syspath_prepend(str(Path(frames.__file__).parent))
+    return importlib.import_module("answering")
+
+
+def call(answering, function, *args, compiled=None):
+    answer, body = answering.call(function, (args, {}), compiled)
+    return frames.unpack(answer["answer"], memoryview(b"".join(body)))
+
+
+def test_a_compiled_call_gives_what_the_plain_one_gives(answering):
+    x = np.arange(3, dtype=np.float32)
+    for compiled in (None, {}):
+        np.testing.assert_allclose(call(answering, lambda x: jnp.sum(x) * 2.0, x, compiled=compiled), 6.0)
+
+
+def test_what_can_not_be_traced_is_called_as_it_is(answering):
+    x = np.arange(3, dtype=np.float32)
+    compiled = {}
+    assert call(answering, lambda x: float(np.asarray(x)[0]), x, compiled=compiled) == 0.0
+    assert compiled["ways"] == [], "neither way of tracing is tried again"
+
+
+def test_a_second_call_of_one_form_compiles_nothing_anew(answering):
+    traced, compiled = [], {}
+
+    def function(x):
+        traced.append(1)
+        return x + 1.0
+
+    for start in (0.0, 5.0):
+        call(answering, function, np.full(2, start, np.float32), compiled=compiled)
+    assert len(traced) == 1
+
+
+def test_the_gradient_is_that_of_the_sum_by_one_argument(answering):
+    gradient = answering.slope(lambda x, y: x * y, 1)
+    np.testing.assert_allclose(gradient(jnp.array([2.0, 3.0]), jnp.ones(2)), [2.0, 3.0])
+    assert answering.slope(abs, None) is abs
+
+
+def test_an_input_can_be_written_to_as_a_learners_own_could(answering):
+    def overwrites(x):
+        x[0] = 9.0
+        return x
+
+    frozen = np.zeros(2, np.float32)
+    frozen.setflags(write=False)
+    assert call(answering, overwrites, frozen)[0] == 9.0

@@ -1,0 +1,58 @@
+"""From the outcomes of hidden cases to points: by hand."""
+
+import numpy as np
+import pytest
+
+from grading.class_of_two import TWO
+from rlhf_lesson.grading.marks import FAILURES, SENTENCES, Outcome, failure_of, judged, no_parts, scored
+
+EXERCISE = TWO["masked_mean"]
+
+
+def hidden(values):
+    """Two cases of each property, whose right answers are these numbers in turn."""
+    texts = list(EXERCISE.cases)
+    return [(text, None, values[k % len(values)]) for k, text in enumerate(t for t in texts for _ in range(2))]
+
+
+def test_every_failure_has_its_sentence():
+    assert set(SENTENCES) == set(FAILURES)
+
+
+def test_all_right_is_full_and_one_wrong_case_costs_its_property():
+    cases = hidden([1.0, 2.0])
+    right = [Outcome(None)] * len(cases)
+    assert scored(EXERCISE, cases, right).points == EXERCISE.points
+    mark = scored(EXERCISE, cases, [Outcome("wrong-value"), *right[1:]])
+    share = EXERCISE.points / len(EXERCISE.cases)
+    assert mark.points == pytest.approx(EXERCISE.points - share, abs=0.01) and mark.kind == "wrong-value"
+    assert mark.parts[0]["hidden"] == {"wrong-value": 1} and mark.parts[0]["points"] == 0.0
+
+
+def test_properties_that_a_constant_satisfies_earn_nothing_alone():
+    texts = list(EXERCISE.cases)
+    cases = [
+        (text, None, 0.0 if text == texts[-1] else float(k)) for k, text in enumerate(t for t in texts for _ in "ab")
+    ]
+    outcomes = [Outcome(None if text == texts[-1] else "wrong-value") for text, *_ in cases]
+    assert scored(EXERCISE, cases, outcomes).points == 0.0
+
+
+def test_a_workers_word_is_reduced_to_the_list():
+    assert failure_of({"failure": "timeout", "text": "slow"}).kind == "timeout"
+    for forged in ({"failure": "grader-error"}, {"failure": "unreadable"}, {"failure": "right"}, {}, {"failure": 7}):
+        assert failure_of(forged).kind == "crashed"
+    assert len(failure_of({"failure": "raised", "text": "x" * 999}).sentence) == 300
+
+
+def test_an_answer_is_compared_as_check_compares_it():
+    assert judged(EXERCISE, np.float32(1.0), np.float32(1.0)).kind is None
+    assert judged(EXERCISE, np.float32(1.1), np.float32(1.0)).kind == "wrong-value"
+    assert judged(EXERCISE, np.float32(np.nan), np.float32(1.0)).kind == "wrong-not-finite"
+    assert judged(EXERCISE, np.ones(2, np.float32), np.float32(1.0)).kind == "wrong-shape"
+    assert judged(EXERCISE, {"a": 1}, np.float32(1.0)).kind == "wrong-type"
+
+
+def test_without_any_outcome_every_property_names_the_failure():
+    parts = no_parts(EXERCISE, "timeout")
+    assert len(parts) == len(EXERCISE.cases) and all(part["hidden"] == {"timeout": 2} for part in parts)
