@@ -129,7 +129,15 @@ def optimizer(config: Config) -> optax.GradientTransformation:
 def experience(
     rollout: Rollout, score: Float[Array, " batch"], config: Config, equations: Equations
 ) -> tuple[Experience, Float[Array, "prompts group"]]:
-    """Scores to rewards to advantages within each group; the rows of a group stand side by side."""
+    """Scores to rewards to advantages within each group; the rows of a group are side by side.
+
+    Args:
+      rollout: prompts x group responses.
+      score: of each response, score units.
+
+    Returns:
+      What the update learns from, and the rewards of each group.
+    """
     score = rewards.missing_end_penalty(score, rollout.has_end, penalty=config.missing_end_penalty)
     penalty = sequence_logprob(equations.kl_in_reward(rollout.logp, rollout.ref_logp), rollout.response_mask)
     groups = (score - config.kl_coef * penalty).reshape(config.prompts, config.group)
@@ -138,7 +146,7 @@ def experience(
 
 
 def minibatch_step(carry, batch: Experience, *, config: Config, equations: Equations):
-    """One optimiser step on a mini-batch."""
+    """One optimiser step on a mini-batch; `carry` is the policy and the optimiser's state."""
     policy, opt_state = carry
     grads, stats = jax.grad(loss_fn, has_aux=True)(policy, batch, config, equations)
     updates, opt_state = optimizer(config).update(grads, opt_state, policy)
@@ -155,7 +163,10 @@ def update(
     config: Config,
     equations: Equations = GRPO,
 ) -> tuple[State, dict[str, Array]]:
-    """The second program: advantages, then epochs x mini-batches, in a fresh order each epoch."""
+    """The second program: advantages, then epochs x mini-batches, in a fresh order each epoch.
+
+    It learns from a `rollout` and the `score` of each response; `key` decides the order.
+    """
     data, groups = experience(rollout, score, config, equations)
     step = partial(minibatch_step, config=config, equations=equations)
     before = (state.policy, state.opt_state)

@@ -52,7 +52,7 @@ class State(NamedTuple):
 def loss_fn(
     policy: GPT2, rollout: Rollout, advantage: Float[Array, " batch"], config: Config, policy_gradient_loss: Callable
 ) -> Float[Array, ""]:
-    """-log pi(y_t) * A, the same A for every token of a response, as a token mean."""
+    """-log pi(y_t) * A, the same `advantage` A for every token of a response of the `rollout`, as a token mean."""
     logits = response_logits(policy, rollout.tokens, rollout.mask, rollout.prompt)
     logp = token_logprobs(logits, rollout.tokens[:, rollout.prompt :], temperature=config.temperature)
     per_token = policy_gradient_loss(logp, jnp.broadcast_to(advantage[:, None], logp.shape))
@@ -79,7 +79,7 @@ def update(
     baseline: Callable = advantages.leave_one_out,
     policy_gradient_loss: Callable = losses.policy_gradient_loss,
 ) -> tuple[State, dict[str, Array]]:
-    """One step: the reward of a response is its score less beta times its log-ratio; the others are its baseline."""
+    """One step on a `rollout`: the reward is the `score` less beta times the log-ratio; the other rewards are its baseline."""
     log_ratio = sequence_logprob(rollout.logp - rollout.ref_logp, rollout.response_mask)
     reward = score - config.kl_coef * log_ratio
     grads = jax.grad(loss_fn)(state.policy, rollout, baseline(reward), config, policy_gradient_loss)
