@@ -56,6 +56,13 @@ class Sentence(NamedTuple):
         return f"page {(int(self.id.rpartition('/')[2]) - 1) // PAGE}" if self.source == MOVIES else self.id
 
 
+def _member(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    if file is None:
+        raise ValueError(f"{name} of the archive of {REQUIREMENT} is not a file: delete the archive and fetch it again")
+    return file.read()
+
+
 def unpack(archive: bytes) -> dict[str, bytes]:
     """The eight rating files of the source distribution, by name.
 
@@ -65,9 +72,9 @@ def unpack(archive: bytes) -> dict[str, bytes]:
     if hashlib.sha256(archive).hexdigest() != SHA256:
         raise ValueError(f"the archive of {REQUIREMENT} has another hash than expected: delete it and fetch again")
     with tarfile.open(fileobj=io.BytesIO(archive)) as outer:
-        inner = outer.extractfile(INNER).read()
+        inner = _member(outer, INNER)
     with tarfile.open(fileobj=io.BytesIO(inner)) as tar:
-        return {name: tar.extractfile(f"hutto_ICWSM_2014/{name}").read() for name in FILES}
+        return {name: _member(tar, f"hutto_ICWSM_2014/{name}") for name in FILES}
 
 
 def pip_download(requirement: str, sha256: str, *, kind: str, what: str, command: str) -> bytes:

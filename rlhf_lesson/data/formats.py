@@ -13,7 +13,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rlhf_lesson.data.records import Pair, Ranking, Rating, Vote
 
@@ -38,7 +38,7 @@ def _decoded(raw: bytes):
         return BadRow(f"bad JSON ({error.msg} at character {error.pos + 1}): each line must be one object")
 
 
-def local(path: Path | str) -> Iterator[tuple[str, object]]:
+def local(path: Path | str) -> Iterator[tuple[str, Any]]:
     """The rows of a .jsonl or .jsonl.gz file, or of all such files of a folder; blank lines are skipped.
 
     Args:
@@ -67,7 +67,7 @@ def local(path: Path | str) -> Iterator[tuple[str, object]]:
         yield f"{path}:{number + 1}", BadRow(f"broken gzip file ({error}): the rest is lost, get the file again")
 
 
-def hub(name: str, split: str = "train") -> Iterator[tuple[str, object]]:
+def hub(name: str, split: str = "train") -> Iterator[tuple[str, Any]]:
     """The rows of a Hugging Face data set; needs the optional package `datasets`.
 
     Args:
@@ -81,7 +81,7 @@ def hub(name: str, split: str = "train") -> Iterator[tuple[str, object]]:
       ValueError: `datasets` is not installed; the message has the command that installs it.
     """
     try:
-        from datasets import load_dataset
+        from datasets import load_dataset  # pyright: ignore[reportMissingImports] (optional)
     except ImportError as error:
         raise ValueError("data sets by name need the optional packages: pip install 'rlhf-lesson[hub]'") from error
     for number, row in enumerate(load_dataset(name, split=split), 1):
@@ -90,7 +90,7 @@ def hub(name: str, split: str = "train") -> Iterator[tuple[str, object]]:
 
 def read(
     source: Path | str | Iterable[tuple[str, object]],
-    parse: Callable[[Mapping], tuple],
+    parse: Callable[[Mapping], Any],
     *,
     skip_bad: bool = False,
     max_prompt: int | None = None,
@@ -152,7 +152,7 @@ def write(path: Path | str, records: Iterable, as_row: Callable = lambda record:
         file.writelines(json.dumps(as_row(record), ensure_ascii=False) + "\n" for record in records)
 
 
-def field(row: Mapping, key: str, *kinds: type):
+def field(row: Mapping, key: str, *kinds: type) -> Any:
     """The value of a row's field, after its type was checked; only a prompt may be blank text.
 
     Args:
@@ -201,7 +201,8 @@ def checked_pair(prompt: str, chosen: str, rejected: str, tie: bool = False) -> 
 
 def parse_pair(row: Mapping) -> Pair:
     """{"prompt", "chosen", "rejected"}, "tie": true where the rater saw no difference; data/chats.py reads other pairs."""
-    return checked_pair(*(field(row, key) for key in ("prompt", "chosen", "rejected")), tie=row.get("tie") is True)
+    prompt, chosen, rejected = (field(row, key) for key in ("prompt", "chosen", "rejected"))
+    return checked_pair(prompt, chosen, rejected, tie=row.get("tie") is True)
 
 
 def parse_ranking(row: Mapping) -> Ranking:

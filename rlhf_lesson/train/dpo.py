@@ -192,15 +192,16 @@ def train(
     if state is None:
         policy = copy_of(policy)
         state = State(policy, tx.init(policy), jnp.zeros((), jnp.int32))
-    for step in range(int(state.step), len(schedule)):
+    current = state
+    for step in range(int(current.step), len(schedule)):
         rows, width, indices = schedule[step]
         batch = make_batch([choices[i] for i in indices], ref_logp[indices], rows, width, pad_id)
-        state, metrics = train_step(state, batch, config=config, optimizer=tx, dpo_loss=dpo_loss)
+        current, metrics = train_step(current, batch, config=config, optimizer=tx, dpo_loss=dpo_loss)
         numbers = {name: float(value) for name, value in metrics.items()}
         gap = numbers.pop("first_margin_gap")
         if fresh and step == 0:
             check_first_margin(gap / config.kl_coef)
-        yield state, {"step": step + 1, "steps": len(schedule), **numbers}
+        yield current, {"step": step + 1, "steps": len(schedule), **numbers}
 
 
 # ---- what the stage measures, and pairs from samples -------------------------------------------

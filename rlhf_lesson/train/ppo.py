@@ -207,7 +207,7 @@ def train(
     config: Config,
     policy: GPT2,
     prompts: Prompts,
-    scorers: Mapping[str, object],
+    scorers: Mapping[str, Callable],
     *,
     reward: Reward = "proxy",
     pad_id: int,
@@ -246,16 +246,16 @@ def train(
         raise ValueError("batch must be a multiple of minibatches x accumulate: change one of the three")
     check_reward(reward, scorers)
     fresh = state is None
-    state = initial_state(config, policy, critic) if state is None else state
-    state, policy, scorers = placed((state, policy, dict(scorers)), mesh)
-    batches = prompt_batches(prompts, config.batch, config.seed, start=int(state.step))
+    current: State = initial_state(config, policy, critic) if state is None else state
+    current, policy, scorers = placed((current, policy, dict(scorers)), mesh)
+    batches = prompt_batches(prompts, config.batch, config.seed, start=int(current.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
-    for iteration in range(int(state.step), config.iterations):
+    for iteration in range(int(current.step), config.iterations):
         sample_key, shuffle_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), iteration))
         batch = placed(next(batches), mesh, "data")
-        rollout = sample(state.actor_critic, policy, scorers, batch, sample_key)
+        rollout = sample(current.actor_critic, policy, scorers, batch, sample_key)
         check_rollout(rollout.stats, first=fresh and iteration == 0)
         score = score_of(rollout, reward)
-        state, metrics = update(state, rollout, score, shuffle_key, config=config, equations=equations)
+        current, metrics = update(current, rollout, score, shuffle_key, config=config, equations=equations)
         check_first_update(float(metrics["first_ratio_gap"]))
-        yield state, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout
+        yield current, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout

@@ -101,7 +101,7 @@ def train(
     config: Config,
     policy: GPT2,
     prompts: Prompts,
-    scorers: Mapping[str, object],
+    scorers: Mapping[str, Callable],
     *,
     reward: Reward = "proxy",
     pad_id: int,
@@ -131,15 +131,15 @@ def train(
     """
     check_reward(reward, scorers)
     fresh = state is None
-    state = initial_state(config, policy) if state is None else state
-    batches = prompt_batches(prompts, config.batch, config.seed, start=int(state.step))
+    current: State = initial_state(config, policy) if state is None else state
+    batches = prompt_batches(prompts, config.batch, config.seed, start=int(current.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
-    for iteration in range(int(state.step), config.iterations):
+    for iteration in range(int(current.step), config.iterations):
         key = jax.random.fold_in(jax.random.key(config.seed), iteration)
-        rollout = sample(ActorCritic(state.policy), policy, scorers, next(batches), key)
+        rollout = sample(ActorCritic(current.policy), policy, scorers, next(batches), key)
         check_rollout(rollout.stats, first=fresh and iteration == 0)
         score = score_of(rollout, reward)
-        state, metrics = update(
-            state, rollout, score, config=config, baseline=baseline, policy_gradient_loss=policy_gradient_loss
+        current, metrics = update(
+            current, rollout, score, config=config, baseline=baseline, policy_gradient_loss=policy_gradient_loss
         )
-        yield state, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout
+        yield current, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout

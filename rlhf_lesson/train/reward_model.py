@@ -156,11 +156,12 @@ def train(
         model.trunk.config = trunk.config._replace(dropout=config.dropout)
         state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
     key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
-    for step in range(int(state.step), len(schedule)):
+    current = state
+    for step in range(int(current.step), len(schedule)):
         rows, width, indices = schedule[step]
         batch = make_batch([examples[i] for i in indices], rows, width, pad_id)
-        state, loss = train_step(state, batch, key, optimizer=tx, objective=objective, lm_coef=config.lm_coef)
-        yield state, {"step": step + 1, "steps": len(schedule), "loss": float(loss)}
+        current, loss = train_step(current, batch, key, optimizer=tx, objective=objective, lm_coef=config.lm_coef)
+        yield current, {"step": step + 1, "steps": len(schedule), "loss": float(loss)}
 
 
 def objective_of(examples: Sequence[Comparison | Rated]) -> Callable:
@@ -220,12 +221,13 @@ def normalised(model: ScalarModel, reference_scores: Float[np.ndarray, " samples
 
     Source: Ziegler et al. 2019, arXiv:1909.08593, section 2; lm-human-preferences `normalize_after`.
     """
-    mean, std = float(np.mean(reference_scores)), float(np.std(reference_scores))
+    mean = float(np.mean(reference_scores))
+    std = float(np.std(reference_scores))
     if not std > 0.0:
         raise ValueError("all reference scores are equal: train the reward model before normalising it")
     out = jax.tree.map(lambda x: x, model)
-    out.head.kernel[...] = model.head.kernel[...] / std
-    out.head.bias[...] = (model.head.bias[...] - mean) / std
+    out.head.kernel[...] = out.head.kernel[...] / std
+    out.head.bias[...] = (out.head.bias[...] - mean) / std
     return out
 
 

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,11 @@ def run(
       ValueError: the folder holds a run and `resume` is off, or one with other settings; says which differ.
     """
     folder = Path(folder)
-    settings = {"loop": name, **(asdict(config) if is_dataclass(config) else config)}
+    settings = {"loop": name, **(config if isinstance(config, Mapping) else asdict(config))}
     settings = json.loads(json.dumps(settings, default=str))  # as the file will give it back: tuples are lists
-    state, rows, checkpoint = None, [], folder / "state.safetensors"
+    state = None
+    rows: list[Row] = []
+    checkpoint = folder / "state.safetensors"
     old_rows = claim(folder, settings, resume)
     if old_rows and checkpoint.is_file():
         like = next(loop(None))[0] if like is None else like

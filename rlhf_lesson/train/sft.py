@@ -137,11 +137,12 @@ def train(
         model = copy_of(model)
         state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
     key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
-    for step in range(int(state.step), len(schedule)):
+    current = state
+    for step in range(int(current.step), len(schedule)):
         rows, width, indices = schedule[step]
         batch = make_batch([examples[i] for i in indices], rows, width, pad_id, response_mask)
-        state, loss = train_step(state, batch, key, optimizer=tx, cross_entropy_loss=cross_entropy_loss)
-        yield state, {"step": step + 1, "steps": len(schedule), "loss": float(loss)}
+        current, loss = train_step(current, batch, key, optimizer=tx, cross_entropy_loss=cross_entropy_loss)
+        yield current, {"step": step + 1, "steps": len(schedule), "loss": float(loss)}
 
 
 # ---- what the stage measures -------------------------------------------------------------------
