@@ -19,6 +19,8 @@ from typing import NamedTuple
 import nbformat
 import pytest
 
+from rlhf_lesson.widgets import look
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CURE = "install Debian's or Ubuntu's package chromium, or run: python -m playwright install chromium"
 TOKEN = "t"
@@ -177,3 +179,10 @@ def bare(chromium, esm: str, css: str, state: dict, *, scheme: str = "light", wi
         assert not outside, f"the widget asked for {outside}"
     finally:
         page.close()
+
+
+def twin(chromium, name, state, calls):
+    """What static/NAME.js's maths says to each [function, *arguments]."""
+    with bare(chromium, look.esm(name), look.css(name), state) as page:
+        run = "calls => calls.map(([name, ...given]) => module.default.maths[name](...given))"
+        return page.evaluate(run, calls)

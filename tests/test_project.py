@@ -36,6 +36,15 @@ def test_the_numbers_of_readme_and_docs_are_those_of_the_results_files(name):
     assert (ROOT / name).read_text() == script("tools/sync_readme.py").synced(name), "run `python tools/sync_readme.py`"
 
 
+def test_the_range_of_python_versions_is_the_same_everywhere():
+    oldest, newest = "3.11", "3.14"
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"] == f">={oldest}"
+    assert "(3, 11) <= sys.version_info[:2] <= (3, 14)" in (ROOT / "Makefile").read_text()
+    for name in ("README.md", "CONTRIBUTING.md"):
+        assert f"Python {oldest} to {newest}" in (ROOT / name).read_text(), name
+    assert f'python-version: ["{oldest}", "{newest}"]' in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+
+
 def test_no_registry_host_and_no_machine_path_stands_in_the_tree():
     hosts = re.compile("(pypi|pythonhosted|npmjs|debian)" + r"\.org|(^|[^A-Za-z.])/(work|root|home|farm)/[a-z.]")
     found = [

@@ -18,8 +18,8 @@ RANK = {name: rank for rank, name in enumerate(ORDER)}
 
 WALK = (  # from one person's rating to PPO's policy: (module:function, what leaves it); no step goes back to an earlier wing
     ("data.feedback:load", "a sentence and the numbers that twenty people gave it"),
-    ("data.feedback:pairs", "a pair: two texts and which one a rater preferred"),
-    ("data.snippets:whole", "both texts as token ids"),
+    ("data.feedback:pairs", "a record of two texts: which one a rater preferred"),
+    ("data.examples:to_comparisons", "a comparison: prompt and both responses as token ids"),
     ("data.batches:pad", "padded rows of few shapes, and their mask"),
     ("train.reward_model:train", "a reward model: one score per response"),
     ("train.reward_model:normalised", "the same with mean 0 and spread 1 on the reference's samples"),

@@ -6,7 +6,8 @@ tests/course/test_specs.py tries the right answers, and finds this table out of 
 import re
 from pathlib import Path
 
-from rlhf_lesson.course.exercise import Exercise, examine
+from rlhf_lesson.course.examine import examine
+from rlhf_lesson.course.exercise import Exercise
 from rlhf_lesson.course.specs import EXERCISES
 
 DOC = Path(__file__).resolve().parent.parent / "docs" / "wrong_answers.md"

@@ -1,20 +1,23 @@
 """Answers at once, in a notebook: `check(gae)` says whether a learner's function is right and, if not, which slip it looks like.
 
-Leaves out marks: it runs in the learner's own process and trusts it. What passed here is what the chapter's runs then use.
+It runs in the learner's own process and trusts it, so it gives no marks. What passed here is what the chapter's runs then use.
 """
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import jax
 
 from rlhf_lesson.course import progress
-from rlhf_lesson.course.exercise import Exercise, Verdict, examine
+from rlhf_lesson.course.examine import Verdict, examine
+from rlhf_lesson.course.exercise import Exercise
 from rlhf_lesson.course.specs import EXERCISES
+from rlhf_lesson.train import background
 
-_passed: dict[str, Callable] = {}
+PASSED: dict[str, Callable] = {}  # this session's right answers by exercise: what `yours` hands to a run
 
 
 def find(name: str) -> Exercise:
@@ -38,25 +41,38 @@ def _check(exercise: Exercise, function: Callable, *, seed: int = 0) -> Verdict:
     if function is exercise.reference:  # `gae = yours("gae")` gave it the learner's name
         again = "This is the library's own function: run the cell with yours, then check again."
         return Verdict(exercise.name, "not attempted", again)
-    before = jax.config.read("jax_disable_most_optimizations")
-    # every tiny program runs once: compiling is what takes time
-    jax.config.update("jax_disable_most_optimizations", True)
-    try:
+    with _quick_compilation():
         verdict = examine(exercise, function, seed=seed, patience=1.0)
-    finally:
-        jax.config.update("jax_disable_most_optimizations", before)
-    _passed.pop(exercise.name, None)
+    PASSED.pop(exercise.name, None)
     if verdict.passed:
-        _passed[exercise.name] = function
+        PASSED[exercise.name] = function
     progress.record(exercise.name, verdict.state)
     return verdict
 
 
+@contextmanager
+def _quick_compilation() -> Iterator[None]:
+    """Lets JAX compile with few optimisations inside the block: a check runs every tiny program once.
+
+    JAX has one such switch for the whole process, so it is left alone while a loop runs in the background: that loop may be
+    compiling at this moment, and its program would be slow for the rest of the run.
+    """
+    if background.running():
+        yield
+        return
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
+
+
 def yours(name: str) -> Callable:
     """The learner's function if its check passed in this session, else the library's; says which."""
-    mine = name in _passed
+    mine = name in PASSED
     print(f"{name}: {'your function' if mine else 'the library (yours has not passed its check)'}")
-    return _passed[name] if mine else find(name).reference
+    return PASSED[name] if mine else find(name).reference
 
 
 def hint(name: str, step: int = 1) -> str:

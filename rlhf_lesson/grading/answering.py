@@ -24,7 +24,7 @@ def real(value):
 
 
 def slope(function, place: int | None):
-    """What `rlhf_lesson.course.exercise.slope` gives: the gradient by the argument at this place, or the function itself."""
+    """What `rlhf_lesson.course.examine.slope` gives: the gradient by the argument at this place, or the function itself."""
 
     def gradient(*args, **kwargs):
         import jax

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from rlhf_lesson.course.exercise import ROUNDS, Case, Exercise, answered, drawn, show, show_input
+from rlhf_lesson.course.examine import ROUNDS, answered, fresh_cases
+from rlhf_lesson.course.exercise import Case, Exercise, show, show_input
 from rlhf_lesson.grading import frames, library
 from rlhf_lesson.grading.handle import Broken, GraderError, Worker
 from rlhf_lesson.grading.intake import Submission
@@ -62,7 +63,7 @@ class Judge:
         """The cases that `check` shows, each with its property and its right answer."""
         with self.lock:
             if exercise.name not in self._visible:
-                cases = [case for r in range(ROUNDS) for case in drawn(exercise, 0, r)]
+                cases = [case for r in range(ROUNDS) for case in fresh_cases(exercise, 0, r)]
                 self._visible[exercise.name] = [(text, case, self.expected(exercise, case)) for text, case in cases]
             return self._visible[exercise.name]
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rlhf_lesson.course.exercise import Exercise, Failure, compare
+from rlhf_lesson.course.examine import Failure, compare
+from rlhf_lesson.course.exercise import Exercise
 
 HIDDEN = 2  # fresh cases a property
 FAILURES = (

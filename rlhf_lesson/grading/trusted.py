@@ -10,7 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from rlhf_lesson.course.exercise import Case, Exercise, answered, slope
+from rlhf_lesson.course.examine import answered, slope
+from rlhf_lesson.course.exercise import Case, Exercise
 from rlhf_lesson.grading import frames
 
 

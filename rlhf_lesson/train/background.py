@@ -15,6 +15,12 @@ from rlhf_lesson.models.generate import generate
 from rlhf_lesson.models.tokenizer import decode, encode
 
 Row = Mapping[str, float | str]  # the metrics of one iteration
+THREAD = "training"  # the name of every thread here
+
+
+def running() -> bool:
+    """Whether a loop runs in the background of this process, or stands paused there."""
+    return any(thread.name == THREAD for thread in threading.enumerate())
 
 
 class Background:
@@ -52,7 +58,7 @@ class Background:
         """Starts, or goes on after a pause; does nothing to a loop that has ended."""
         self._go.set()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._drive, daemon=True, name="training")
+            self._thread = threading.Thread(target=self._drive, daemon=True, name=THREAD)
             self._thread.start()
 
     def pause(self) -> None:

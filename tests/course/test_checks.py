@@ -2,7 +2,9 @@
 
 import ast
 import inspect
+import threading
 
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -10,13 +12,15 @@ from rlhf_lesson import arrays
 from rlhf_lesson.course import checks, progress
 from rlhf_lesson.course.checks import check, hint, solution, yours
 from rlhf_lesson.course.specs import EXERCISES
+from rlhf_lesson.train import background
+from rlhf_lesson.train.background import Background
 
 
 @pytest.fixture(autouse=True)
 def fresh(tmp_path, monkeypatch):
     """An empty file of progress, and a kernel in which nothing has passed yet."""
     monkeypatch.setenv("RLHF_LESSON_PROGRESS", str(tmp_path / "drive" / "progress.json"))
-    monkeypatch.setattr(checks, "_passed", {})
+    monkeypatch.setattr(checks, "PASSED", {})
     return tmp_path / "drive" / "progress.json"
 
 
@@ -90,3 +94,50 @@ def test_a_solution_is_the_librarys_code_without_its_docstring(name):
     )
     (whole,) = ast.parse(inspect.getsource(EXERCISES[name].reference)).body
     assert [ast.dump(s) for s in function.body] == [ast.dump(s) for s in whole.body[1:]]
+
+
+# ---- the compiler's switch -----------------------------------------------------------------------
+
+
+def switch():
+    return jax.config.read("jax_disable_most_optimizations")
+
+
+@pytest.fixture
+def optimising():
+    """JAX as in a notebook: the tests' own setting is put aside."""
+    before = switch()
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+def seen_by(check_it):
+    """What the switch was while a learner's function ran inside its check."""
+    states = []
+
+    def masked_mean(values, mask):
+        states.append(switch())
+        raise ValueError("enough")
+
+    check_it(masked_mean)
+    return set(states)
+
+
+def test_a_check_compiles_quickly_and_puts_the_switch_back(optimising):
+    assert seen_by(check) == {True} and switch() is False
+
+
+def test_while_a_loop_runs_in_the_background_a_check_leaves_the_switch_alone(optimising):
+    checked = threading.Event()
+
+    def steps():
+        checked.wait()
+        yield 1, {"step": 1, "steps": 1}
+
+    loop = Background(steps())
+    loop.start()
+    assert background.running() and seen_by(check) == {False}
+    checked.set()
+    loop.result()
+    assert not background.running() and seen_by(check) == {True}

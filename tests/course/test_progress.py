@@ -13,7 +13,7 @@ from rlhf_lesson.course.checks import check
 def fresh(tmp_path, monkeypatch):
     """An empty file of progress, and a kernel in which nothing has passed yet."""
     monkeypatch.setenv("RLHF_LESSON_PROGRESS", str(tmp_path / "drive" / "progress.json"))
-    monkeypatch.setattr(checks, "_passed", {})
+    monkeypatch.setattr(checks, "PASSED", {})
     return tmp_path / "drive" / "progress.json"
 
 

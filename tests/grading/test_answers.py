@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from project import script
 
-from rlhf_lesson.course.exercise import call, failure
+from rlhf_lesson.course.examine import call, failure
 from rlhf_lesson.course.specs import CHAPTERS, EXERCISES
 from rlhf_lesson.grading import library
 from rlhf_lesson.grading.intake import Submission

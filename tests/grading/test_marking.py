@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from grading.class_of_two import HEAD, KEY, LOOP, PRELUDE, REFERENCE, TWO
-from rlhf_lesson.course.exercise import ROUNDS, asked, show_input
+from rlhf_lesson.course.examine import ROUNDS, asked
+from rlhf_lesson.course.exercise import show_input
 from rlhf_lesson.grading import outputs
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marking import Judge, ready, seed

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rlhf_lesson.course.exercise import answered
+from rlhf_lesson.course.examine import answered
 from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.grading.trusted import Trusted, form, plain
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from browser import SECONDS, bare, dark, notebook
 from project import TESTS
-from widgets.test_live import methods, runs
+from widgets.test_frontier import methods
+from widgets.test_gallery import runs
 
 from rlhf_lesson.data import labels
 from rlhf_lesson.widgets.frontier import Frontier
