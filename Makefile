@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow lint lab notebooks docs pretrain results benchmarks colab-stack newest-stack release env clean
+.PHONY: help demo test test-slow lint typecheck lab notebooks docs pretrain results benchmarks colab-stack newest-stack release env clean
 
 help:  ## what every word here does; plain `make` says the same
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{ printf "  %-26s%s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ lint: $(VENV)/test.stamp  ## style and formatting, a few seconds
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/deno fmt --check
+
+typecheck: $(VENV)/test.stamp  ## types of the equations, data/, models/ and train/, half a minute
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 lab: $(VENV)/notebooks.stamp  ## JupyterLab; before it, once, the models that chapters start from, about three minutes
 	$(BIN)/python -m rlhf_lesson course

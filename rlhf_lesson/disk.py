@@ -1,6 +1,6 @@
 """The two things that many modules need of a disk: a file that is written whole or not at all, and the cache folder.
 
-Leaves out formats: models are written by models/checkpoint.py, runs by train/runs.py.
+Models are written by models/checkpoint.py, runs by train/runs.py.
 """
 
 import os
@@ -19,6 +19,6 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def cache_folder() -> Path:
-    """RLHF_LESSON_CACHE, else the user's cache folder."""
+    """The folder for downloads and trained models: RLHF_LESSON_CACHE, else one in the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("RLHF_LESSON_CACHE") or Path(base) / "rlhf_lesson")

@@ -1,7 +1,7 @@
 """The one order of this package's wings: a module may import from its own wing and from those before it, never from a later one.
 
-README, docs, the test of imports and the grader's list of what an answer may use all read it from here. Leaves out the modules
-within a wing: they may import each other, but never in a circle.
+README, docs, the test of imports and the grader's list of what an answer may use all read it from here. Modules of one wing may
+import each other, but never in a circle.
 """
 
 EQUATIONS = ("arrays", "logprobs", "kl", "rewards", "advantages", "losses", "bradley_terry", "agreement")

@@ -75,8 +75,11 @@ def next_width(length: int, widths: Sequence[int] = WIDTHS) -> int:
       length: tokens of the row.
       widths: what rows may be padded to, in any order.
 
+    Returns:
+      One of the widths, in tokens.
+
     Raises:
-      ValueError: the row is longer than every width.
+      ValueError: the row is longer than every width: shorten it.
     """
     fitting = [width for width in widths if width >= length]
     if not fitting:

@@ -21,7 +21,7 @@ def parse_instruction(row: Mapping) -> Demonstration:
     included; the response follows as it is. So prompt + response is what the model reads, and only the response is learnt.
 
     Raises:
-      BadRow: a field is missing, or is blank.
+      BadRow: a field is missing, or is blank: fill it in, or leave the row out.
 
     Source: the template of Alpaca (Taori et al. 2023), without its opening sentence.
     """
@@ -78,15 +78,18 @@ def cross_entropy_loss(
 # exercise: render
 # 10 minutes, difficulty 1 of 3, 4 points
 def render(messages: Sequence[Mapping], *, reply: bool = False, tokenizer=None) -> str:
-    """Messages {"role", "content"} as one text, a turn after another as in hh-rlhf.
+    """Messages {"role", "content"} as one text, one turn after another as in hh-rlhf.
 
     Each turn is a blank line, its speaker ("Human", "Assistant" or "System" for the roles user, assistant and system), a
     colon, a space and the content as it is: "\\n\\nHuman: Hi\\n\\nAssistant: Hello."
 
     Args:
       messages: in their order.
-      reply: end with "\\n\\nAssistant:", for a model to fill in; no space after it, since the reply brings its own.
-      tokenizer: if it is given, its own chat template writes the text instead.
+      reply: end with "\\n\\nAssistant:", for a model to continue; without a space, since the reply begins with one.
+      tokenizer: where there is one, its own chat template writes the text instead.
+
+    Returns:
+      The text of the dialogue.
 
     Source: Bai et al. 2022, arXiv:2204.05862 (the data set).
     """
@@ -98,13 +101,13 @@ def render(messages: Sequence[Mapping], *, reply: bool = False, tokenizer=None) 
 # exercise: messages_of
 # 20 minutes, difficulty 3 of 3, 5 points
 def messages_of(text: str) -> list[dict]:
-    """The way back from `render` without a tokenizer: a text of turns as messages {"role", "content"}.
+    """The inverse of `render` without a tokenizer: a text of turns as messages {"role", "content"}.
 
     A turn begins at each "\\n\\nHuman:", "\\n\\nAssistant:" or "\\n\\nSystem:", and one space after the colon is not part
     of its content; blank lines and colons elsewhere are. The roles are user, assistant and system.
 
     Raises:
-      ValueError: the text does not begin with a turn.
+      ValueError: the text does not begin with a turn: begin it with a blank line and "Human:".
     """
     before, *turns = re.split(r"\n\n(Human|Assistant|System):", text)
     if before or not turns:

@@ -16,8 +16,8 @@ def noise_temperature(margins: Float[np.ndarray, " pairs"], agreement: float) ->
         mean_i sigmoid(|margin_i| / T) = agreement
 
     Solved by halving an interval: the left side falls from 1 to 1/2 as T grows. On the movie pairs (agreement 0.885)
-    it gives 0.66 rating points, and with this one number the share of right choices among pairs that lie closely
-    (0.61), farther (0.80) and far apart (0.93) comes out as it was measured, to 0.01: choices really are logistic.
+    it gives 0.66 rating points, and with this one number the share of right choices among pairs that are close together
+    (0.61), farther apart (0.80) and far apart (0.93) comes out as it was measured, to 0.01: choices really are logistic.
 
     Args:
       margins: differences of the true values, any unit; the sign does not matter.
@@ -27,7 +27,7 @@ def noise_temperature(margins: Float[np.ndarray, " pairs"], agreement: float) ->
       T in the unit of the margins.
 
     Raises:
-      ValueError: an agreement that no temperature gives.
+      ValueError: no temperature gives this agreement: it is at most 1/2, or higher than the margins allow.
     """
     size = np.abs(margins)
     if not 0.5 < agreement < np.mean(0.5 + 0.5 * (size > 0)):
@@ -53,9 +53,12 @@ def label(
 
     Args:
       first: true values of the first texts.
-      second: of the second, same unit.
+      second: true values of the second texts, in the same unit.
       key: of the raters' noise.
       temperature: T, see `noise_temperature`, in the unit of the values; above 0.
+
+    Returns:
+      One choice per pair.
     """
     return jax.random.bernoulli(key, win_probability(first / temperature, second / temperature))
 
@@ -71,6 +74,12 @@ def choice_entropy(first_wins: Float[Array, "members pairs"]) -> Float[Array, " 
 
     High both where the models do not know and where no rater could know: near-equal texts stay a coin toss however
     many labels they get. Needs one reward model only.
+
+    Args:
+      first_wins: probability of each member that a rater takes the first text, in [0, 1].
+
+    Returns:
+      From 0 to log 2.
 
     Source: uncertainty sampling, Lewis and Gale 1994, arXiv:cmp-lg/9407020.
     """
@@ -90,6 +99,12 @@ def information_gain(first_wins: Float[Array, "members pairs"]) -> Float[Array, 
 
     0 where all are equally unsure, so it spends nothing on coin tosses; 0 everywhere for a single member.
 
+    Args:
+      first_wins: probability of each member that a rater takes the first text, in [0, 1].
+
+    Returns:
+      From 0 to log 2.
+
     Source: Houlsby et al. 2011, arXiv:1112.5745, eq. 2.
     """
     return choice_entropy(first_wins) - jnp.mean(_entropy(first_wins), axis=0)
@@ -98,5 +113,13 @@ def information_gain(first_wins: Float[Array, "members pairs"]) -> Float[Array, 
 # exercise: most
 # 5 minutes, difficulty 1 of 3, 3 points
 def most(value: Float[Array | np.ndarray, " pairs"], count: int) -> Int[np.ndarray, " count"]:
-    """Indices of the `count` pairs with the highest value."""
+    """Indices of the pairs with the highest values.
+
+    Args:
+      value: of each pair.
+      count: how many pairs to take.
+
+    Returns:
+      The highest first; of equal values the earlier.
+    """
     return np.argsort(-np.asarray(value), kind="stable")[:count]

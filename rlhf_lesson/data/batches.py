@@ -1,6 +1,6 @@
-"""Ragged token rows into padded arrays of few shapes: a row goes to the next of five widths, so few programs compile.
+"""Token rows of different lengths become padded arrays of few shapes: each row gets the next of five widths.
 
-Leaves out packing several rows into one: it saves little here and makes attention masks hard to read.
+Few shapes mean few compiled programs. Rows are never packed into one: that would save little here, and masks would be hard to read.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,20 @@ WIDTHS = (16, 24, 32, 48, 96)
 def pad(
     rows: Sequence[Sequence[int]], count: int, width: int, *, pad_id: int, left: bool = False
 ) -> tuple[Int[np.ndarray, "count width"], Bool[np.ndarray, "count width"]]:
-    """Rows of ids as one array and its mask (True on real tokens); rows beyond the last are all padding.
+    """Rows of token ids as one array, and its mask.
+
+    Args:
+      rows: token ids; at most `count` rows.
+      count: rows of the array; those beyond the last given row are padding alone.
+      width: tokens of each row, at least the length of the longest.
+      pad_id: the padding token.
+      left: pad on the left, as prompts are, instead of on the right.
+
+    Returns:
+      The ids and the mask, which is True on real tokens.
 
     Raises:
-      ValueError: a row is longer than `width`; nothing is cut silently.
+      ValueError: a row is longer than `width`: shorten it or raise the width; nothing is cut silently.
     """
     tokens = np.full((count, width), pad_id, np.int32)
     mask = np.zeros((count, width), bool)
@@ -25,7 +35,8 @@ def pad(
         if len(row) > width:
             raise ValueError(f"row {i} has {len(row)} tokens, more than {width}: shorten it or raise the width")
         where = slice(width - len(row), width) if left else slice(0, len(row))
-        tokens[i, where], mask[i, where] = row, True
+        tokens[i, where] = row
+        mask[i, where] = True
     return tokens, mask
 
 
@@ -59,8 +70,11 @@ def next_width(length: int, widths: Sequence[int] = WIDTHS) -> int:
       length: tokens of the row.
       widths: what rows may be padded to, in any order.
 
+    Returns:
+      One of the widths, in tokens.
+
     Raises:
-      ValueError: the row is longer than every width.
+      ValueError: the row is longer than every width: shorten it.
     """
     fitting = [width for width in widths if width >= length]
     if not fitting:
@@ -78,6 +92,9 @@ def plan(
       batch_tokens: rows x width of a batch, at most (but at least one row).
       seed: of the shuffle; together with the epoch it fixes the order, so that a run can resume anywhere.
       epoch: 0, 1, ...
+
+    Returns:
+      A list of (rows of the batch, width in tokens, indices of the rows that it holds); there may be fewer indices than rows.
 
     Raises:
       ValueError: a row is longer than the widest batch.

@@ -1,7 +1,7 @@
 """Dialogues and instructions as text: where the prompt ends and the response begins, in every format that the field uses.
 
-Leaves out tool calls and pictures. Without a tokenizer the turns are those of Anthropic's hh-rlhf ("Human:",
-"Assistant:"); with one, its own chat template writes them.
+Without a tokenizer the turns are written as in Anthropic's hh-rlhf ("Human:", "Assistant:"); with one, its own chat template
+writes them. Tool calls and pictures are not supported.
 """
 
 import re
@@ -22,7 +22,7 @@ def parse_instruction(row: Mapping) -> Demonstration:
     included; the response follows as it is. So prompt + response is what the model reads, and only the response is learnt.
 
     Raises:
-      BadRow: a field is missing, or is blank.
+      BadRow: a field is missing, or is blank: fill it in, or leave the row out.
 
     Source: the template of Alpaca (Taori et al. 2023), without its opening sentence.
     """
@@ -30,21 +30,24 @@ def parse_instruction(row: Mapping) -> Demonstration:
 
 
 def instruction_row(demonstration: Demonstration) -> dict:
-    """The way back: what `formats.write` needs to write instruction data."""
+    """The inverse of `parse_instruction`: the row that `formats.write` writes for a demonstration."""
     instruction = demonstration.prompt.removeprefix(INSTRUCTION).removesuffix(RESPONSE)
     return {"instruction": instruction, "response": demonstration.response}
 
 
 def render(messages: Sequence[Mapping], *, reply: bool = False, tokenizer=None) -> str:
-    """Messages {"role", "content"} as one text, a turn after another as in hh-rlhf.
+    """Messages {"role", "content"} as one text, one turn after another as in hh-rlhf.
 
     Each turn is a blank line, its speaker ("Human", "Assistant" or "System" for the roles user, assistant and system), a
     colon, a space and the content as it is: "\\n\\nHuman: Hi\\n\\nAssistant: Hello."
 
     Args:
       messages: in their order.
-      reply: end with "\\n\\nAssistant:", for a model to fill in; no space after it, since the reply brings its own.
-      tokenizer: if it is given, its own chat template writes the text instead.
+      reply: end with "\\n\\nAssistant:", for a model to continue; without a space, since the reply begins with one.
+      tokenizer: where there is one, its own chat template writes the text instead.
+
+    Returns:
+      The text of the dialogue.
 
     Source: Bai et al. 2022, arXiv:2204.05862 (the data set).
     """
@@ -54,13 +57,13 @@ def render(messages: Sequence[Mapping], *, reply: bool = False, tokenizer=None) 
 
 
 def messages_of(text: str) -> list[dict]:
-    """The way back from `render` without a tokenizer: a text of turns as messages {"role", "content"}.
+    """The inverse of `render` without a tokenizer: a text of turns as messages {"role", "content"}.
 
     A turn begins at each "\\n\\nHuman:", "\\n\\nAssistant:" or "\\n\\nSystem:", and one space after the colon is not part
     of its content; blank lines and colons elsewhere are. The roles are user, assistant and system.
 
     Raises:
-      ValueError: the text does not begin with a turn.
+      ValueError: the text does not begin with a turn: begin it with a blank line and "Human:".
     """
     before, *turns = re.split(r"\n\n(Human|Assistant|System):", text)
     if before or not turns:
@@ -84,7 +87,7 @@ def _messages(row: Mapping, key: str) -> list[dict]:
 
 
 def _cut(before: Sequence[Mapping], after: Sequence[Mapping], tokenizer) -> Demonstration:
-    """The text that a model is given, and the text that it should go on with."""
+    """The text that a model reads, and the text that it should continue with."""
     try:
         prompt = render(before, reply=True, tokenizer=tokenizer)
         whole = render([*before, *after], tokenizer=tokenizer)
@@ -96,7 +99,18 @@ def _cut(before: Sequence[Mapping], after: Sequence[Mapping], tokenizer) -> Demo
 
 
 def parse_chat(row: Mapping, *, tokenizer=None) -> Demonstration:
-    """{"messages": [{"role", "content"}, ...]}: the last message, the assistant's, is the response."""
+    """{"messages": [{"role", "content"}, ...]}: the last message, the assistant's, is the response.
+
+    Args:
+      row: of the data set.
+      tokenizer: its chat template writes the text; without one the text is written as in hh-rlhf.
+
+    Returns:
+      The text before the last reply, opened for it, as the prompt; the reply as the response.
+
+    Raises:
+      BadRow: a message is malformed, the last one is not the assistant's, or the template refuses the messages.
+    """
     messages = _messages(row, "messages")
     if len(messages) < 2 or messages[-1]["role"] != "assistant":
         raise BadRow("'messages' must hold at least two, the last by the assistant")
@@ -104,7 +118,7 @@ def parse_chat(row: Mapping, *, tokenizer=None) -> Demonstration:
 
 
 def chat_row(demonstration: Demonstration) -> dict:
-    """The way back from `parse_chat` without a tokenizer."""
+    """The inverse of `parse_chat` without a tokenizer: the row that `formats.write` writes for a demonstration."""
     return {"messages": messages_of(demonstration.prompt + demonstration.response)}
 
 
@@ -119,6 +133,9 @@ def parse_implicit(row: Mapping) -> Pair:
     Where they share an assistant's turn, the prompt ends with the last such "\\n\\nAssistant:"; elsewhere it ends with the
     last shared space. Responses keep their leading space, so that prompt + response is the text as it was.
 
+    Raises:
+      BadRow: a text is missing or blank, or the two are identical: leave the row out.
+
     Source: Bai et al. 2022, arXiv:2204.05862 (the data set).
     """
     chosen, rejected = field(row, "chosen"), field(row, "rejected")
@@ -126,17 +143,33 @@ def parse_implicit(row: Mapping) -> Pair:
         raise BadRow("'chosen' and 'rejected' are identical")
     shared = chosen[: _alike(chosen, rejected)]
     turn = shared.rfind(REPLY)
-    end = turn + len(REPLY) if turn >= 0 else len(shared) if shared in (chosen, rejected) else shared.rfind(" ") + 1
+    if turn >= 0:
+        end = turn + len(REPLY)
+    elif shared in (chosen, rejected):  # one text is the beginning of the other: its response is empty, and refused
+        end = len(shared)
+    else:
+        end = shared.rfind(" ") + 1
     return checked_pair(shared[:end], chosen[end:], rejected[end:])
 
 
 def implicit_row(pair: Pair) -> dict:
-    """The way back: both texts in full, the prompt in each."""
+    """The inverse of `parse_implicit`: both texts in full, the prompt in each."""
     return {"chosen": pair.prompt + pair.chosen, "rejected": pair.prompt + pair.rejected}
 
 
 def parse_conversation(row: Mapping, *, tokenizer=None) -> Pair:
-    """{"prompt", "chosen", "rejected"} as lists of messages; without "prompt" it is the messages that both share."""
+    """{"prompt", "chosen", "rejected"} as lists of messages; without "prompt" it is the messages that both share.
+
+    Args:
+      row: of the data set.
+      tokenizer: its chat template writes the text; without one the text is written as in hh-rlhf.
+
+    Returns:
+      The pair as texts.
+
+    Raises:
+      BadRow: a message is malformed, a prompt or a reply is missing, or the template refuses the messages.
+    """
     chosen, rejected = _messages(row, "chosen"), _messages(row, "rejected")
     if "prompt" in row:
         prompt = _messages(row, "prompt")
@@ -145,12 +178,17 @@ def parse_conversation(row: Mapping, *, tokenizer=None) -> Pair:
         prompt, chosen, rejected = chosen[:shared], chosen[shared:], rejected[shared:]
     if not (prompt and chosen and rejected):
         raise BadRow("a prompt and two different replies are wanted, each of at least one message")
-    a, b = _cut(prompt, chosen, tokenizer), _cut(prompt, rejected, tokenizer)
-    return checked_pair(a.prompt, a.response, b.response)
+    better = _cut(prompt, chosen, tokenizer)
+    worse = _cut(prompt, rejected, tokenizer)
+    return checked_pair(better.prompt, better.response, worse.response)
 
 
 def conversation_row(pair: Pair) -> dict:
-    """The way back from `parse_conversation` without a tokenizer: the prompt must be a dialogue that awaits a reply."""
+    """The inverse of `parse_conversation` without a tokenizer: the prompt must be a dialogue that awaits a reply.
+
+    Raises:
+      ValueError: the prompt does not end with "\\n\\nAssistant:": write this pair with `formats.write` alone.
+    """
     if not pair.prompt.endswith(REPLY):
         raise ValueError(f"the prompt does not end with {REPLY!r}: write this pair with `formats.write` alone")
     prompt = messages_of(pair.prompt.removesuffix(REPLY))

@@ -1,6 +1,6 @@
 """From what people said of several responses to pairs of a better and a worse one, as indices.
 
-Leaves out the texts (data/feedback.py holds pairs of those) and how far people agree (see agreement.py).
+Pairs of texts are drawn in data/feedback.py; how far people agree is measured in agreement.py.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""From records of texts to the token rows that a loop takes: one function per loop, and none that passes over a record in silence.
+"""From records of texts to the token rows that a loop takes: one function per loop, and no record is left out silently.
 
     pairs, _ = formats.read("pairs.jsonl", formats.parse_pair)
     comparisons = to_comparisons(pairs, tokenizer)  # for train/reward_model.py
@@ -32,6 +32,7 @@ class Comparison(NamedTuple):
 
     @property
     def target(self) -> float:
+        """Always 0: an order of responses has no number to learn."""
         return 0.0
 
 
@@ -43,6 +44,7 @@ class Rated(NamedTuple):
 
     @property
     def responses(self) -> tuple[Sequence[int], ...]:
+        """The one response, so that ratings and comparisons are batched alike."""
         return (self.response,)
 
 
@@ -65,8 +67,11 @@ def whole(tokenizer, texts: Sequence[str], *, context: int = CONTEXT) -> list[li
       texts: already normalised, if the model needs it.
       context: the longest row, in tokens.
 
+    Returns:
+      One row of token ids per text, in their order.
+
     Raises:
-      ValueError: a text is longer than the context.
+      ValueError: a text is longer than the context: shorten it.
     """
     return [begin + text for begin, text in _split(tokenizer, [("", text) for text in texts], None, context)]
 
@@ -111,8 +116,11 @@ def to_examples(
       normalise: applied to every text first; `feedback.normalise` for the model that ships, which knows lower case only.
       context: the longest row, in tokens.
 
+    Returns:
+      One example per record, in their order.
+
     Raises:
-      ValueError: a record is longer than the context.
+      ValueError: a record is longer than the context: shorten it.
     """
     rows = _split(tokenizer, [(r.prompt, r.response) for r in records], normalise, context)
     return [Example(prompt + response, len(prompt)) for prompt, response in rows]
@@ -132,6 +140,9 @@ def to_comparisons(
       tokenizer: of the model that will be trained.
       normalise: applied to every text first; `feedback.normalise` for the model that ships, which knows lower case only.
       context: the longest row, in tokens.
+
+    Returns:
+      One comparison per record, in their order.
 
     Raises:
       ValueError: a record is a tie or longer than the context, or the records have different numbers of responses.
@@ -160,6 +171,9 @@ def to_choices(
       tokenizer: of the policy.
       normalise: applied to every text first; `feedback.normalise` for the model that ships, which knows lower case only.
       context: the longest row, in tokens.
+
+    Returns:
+      One choice per record, in their order.
 
     Raises:
       ValueError: a record is a tie, has no prompt, or is longer than the context.
@@ -194,8 +208,11 @@ def to_rated(
       normalise: applied to every text first; `feedback.normalise` for the model that ships, which knows lower case only.
       context: the longest row, in tokens.
 
+    Returns:
+      One row per different response, with the mean of its ratings.
+
     Raises:
-      ValueError: a record is longer than the context.
+      ValueError: a record is longer than the context: shorten it.
     """
     ratings: dict[tuple[str, str], list[float]] = {}
     for record in records:

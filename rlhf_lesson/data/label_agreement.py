@@ -1,6 +1,6 @@
 """How far labellers agree with each other and with the people who rated the same texts.
 
-Leaves out asking and keeping the labels (data/labels.py), and the measures themselves (agreement.py).
+The labels are asked for and kept by data/labels.py; the measures themselves are in agreement.py.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,8 +39,8 @@ def _mean_over_raters(ours, theirs, rows, *, measure) -> Float[jax.Array, " resa
     return jax.lax.map(lambda r: jnp.nanmean(jax.vmap(measure)(ours[:, r], theirs[:, r])), rows)
 
 
-def kappa_of_votes(ours: Int[jax.Array, " pairs"], theirs: Int[jax.Array, " pairs"]) -> Float[jax.Array, ""]:
-    """Cohen's kappa on the three votes; NaN where both sides say one and the same word only, whatever rounding makes of 0/0."""
+def _kappa_of_votes(ours: Int[jax.Array, " pairs"], theirs: Int[jax.Array, " pairs"]) -> Float[jax.Array, ""]:
+    """Cohen's kappa on the three votes; NaN where both sides give the same vote throughout, whatever rounding makes of 0/0."""
     one_word = jnp.all((ours == ours[0]) & (theirs == ours[0]))
     return jnp.where(one_word, jnp.nan, jnp.minimum(cohen_kappa(ours, theirs, categories=len(VOTES)), 1.0))
 
@@ -55,25 +55,28 @@ def agreement(
 ) -> Agreement:
     """Percent and Cohen's kappa of two sides, averaged over raters, with the bootstrap's interval of kappa.
 
-    The questions are drawn again with replacement, all raters of a question together: what the interval says is how
-    much other questions of the same kind could change kappa. Resamples where kappa is 0/0 are left out.
+    The questions are drawn again with replacement, all raters of a question together: the interval says how much other
+    questions of the same kind could change kappa. Resamples where kappa is 0/0 are left out.
 
     Args:
       who: a name for the row.
-      ours: index in VOTES of each rater's vote on each question; -1 never occurs.
+      ours: index in VOTES of each rater's vote on each question; there are no gaps.
       theirs: the same of the other side; row k is compared with row k.
       seed: of the bootstrap.
-      resamples: how often.
+      resamples: how often the questions are drawn again.
+
+    Returns:
+      One row of the table; every number of it is NaN where there are no questions.
     """
     count = ours.shape[1]
     if count == 0:
         return Agreement(who, 0, *[float("nan")] * 4)
     everything = np.arange(count)[None]
     percent, kappa = (
-        float(_mean_over_raters(ours, theirs, everything, measure=m)[0]) for m in (percent_agreement, kappa_of_votes)
+        float(_mean_over_raters(ours, theirs, everything, measure=m)[0]) for m in (percent_agreement, _kappa_of_votes)
     )
     rows = np.random.default_rng(seed).integers(count, size=(resamples, count))
-    spread = np.asarray(_mean_over_raters(ours, theirs, rows, measure=kappa_of_votes))
+    spread = np.asarray(_mean_over_raters(ours, theirs, rows, measure=_kappa_of_votes))
     spread = spread[np.isfinite(spread)]
     low, high = np.quantile(spread, [0.025, 0.975]) if len(spread) else (np.nan, np.nan)
     return Agreement(who, count, percent, kappa, float(low), float(high))
@@ -85,7 +88,7 @@ def as_numbers(votes: Iterable[str]) -> Int[np.ndarray, " pairs"]:
 
 
 def _between(a: Float[np.ndarray, "..."], b: Float[np.ndarray, "..."]) -> Int[np.ndarray, "..."]:
-    """Who says what by two ratings: A where the first is higher, B where the second is, else a tie."""
+    """The votes that two ratings amount to: A where the first is higher, B where the second is, else a tie."""
     return np.where(a > b, 0, np.where(a < b, 1, 2))
 
 
@@ -101,7 +104,14 @@ class Others(NamedTuple):
 def others(asked: Sequence[Question], sentences: Sequence[Sentence]) -> Others:
     """The crowd's votes and single raters' votes on questions whose two texts are both among the sentences.
 
-    Where both texts stood on one page the k-th ratings come from one person, else as a rule from two (see data/feedback.py).
+    Where both texts are from one page, the k-th ratings come from one person, otherwise usually from two (see data/feedback.py).
+
+    Args:
+      asked: questions; those on other texts are left out.
+      sentences: rated ones.
+
+    Returns:
+      The votes that the ratings amount to, and which of the questions they are about.
     """
     ratings: Mapping[str, tuple[float, ...]] = {s.text: s.ratings for s in reversed(sentences)}
     known = [i for i, q in enumerate(asked) if q.response_a in ratings and q.response_b in ratings]
@@ -120,31 +130,46 @@ def others(asked: Sequence[Question], sentences: Sequence[Sentence]) -> Others:
 def against_raters(votes: Sequence[Vote], sentences: Sequence[Sentence], *, seed: int = 0) -> list[Agreement]:
     """One labeller's agreement with the crowd and with single raters, and a single rater's with the rest of the crowd.
 
-    The last row is what to compare the first with: few people agree with the crowd more than one of it does.
+    Compare the first row with the last: few people agree with the crowd more than one of its own raters does.
+
+    Args:
+      votes: of the labeller, skips left out.
+      sentences: rated ones; votes on other texts are left out.
+      seed: of the bootstrap.
+
+    Returns:
+      Three rows.
     """
-    said = others([Question(*vote[:3]) for vote in votes], sentences)
-    mine = as_numbers(votes[i].vote for i in said.known)[None]
-    raters = len(said.single)
+    raters_votes = others([Question(*vote[:3]) for vote in votes], sentences)
+    mine = as_numbers(votes[i].vote for i in raters_votes.known)[None]
+    raters = len(raters_votes.single)
     return [
-        agreement("you and the crowd's mean", mine, said.crowd, seed=seed),
-        agreement("you and a single rater", np.repeat(mine, raters, axis=0), said.single, seed=seed),
-        agreement("a single rater and the rest of the crowd", said.single, said.rest, seed=seed),
+        agreement("you and the crowd's mean", mine, raters_votes.crowd, seed=seed),
+        agreement("you and a single rater", np.repeat(mine, raters, axis=0), raters_votes.single, seed=seed),
+        agreement("a single rater and the rest of the crowd", raters_votes.single, raters_votes.rest, seed=seed),
     ]
 
 
 def merge(files: Iterable[Path | str]) -> dict[str, dict[Question, str]]:
-    """Annotator -> question, its texts in alphabetical order -> vote, from any number of files of labels.
+    """The votes of every annotator, from any number of files of labels.
+
+    Args:
+      files: written by `labels.append`.
+
+    Returns:
+      Annotator -> question, its texts in alphabetical order -> vote.
 
     Raises:
-      ValueError: two files hold votes of one name that contradict each other: give the labellers different names.
+      ValueError: two votes of one name contradict each other: give the labellers different names.
     """
     merged: dict[str, dict[Question, str]] = {}
     for file in files:
         for vote in labels(file):
             shown = Question(*vote[:3])
             turned = shown.either_way != shown
-            said, mine = TURNED.get(vote.vote, "tie") if turned else vote.vote, merged.setdefault(vote.annotator, {})
-            if mine.setdefault(shown.either_way, said) != said:
+            choice = TURNED.get(vote.vote, "tie") if turned else vote.vote
+            mine = merged.setdefault(vote.annotator, {})
+            if mine.setdefault(shown.either_way, choice) != choice:
                 raise ValueError(
                     f"{file}: {vote.annotator!r} voted twice, and differently, on {shown.response_a[:40]!r}: are these"
                     " two people? Give each an annotator name of their own"
@@ -153,7 +178,15 @@ def merge(files: Iterable[Path | str]) -> dict[str, dict[Question, str]]:
 
 
 def between_labellers(merged: Mapping[str, Mapping[Question, str]], *, seed: int = 0) -> list[Agreement]:
-    """Agreement of every two labellers on the questions that both answered."""
+    """Agreement of every two labellers on the questions that both answered.
+
+    Args:
+      merged: annotator -> question -> vote, as `merge` gives it.
+      seed: of the bootstrap.
+
+    Returns:
+      One row per pair of labellers.
+    """
     rows = []
     for one, other in combinations(merged, 2):
         common = [q for q in merged[one] if q in merged[other]]

@@ -1,10 +1,10 @@
-"""Labels of one's own: questions from real snippets, and a file that loses none.
+"""Labels of one's own: questions about real snippets, and a file of answers that loses none.
 
-Leaves out keys and buttons (widgets/label.py), agreement with other people (data/label_agreement.py), and the reward model that
-learns from the labels (train/reward_model.py).
+Keys and buttons are in widgets/label.py, agreement with other people in data/label_agreement.py, and the reward model that learns
+from the labels in train/reward_model.py.
 
-The file is only ever appended to, one line a decision, in the format of `formats.parse_vote`, with two more votes: "skip" makes
-no label, "undo" takes back the last decision on its question. Whoever reads the file plays the lines in order.
+The file is only ever appended to, one line per decision, in the format of `formats.parse_vote`, with two more votes: "skip" makes
+no label, "undo" takes back the last decision on its question. A reader replays the lines in order.
 """
 
 import json
@@ -38,7 +38,7 @@ class Question(NamedTuple):
 
 
 def path() -> Path:
-    """RLHF_LESSON_LABELS (a mounted drive, say), else `my_labels.jsonl` beside the notebook."""
+    """The file of labels: RLHF_LESSON_LABELS (on a mounted drive, say), else `my_labels.jsonl` beside the notebook."""
     return Path(os.environ.get("RLHF_LESSON_LABELS") or "my_labels.jsonl")
 
 
@@ -52,20 +52,23 @@ def questions(
 ) -> list[Question]:
     """Random pairs of real film snippets; the first of them are the same however many are asked for.
 
-    Everyone with the same seed gets the same pairs, but each annotator has sides of their own, so that a habit of
-    choosing the left one does not look like agreement.
+    Everyone with the same seed gets the same pairs, but which text is on the left differs between annotators, so that a
+    habit of choosing the left one does not look like agreement.
 
     Args:
-      count: how many.
+      count: how many questions.
       seed: of the pairs.
-      annotator: whose sides.
+      annotator: name of the person; it decides the sides.
       sentences: None takes the movie snippets that the proxy may learn from, never held-out ones.
-      one_person: both texts stood on one page of 15, which the same people read: closer, and harder.
+      one_person: both texts come from one page of 15, which the same people read: closer, and harder.
+
+    Returns:
+      Questions with an empty prompt.
     """
     if sentences is None:
         sentences = [s for s in feedback.load(feedback.MOVIES) if feedback.split(s.id) == "proxy"]
-    drawn = feedback.pairs(sentences, 2 * count, seed=seed, keep_ties=True, one_person=one_person)
-    once = list({Question(*pair[:3]).either_way: None for pair in drawn})[:count]
+    pairs = feedback.pairs(sentences, 2 * count, seed=seed, keep_ties=True, one_person=one_person)
+    once = list({Question(*pair[:3]).either_way: None for pair in pairs})[:count]
     turns = np.random.default_rng([seed, zlib.crc32(annotator.encode())]).random(len(once)) < 0.5
     return [Question(q.prompt, *(q[:0:-1] if turn else q[1:])) for q, turn in zip(once, turns, strict=True)]
 
@@ -74,7 +77,13 @@ def questions(
 
 
 def append(file: Path | str, vote: Vote, **about) -> None:
-    """Adds one decision; when this returns it is on the disk, and a kill or a power cut loses nothing."""
+    """Adds one decision; when this returns it is on the disk, and a kill or a power cut loses nothing.
+
+    Args:
+      file: of labels; made if missing.
+      vote: the decision, "skip" and "undo" included.
+      about: more fields of the line, such as the seconds it took.
+    """
     file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps({**vote._asdict(), **about}, ensure_ascii=False) + "\n"
@@ -86,7 +95,7 @@ def append(file: Path | str, vote: Vote, **about) -> None:
 
 
 def _close_last_line(out) -> None:
-    """Half a line, torn by a kill, was never confirmed to anyone: it goes. A whole one gets the end it lacks."""
+    """Half a line, torn by a kill, was never confirmed to anyone, and is removed. A whole one gets the end that it lacks."""
     out.seek(0)
     torn = out.read().rpartition(b"\n")[2]
     if torn and _whole(torn):
@@ -105,7 +114,8 @@ def _whole(line: bytes) -> bool:
 def _decisions(file: Path) -> Iterator[Vote]:
     """Every line in order, "skip" and "undo" too; half a line at the end is left out."""
     content = file.read_bytes() if file.is_file() else b""
-    torn, last = content.rpartition(b"\n")[2], f":{content.count(10) + 1}"  # 10: a line's end
+    torn = content.rpartition(b"\n")[2]
+    last = f":{content.count(10) + 1}"  # 10: a line's end
     for where, row in formats.local(file) if content.strip() else ():
         try:
             if isinstance(row, formats.BadRow):
@@ -119,10 +129,16 @@ def _decisions(file: Path) -> Iterator[Vote]:
 
 
 def read(file: Path | str) -> list[Vote]:
-    """What stands after all undoing, skips included, in the order of decision; of two votes on a question the later.
+    """The decisions that are left after all undoing, skips included; of two votes on one question the later.
+
+    Args:
+      file: of labels; a missing file has none.
+
+    Returns:
+      Votes in the order of decision.
 
     Raises:
-      ValueError: a line is no vote; says which.
+      ValueError: a line is no vote; the message names it: mend it or delete it.
     """
     standing: dict[tuple, Vote] = {}
     for vote in _decisions(Path(file)):
@@ -134,35 +150,66 @@ def read(file: Path | str) -> list[Vote]:
 
 
 def labels(file: Path | str | None = None) -> list[Vote]:
-    """The labels of a file: what `read` gives, without the skips."""
+    """The labels of a file: what `read` gives, without the skips; None is the file of `path`."""
     return [vote for vote in read(path() if file is None else file) if vote.vote in VOTES]
 
 
 def export(file: Path | str, out: Path | str) -> int:
-    """Writes the labels as plain votes, which `formats.read(out, parse_vote)` reads; returns how many."""
-    found = labels(file)
-    formats.write(out, found)
-    return len(found)
+    """Writes the labels as plain votes, which `formats.read(out, parse_vote)` reads.
+
+    Args:
+      file: of labels, with its skips and undos.
+      out: the file of votes to write.
+
+    Returns:
+      How many votes were written.
+    """
+    votes = labels(file)
+    formats.write(out, votes)
+    return len(votes)
 
 
 def import_votes(source: Path | str, file: Path | str) -> int:
-    """Appends the votes of another file, its last word on each question; returns how many."""
-    found = labels(source)
-    for vote in found:
+    """Appends the votes of another file, only the last one on each question.
+
+    Args:
+      source: the other file of labels.
+      file: the file that is appended to.
+
+    Returns:
+      How many votes were appended.
+    """
+    votes = labels(source)
+    for vote in votes:
         append(file, vote, imported=str(Path(source).name))
-    return len(found)
+    return len(votes)
 
 
 def my_choices(file: Path | str | None = None, *, keep_ties: bool = False) -> list[Pair]:
-    """The learner's own choices, for a reward model: `data.comparisons(my_choices())`; none before anything is labelled."""
+    """The learner's own choices, for a reward model: `data.comparisons(my_choices())`; none before anything is labelled.
+
+    Args:
+      file: of labels; None is the file of `path`.
+      keep_ties: return ties too, marked; a reward model refuses them.
+
+    Returns:
+      Pairs in the order of decision.
+    """
     return [vote.pair for vote in labels(file) if keep_ties or vote.vote != "tie"]
 
 
 class Labelling:
-    """One person at work on a list of questions; every decision is on disk when the call returns."""
+    """One person's work on a list of questions; every decision is on disk when the call returns.
+
+    Args:
+      questions: in the order in which they are asked.
+      file: of labels; None is the file of `path`. Decisions that it already holds count.
+      annotator: name of the person.
+    """
 
     def __init__(self, questions: Sequence[Question], file: Path | str | None = None, annotator: str = "me"):
-        self.questions, self.annotator = list(questions), annotator
+        self.questions = list(questions)
+        self.annotator = annotator
         self.file = path() if file is None else Path(file)
         mine = [vote for vote in read(self.file) if vote.annotator == annotator]
         asked = {question.either_way for question in self.questions}
@@ -174,13 +221,17 @@ class Labelling:
         return next((q for q in self.questions if q.either_way not in self.decided), None)
 
     def decide(self, vote: str, *, seconds: float | None = None) -> None:
-        """Puts a decision on the current question: "A", "B", "tie" or "skip".
+        """Records a decision on the current question.
+
+        Args:
+          vote: "A", "B", "tie" or "skip".
+          seconds: how long the decision took; None if unknown.
 
         Raises:
-          ValueError: another word, or nothing is left to decide.
+          ValueError: another word, or nothing is left to decide: undo a decision or ask for more questions.
         """
         if vote not in (*VOTES, "skip"):
-            raise ValueError(f"unknown vote {vote!r}: A, B, tie or skip is wanted")
+            raise ValueError(f"unknown vote {vote!r}: it must be A, B, tie or skip")
         if self.question is None:
             raise ValueError("every question has a decision: undo one, or ask for more questions")
         self._write(self.question, vote, seconds)
@@ -203,8 +254,8 @@ class Labelling:
     @property
     def counts(self) -> dict[str, int]:
         """How many decisions of each kind, and "total" questions."""
-        given = [vote.vote for vote in self.decided.values()]
-        return {vote: given.count(vote) for vote in (*VOTES, "skip")} | {"total": len(self.questions)}
+        votes = [vote.vote for vote in self.decided.values()]
+        return {vote: votes.count(vote) for vote in (*VOTES, "skip")} | {"total": len(self.questions)}
 
     def __repr__(self) -> str:
         """The pair to decide, for a terminal."""

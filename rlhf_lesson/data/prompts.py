@@ -17,24 +17,46 @@ class Prompts(NamedTuple):
 
 
 def make_prompts(rows: Sequence[Sequence[int]], length: int, *, pad_id: int) -> Prompts:
-    """Left-padded prompts.
+    """Prompts padded on the left to one length.
+
+    Args:
+      rows: token ids of each prompt.
+      length: tokens of the padded prompts.
+      pad_id: the padding token.
 
     Raises:
-      ValueError: a prompt is longer than `length`.
+      ValueError: a prompt is longer than `length`: shorten it or raise the length.
     """
     return Prompts(*pad(rows, len(rows), length, pad_id=pad_id, left=True))
 
 
 def repeat_prompts(prompts: Prompts, times: int) -> Prompts:
-    """Each prompt `times` times, copies side by side."""
+    """Each prompt several times, the copies one after the other.
+
+    Args:
+      prompts: padded to one length.
+      times: copies of each.
+
+    Returns:
+      times x as many prompts.
+    """
     return Prompts(*(np.repeat(np.asarray(x), times, axis=0) for x in prompts))
 
 
 def prompt_batches(prompts: Prompts, batch: int, seed: int, start: int = 0) -> Iterator[Prompts]:
-    """Endless batches of prompts: reshuffled each epoch, the k-th batch a pure function of (seed, k).
+    """Endless batches of prompts: shuffled again each epoch, the k-th batch a pure function of (seed, k).
+
+    Args:
+      prompts: all that there are, padded to one length.
+      batch: prompts per batch.
+      seed: of the order.
+      start: number of the first batch, for a run that is resumed.
+
+    Yields:
+      `batch` prompts at a time; what is left over at the end of an epoch waits for another shuffle.
 
     Raises:
-      ValueError: fewer prompts than one batch needs.
+      ValueError: there are fewer prompts than one batch needs: give more of them.
     """
     per_epoch = len(prompts.tokens) // batch
     if per_epoch == 0:

@@ -1,6 +1,6 @@
-"""How noisy single raters are: measured on real ratings, and imitated where a model stands in for people.
+"""How noisy single raters are: measured on real ratings, and imitated where a model takes the place of people.
 
-Leaves out which pairs they are asked about (data/selection.py).
+Which pairs they are asked about is in data/selection.py.
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,21 @@ from rlhf_lesson.data.feedback import Sentence
 def rater_agreement(
     sentences: Sequence[Sentence], count: int, *, seed: int
 ) -> tuple[Float[np.ndarray, " pairs"], Bool[np.ndarray, " pairs"]]:
-    """Random pairs, each decided by one rating of either text: how far apart the *others* put them, and who was right.
+    """Random pairs, each decided by one rating of each text: how far apart the *others* put them, and who was right.
 
-    The mean leaves the deciding rating out, which else would agree with itself. Ties of the rater are left out.
+    The mean leaves the deciding rating out, which would otherwise agree with itself. Ties of the rater are left out.
+
+    Args:
+      sentences: with at least two ratings each.
+      count: how many pairs are drawn, ties included.
+      seed: of the pairs and of the ratings that decide them.
 
     Returns:
       margins (at least 0, rating points) and whether the single choice agrees with the others' mean, one per pair.
     """
     rng = np.random.default_rng(seed)
-    margins, agrees = [], []
+    margins = []
+    agrees = []
     for i, j in rng.integers(len(sentences), size=(count, 2)):
         column = rng.random()
         own = [s.ratings[int(column * len(s.ratings))] for s in (sentences[i], sentences[j])]
@@ -44,8 +50,8 @@ def noise_temperature(margins: Float[np.ndarray, " pairs"], agreement: float) ->
         mean_i sigmoid(|margin_i| / T) = agreement
 
     Solved by halving an interval: the left side falls from 1 to 1/2 as T grows. On the movie pairs (agreement 0.885)
-    it gives 0.66 rating points, and with this one number the share of right choices among pairs that lie closely
-    (0.61), farther (0.80) and far apart (0.93) comes out as it was measured, to 0.01: choices really are logistic.
+    it gives 0.66 rating points, and with this one number the share of right choices among pairs that are close together
+    (0.61), farther apart (0.80) and far apart (0.93) comes out as it was measured, to 0.01: choices really are logistic.
 
     Args:
       margins: differences of the true values, any unit; the sign does not matter.
@@ -55,7 +61,7 @@ def noise_temperature(margins: Float[np.ndarray, " pairs"], agreement: float) ->
       T in the unit of the margins.
 
     Raises:
-      ValueError: an agreement that no temperature gives.
+      ValueError: no temperature gives this agreement: it is at most 1/2, or higher than the margins allow.
     """
     size = np.abs(margins)
     if not 0.5 < agreement < np.mean(0.5 + 0.5 * (size > 0)):
@@ -79,8 +85,11 @@ def label(
 
     Args:
       first: true values of the first texts.
-      second: of the second, same unit.
+      second: true values of the second texts, in the same unit.
       key: of the raters' noise.
       temperature: T, see `noise_temperature`, in the unit of the values; above 0.
+
+    Returns:
+      One choice per pair.
     """
     return jax.random.bernoulli(key, win_probability(first / temperature, second / temperature))

@@ -69,8 +69,11 @@ def split_by_prompt(records: Sequence, held_out: float, *, seed: int) -> tuple[l
       held_out: share of the prompts to measure on, in [0, 1).
       seed: another seed gives another split.
 
+    Returns:
+      The records to train on, and those to measure on, both in their order.
+
     Raises:
-      ValueError: one of the two sides is empty; says what to change.
+      ValueError: the share is not in [0, 1), or one of the two sides is empty: give more data or another share.
     """
     if not 0.0 <= held_out < 1.0:
         raise ValueError(f"the share that is held out is {held_out}: give a number from 0 up to, but not including, 1")

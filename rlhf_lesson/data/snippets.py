@@ -55,7 +55,7 @@ class Snippets:
         return [Rated(row, float(np.mean(m.ratings))) for row, m in zip(rows, self.by_split[split], strict=True)]
 
     def choices(self, count: int, *splits: str, seed: int) -> list[Pair]:
-        """Random pairs of snippets, each decided by one rating of either (see `feedback.pairs`)."""
+        """Random pairs of snippets, each decided by one rating of each snippet (see `feedback.pairs`)."""
         return feedback.pairs([m for s in splits for m in self.by_split[s]], count, seed=seed)
 
     def comparisons(self, pairs: Sequence[Pair]) -> list[Comparison]:
@@ -71,19 +71,23 @@ def split_at_words(
     The cut is between words, where byte-level BPE never merges, so prompt + completion are the ids of the whole text.
 
     Args:
-      tokenizer: ours.
+      tokenizer: of the base model.
       texts: normalised.
       seed: of the number of words; fixed for a course, so that everyone has the same prompts.
       most: a prompt with more tokens is cut earlier, to a single word if need be; texts whose first word alone is
         longer, and texts of one word, are left out.
+
+    Returns:
+      (prompt, completion) as token ids, one per text that is not left out.
     """
     rng = np.random.default_rng([seed, 7])
-    out = []
+    cuts = []
     for text, words in zip(texts, rng.integers(1, 5, len(texts)), strict=True):
         pieces = encode(tokenizer, text.split(" "))
         while words > 1 and (sum(map(len, pieces[:words])) > most - 1 or words >= len(pieces)):
             words -= 1
-        prompt, rest = list(chain(*pieces[:words])), list(chain(*pieces[words:]))
+        prompt = list(chain(*pieces[:words]))
+        rest = list(chain(*pieces[words:]))
         if rest and len(prompt) <= most - 1:
-            out.append(([tokenizer.bos_token_id, *prompt], [*rest, tokenizer.eos_token_id]))
-    return out
+            cuts.append(([tokenizer.bos_token_id, *prompt], [*rest, tokenizer.eos_token_id]))
+    return cuts

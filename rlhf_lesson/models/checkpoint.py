@@ -44,7 +44,7 @@ def save_model(model: GPT2 | ScalarModel, folder: Path | str, *, half: bool = Fa
     Args:
       model: the decoder, or a trunk with a scalar head (its two extra weights are `head.weight` and `head.bias`).
       folder: made if missing; files are replaced atomically.
-      half: store float16, half the size; reading gives float32 again.
+      half: store float16, half the size; `load_model` gives float32 again.
     """
     folder = Path(folder)
     trunk = model if isinstance(model, GPT2) else model.trunk
@@ -76,11 +76,14 @@ def save_model(model: GPT2 | ScalarModel, folder: Path | str, *, half: bool = Fa
 def load_model(folder: Path | str) -> GPT2 | ScalarModel:
     """Reads a GPT-2 folder: ours, or any Hugging Face GPT-2 checkpoint saved as safetensors.
 
+    Args:
+      folder: that holds config.json and model.safetensors.
+
     Returns:
-      A `ScalarModel` where the file holds a scalar head, else a `GPT2`.
+      A `ScalarModel` where the file has a scalar head, else a `GPT2`.
 
     Raises:
-      ValueError: not a GPT-2 folder, or a weight is missing or has another shape; says which.
+      ValueError: the folder holds no GPT-2, or a weight is missing or has another shape; the message names it.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file() or not (folder / "model.safetensors").is_file():
@@ -101,8 +104,8 @@ def load_model(folder: Path | str) -> GPT2 | ScalarModel:
     def fetch(path, leaf):
         name = _name(path)
         if name not in stored or stored[name].shape != leaf.shape:
-            found = stored[name].shape if name in stored else "nothing"
-            raise ValueError(f"{folder}: {name} should have shape {leaf.shape}, found {found}")
+            shape = stored[name].shape if name in stored else "nothing"
+            raise ValueError(f"{folder}: {name} should have shape {leaf.shape}, found {shape}")
         return jnp.asarray(stored[name], jnp.float32)
 
     return jax.tree_util.tree_map_with_path(fetch, model)
@@ -140,7 +143,7 @@ def load_state(like, path: Path) -> tuple[Any, dict]:
     with safe_open(path, "numpy") as file:
         about = json.loads((file.metadata() or {}).get("about", "{}"))
     leaves, tree = jax.tree.flatten(like)
-    found = [arrays[k] for k in sorted(arrays)]
-    if [x.shape for x in found] != [np.shape(x) for x in leaves]:
+    stored = [arrays[k] for k in sorted(arrays)]
+    if [x.shape for x in stored] != [np.shape(x) for x in leaves]:
         raise ValueError(f"{path} belongs to a run with another model or optimiser: resume with the same settings")
-    return jax.tree.unflatten(tree, [jnp.asarray(a, x.dtype) for a, x in zip(found, leaves, strict=True)]), about
+    return jax.tree.unflatten(tree, [jnp.asarray(a, x.dtype) for a, x in zip(stored, leaves, strict=True)]), about

@@ -160,8 +160,11 @@ def next_logits(model: GPT2, tokenizer, texts: Sequence[str]) -> Float[np.ndarra
 
     Args:
       model: a language model.
-      tokenizer: of the model; its begin token stands before each text.
+      tokenizer: of the model; its begin token is put before each text.
       texts: one or more; of a long one the model reads the last 64 tokens.
+
+    Returns:
+      Unnormalised log-probabilities, one row per text.
     """
     rows = []
     for ids in encode(tokenizer, texts):

@@ -83,7 +83,7 @@ class Attention(nnx.Module):
         return qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
 
     def attend(self, query, keys, values, may_see: Bool[Array, "batch query key"]):
-        """softmax(q k / sqrt(head_dim)) v over the positions that may be seen."""
+        """softmax(`query` `keys` / sqrt(head_dim)) `values` over the positions that may be seen, one result per query."""
         weights = jnp.einsum("bqhd,bkhd->bhqk", query, keys) / query.shape[-1] ** 0.5
         weights = jnp.where(may_see[:, None], weights, -1e9)  # finite: a fully padded row must not be NaN
         mixed = jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(weights, axis=-1), values)
@@ -130,7 +130,7 @@ class GPT2(nnx.Module):
         mask: Bool[Array, "batch time"],
         dropout_key: PRNGKeyArray | None = None,
     ) -> Float[Array, "batch time dim"]:
-        """States after the last layer norm; padding may stand left, right or both, and changes no real token."""
+        """States after the last layer norm; padding may be on the left, the right or both, and changes no real token."""
         return self._run(tokens, mask, dropout_key)[0]
 
     def _run(self, tokens, mask, dropout_key=None):
@@ -141,13 +141,13 @@ class GPT2(nnx.Module):
         time = tokens.shape[1]
         may_see = jnp.tril(jnp.ones((time, time), bool))[None] & mask[:, None, :]  # (B, T, T)
         x = drop(self.wte(tokens) + self.wpe(positions_from_mask(mask)), rate, keys[-1])
-        kept = []
+        cache = []
         for i, block in enumerate(self.h):
             query, key, value = block.attn.split(block.ln_1(x))
             x = x + drop(block.attn.attend(query, key, value, may_see), rate, keys[2 * i])
             x = x + drop(block.mlp(block.ln_2(x)), rate, keys[2 * i + 1])
-            kept.append((key, value))
-        return self.ln_f(x), kept
+            cache.append((key, value))
+        return self.ln_f(x), cache
 
     def logits(self, hidden: Float[Array, "*batch dim"]) -> Float[Array, "*batch vocab"]:
         """Logits by the tied embedding: one module called twice, so the two can't drift apart."""
@@ -158,9 +158,9 @@ class GPT2(nnx.Module):
 
     def prefill(self, tokens: Int[Array, "batch prompt"], mask: Bool[Array, "batch prompt"], response: int):
         """Runs the prompt once; returns the last state and a cache with room for `response` more tokens."""
-        hidden, kept = self._run(tokens, mask)
+        hidden, layers = self._run(tokens, mask)
         room = ((0, 0), (0, 0), (0, response), (0, 0), (0, 0))
-        keys, values = (jnp.pad(jnp.stack(part), room) for part in zip(*kept, strict=True))
+        keys, values = (jnp.pad(jnp.stack(part), room) for part in zip(*layers, strict=True))
         return hidden[:, -1], Cache(keys, values, jnp.pad(mask, ((0, 0), (0, response))))
 
     def decode(self, token: Int[Array, " batch"], slot: Int[Array, ""], cache: Cache):
@@ -190,7 +190,7 @@ class ScalarModel(nnx.Module):
         self.head = nnx.Linear(dim, 1, kernel_init=nnx.initializers.normal((dim + 1) ** -0.5), rngs=rngs)
 
     def values(self, tokens, mask) -> Float[Array, "batch time"]:
-        """One number per token: the critic's use."""
+        """One number per token of `tokens`, padding (where `mask` is False) included: the critic's use."""
         return self.head(self.trunk.hidden(tokens, mask))[..., 0]
 
     def __call__(
@@ -204,14 +204,14 @@ class ScalarModel(nnx.Module):
         return self.pooled_score(hidden, mask)
 
     def pooled_score(self, hidden, mask) -> Float[Array, " batch"]:
-        """The score from states that were computed already."""
+        """The score from states that were computed already: `head` of their mean where `mask` is True, as `hidden` gives them."""
         count = jnp.maximum(jnp.sum(mask, axis=-1, keepdims=True), 1)
         pooled = jnp.sum(jnp.where(mask[..., None], hidden, 0.0), axis=1) / count  # (B, D)
         return self.head(pooled)[..., 0]
 
 
 class ActorCritic(nnx.Module):
-    """A policy and its critic: a linear head on the policy's own trunk, or a net of its own where `critic` is given."""
+    """A policy and its critic: a linear head on the policy's own trunk, or the net of its own that is passed as `critic`."""
 
     def __init__(self, policy: GPT2, critic: ScalarModel | None = None):
         self.policy = policy

@@ -21,7 +21,7 @@ def train_tokenizer(texts: Iterable[str], *, vocab: int):
       vocab: pieces in all: 3 special tokens (pad 0, end 1, begin 2), 256 bytes, the rest merges.
 
     Returns:
-      A `transformers.PreTrainedTokenizerFast`; every text can be encoded, since bytes are pieces.
+      The tokenizer; every text can be encoded, since all bytes are pieces.
     """
     from tokenizers import ByteLevelBPETokenizer
     from transformers import PreTrainedTokenizerFast

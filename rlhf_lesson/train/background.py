@@ -112,6 +112,7 @@ class Background:
         except KeyboardInterrupt:
             self.stop()
             self._over.wait()
+        assert self._thread is not None  # `start` has made it
         self._thread.join()
         if self.error is not None:
             raise self.error
@@ -140,8 +141,9 @@ class Background:
             self._turn("failed")
         finally:
             try:
-                if hasattr(self.steps, "close"):  # a generator that is left early frees what it holds, such as a bar
-                    self.steps.close()
+                close = getattr(self.steps, "close", None)
+                if close is not None:  # a generator that is left early frees what it holds, such as a bar
+                    close()
             finally:
                 self._over.set()
 

@@ -4,6 +4,7 @@ The loops that train language models, batch by batch, are sft.py to grpo.py.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import optax
@@ -32,7 +33,7 @@ def descend(
     """
     adam = optax.adam(learning_rate)
 
-    def step(carry, _):
+    def step(carry, _) -> tuple[Any, None]:
         place, state = carry
         updates, state = adam.update(jax.grad(loss)(place), state)
         return (optax.apply_updates(place, updates), state), None

@@ -4,6 +4,7 @@ Each sentence names the likely cause and the place to look.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ import numpy as np
 # ---- checks that stop a run ----------------------------------------------------------------------
 
 
-def check_rollout(stats: Mapping[str, object], *, first: bool, tolerance: float = 1e-4) -> None:
+def check_rollout(stats: Mapping[str, Any], *, first: bool, tolerance: float = 1e-4) -> None:
     """Sampler and learner agree; at the very first rollout the policy still is the reference.
 
     Args:
@@ -23,7 +24,8 @@ def check_rollout(stats: Mapping[str, object], *, first: bool, tolerance: float 
     Raises:
       ValueError: sampled and re-scored log-probs differ, or the KL at step 0 is not 0.
     """
-    gap, kl = float(stats["sampler_gap"]), float(stats["kl"])
+    gap = float(stats["sampler_gap"])
+    kl = float(stats["kl"])
     if not np.isfinite(gap) or gap > 10 * tolerance:
         raise ValueError(
             f"sampled and re-scored log-probs differ by {gap:.2g} nats: look for a temperature, a mask or a position"

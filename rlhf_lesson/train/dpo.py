@@ -61,7 +61,10 @@ class State(NamedTuple):
 
 
 def response_logprobs(policy: GPT2, batch: Batch, temperature: Scalar) -> Float[Array, "pairs 2"]:
-    """log pi(response | prompt) of both responses: sums over their tokens, not means (row 42 of docs/checklist.md)."""
+    """log pi(response | prompt) of both responses: sums over their tokens, not means (row 42 of docs/checklist.md).
+
+    The `temperature` divides the logits, above 0.
+    """
     pairs, two, time = batch.tokens.shape
     tokens, mask, learn = (x.reshape(pairs * two, time) for x in (batch.tokens, batch.mask, batch.learn))
     logits = policy(tokens, mask)[:, :-1]  # (2B, T-1, V)
@@ -90,7 +93,7 @@ def loss_fn(policy: GPT2, batch: Batch, config: Config, dpo_loss: Callable):
 
 @lru_cache
 def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
-    """Adam with a short warm-up and a rate that falls linearly to 0, gradients clipped by their global norm."""
+    """Adam with a short warm-up and a rate that falls linearly to 0 over `steps`, gradients clipped by their norm."""
     warmup = max(1, steps // 10)
     rise = optax.linear_schedule(0.0, config.learning_rate, warmup)
     fall = optax.linear_schedule(config.learning_rate, 0.0, max(1, steps - warmup))
@@ -100,7 +103,7 @@ def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
 
 @partial(jax.jit, static_argnames=("config", "optimizer", "dpo_loss"), donate_argnames="state")
 def train_step(state: State, batch: Batch, *, config: Config, optimizer, dpo_loss) -> tuple[State, dict[str, Array]]:
-    """One step; without dropout, so that policy and reference are equal where their weights are."""
+    """One step of the `optimizer`; without dropout, so that policy and reference are equal where their weights are."""
     (loss, stats), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.policy, batch, config, dpo_loss)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.policy)
     return State(optax.apply_updates(state.policy, updates), opt_state, state.step + 1), {"loss": loss, **stats}
@@ -112,7 +115,7 @@ def train_step(state: State, batch: Batch, *, config: Config, optimizer, dpo_los
 def make_batch(
     choices: Sequence[Choice], ref_logp: Float[np.ndarray, "choices 2"], rows: int, width: int, pad_id: int
 ) -> Batch:
-    """Pairs padded on the right; missing pairs are all padding, so shapes never change."""
+    """Pairs, with the reference's `ref_logp` of each, as `rows` pairs of `width` tokens; missing pairs are all padding."""
     texts = [[*c.prompt, *response] for c in choices for response in (c.chosen, c.rejected)]
     tokens, mask = (x.reshape(rows, 2, width) for x in pad(texts, 2 * rows, width, pad_id=pad_id))
     prompt = np.zeros((rows, 1, 1), int)
@@ -189,15 +192,16 @@ def train(
     if state is None:
         policy = copy_of(policy)
         state = State(policy, tx.init(policy), jnp.zeros((), jnp.int32))
-    for step in range(int(state.step), len(schedule)):
+    current = state
+    for step in range(int(current.step), len(schedule)):
         rows, width, indices = schedule[step]
         batch = make_batch([choices[i] for i in indices], ref_logp[indices], rows, width, pad_id)
-        state, metrics = train_step(state, batch, config=config, optimizer=tx, dpo_loss=dpo_loss)
+        current, metrics = train_step(current, batch, config=config, optimizer=tx, dpo_loss=dpo_loss)
         numbers = {name: float(value) for name, value in metrics.items()}
         gap = numbers.pop("first_margin_gap")
         if fresh and step == 0:
             check_first_margin(gap / config.kl_coef)
-        yield state, {"step": step + 1, "steps": len(schedule), **numbers}
+        yield current, {"step": step + 1, "steps": len(schedule), **numbers}
 
 
 # ---- what the stage measures, and pairs from samples -------------------------------------------

@@ -129,7 +129,15 @@ def optimizer(config: Config) -> optax.GradientTransformation:
 def experience(
     rollout: Rollout, score: Float[Array, " batch"], config: Config, equations: Equations
 ) -> tuple[Experience, Float[Array, "prompts group"]]:
-    """Scores to rewards to advantages within each group; the rows of a group stand side by side."""
+    """Scores to rewards to advantages within each group; the rows of a group are side by side.
+
+    Args:
+      rollout: prompts x group responses.
+      score: of each response, score units.
+
+    Returns:
+      What the update learns from, and the rewards of each group.
+    """
     score = rewards.missing_end_penalty(score, rollout.has_end, penalty=config.missing_end_penalty)
     penalty = sequence_logprob(equations.kl_in_reward(rollout.logp, rollout.ref_logp), rollout.response_mask)
     groups = (score - config.kl_coef * penalty).reshape(config.prompts, config.group)
@@ -138,7 +146,7 @@ def experience(
 
 
 def minibatch_step(carry, batch: Experience, *, config: Config, equations: Equations):
-    """One optimiser step on a mini-batch."""
+    """One optimiser step on a mini-batch; `carry` is the policy and the optimiser's state."""
     policy, opt_state = carry
     grads, stats = jax.grad(loss_fn, has_aux=True)(policy, batch, config, equations)
     updates, opt_state = optimizer(config).update(grads, opt_state, policy)
@@ -155,7 +163,10 @@ def update(
     config: Config,
     equations: Equations = GRPO,
 ) -> tuple[State, dict[str, Array]]:
-    """The second program: advantages, then epochs x mini-batches, in a fresh order each epoch."""
+    """The second program: advantages, then epochs x mini-batches, in a fresh order each epoch.
+
+    It learns from a `rollout` and the `score` of each response; `key` decides the order.
+    """
     data, groups = experience(rollout, score, config, equations)
     step = partial(minibatch_step, config=config, equations=equations)
     before = (state.policy, state.opt_state)
@@ -183,7 +194,7 @@ def train(
     config: Config,
     policy: GPT2,
     prompts: Prompts,
-    scorers: Mapping[str, object],
+    scorers: Mapping[str, Callable],
     *,
     reward: Reward = "proxy",
     pad_id: int,
@@ -211,15 +222,16 @@ def train(
         raise ValueError("prompts x group must be a multiple of minibatches: change one of the three")
     check_reward(reward, scorers)
     fresh = state is None
-    state = initial_state(config, policy) if state is None else state
-    batches = prompt_batches(prompts, config.prompts, config.seed, start=int(state.step))
+    current: State = initial_state(config, policy) if state is None else state
+    run_key = jax.random.key(config.seed)
+    batches = prompt_batches(prompts, config.prompts, config.seed, start=int(current.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
-    for iteration in range(int(state.step), config.iterations):
-        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), iteration))
+    for iteration in range(int(current.step), config.iterations):
+        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
         batch = repeat_prompts(next(batches), config.group)
-        rollout = sample(ActorCritic(state.policy), policy, scorers, batch, sample_key)
+        rollout = sample(ActorCritic(current.policy), policy, scorers, batch, sample_key)
         check_rollout(rollout.stats, first=fresh and iteration == 0)
         score = score_of(rollout, reward)
-        state, metrics = update(state, rollout, score, shuffle_key, config=config, equations=equations)
+        current, metrics = update(current, rollout, score, shuffle_key, config=config, equations=equations)
         check_first_update(float(metrics["first_ratio_gap"]))
-        yield state, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout
+        yield current, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout

@@ -63,6 +63,7 @@ class State(NamedTuple):
 
     @property
     def policy(self) -> GPT2:
+        """The language model that is trained."""
         return self.actor_critic.policy
 
 
@@ -89,7 +90,7 @@ class Experience(NamedTuple):
 
 
 def loss_fn(actor_critic: ActorCritic, batch: Experience, total: Scalar, config: Config, equations: Equations):
-    """Policy loss + value loss - entropy bonus, summed over tokens and divided by `total`.
+    """Policy loss + value loss - entropy bonus of `actor_critic`, summed over tokens and divided by `total`.
 
     `total` counts the real tokens of the whole mini-batch, so micro-batches of unequal length add up to exactly the
     mini-batch's token mean (row 38 of docs/checklist.md).
@@ -127,7 +128,10 @@ def optimizer(config: Config) -> optax.GradientTransformation:
 
 
 def experience(rollout: Rollout, score: Float[Array, " batch"], kl_coef: Scalar, config: Config, equations: Equations):
-    """Scores to rewards, advantages and returns; the returns come before any whitening (row 31 of docs/checklist.md)."""
+    """Each `score` of a `rollout` to rewards (less `kl_coef` per nat), advantages and returns (row 31 of docs/checklist.md).
+
+    The returns come before any whitening.
+    """
     score = rewards.missing_end_penalty(score, rollout.has_end, penalty=config.missing_end_penalty)
     shape = jax.vmap(partial(equations.kl_shaped_rewards, kl_coef=kl_coef))
     shaped = shape(score, rollout.logp, rollout.ref_logp, rollout.response_mask)
@@ -140,11 +144,10 @@ def experience(rollout: Rollout, score: Float[Array, " batch"], kl_coef: Scalar,
 
 
 def minibatch_step(carry, batch: Experience, *, config: Config, equations: Equations):
-    """One optimiser step on a mini-batch, its gradient summed over `accumulate` micro-batches."""
+    """One optimiser step on a mini-batch: `carry` is the model and its optimiser state; `accumulate` micro-batches are summed."""
     actor_critic, opt_state = carry
     total = jnp.maximum(jnp.sum(batch.old.response_mask), 1).astype(jnp.float32)
-    gradient = jax.grad(loss_fn, has_aux=True)
-    of_part = lambda part: gradient(actor_critic, part, total, config, equations)  # noqa: E731
+    of_part = lambda part: jax.grad(loss_fn, has_aux=True)(actor_critic, part, total, config, equations)  # noqa: E731
     grads, stats = sum_over_parts(of_part, batch, config.accumulate)
     updates, opt_state = optimizer(config).update(grads, opt_state, actor_critic)
     return (optax.apply_updates(actor_critic, updates), opt_state), {**stats, "grad_norm": optax.tree.norm(grads)}
@@ -160,7 +163,10 @@ def update(
     config: Config,
     equations: Equations = Equations(),  # noqa: B008 (immutable)
 ) -> tuple[State, dict[str, Array]]:
-    """Shaped rewards, GAE, then epochs x mini-batches, each epoch in a fresh order (row 37 of docs/checklist.md)."""
+    """Shaped rewards, GAE, then epochs x mini-batches, each epoch in a fresh order (row 37 of docs/checklist.md).
+
+    It learns from a `rollout` and the `score` of each response; `key` decides the order.
+    """
     data = experience(rollout, score, state.kl_coef, config, equations)
     step = partial(minibatch_step, config=config, equations=equations)
     before = (state.actor_critic, state.opt_state)
@@ -184,7 +190,11 @@ def update(
 
 
 def initial_state(config: Config, policy: GPT2, critic: ScalarModel | None = None) -> State:
-    """A fresh state on copied weights: what the caller keeps is never donated, so a reference stays what it was."""
+    """A fresh state on copied weights: what the caller keeps is never donated, so a reference stays what it was.
+
+    Raises:
+      ValueError: `config.separate_critic` without a critic to start from: pass the reward model.
+    """
     if config.separate_critic and critic is None:
         raise ValueError("separate_critic needs a critic to start from: pass the reward model")
     actor_critic = copy_of(ActorCritic(policy, critic if config.separate_critic else None))
@@ -196,7 +206,7 @@ def train(
     config: Config,
     policy: GPT2,
     prompts: Prompts,
-    scorers: Mapping[str, object],
+    scorers: Mapping[str, Callable],
     *,
     reward: Reward = "proxy",
     pad_id: int,
@@ -235,16 +245,17 @@ def train(
         raise ValueError("batch must be a multiple of minibatches x accumulate: change one of the three")
     check_reward(reward, scorers)
     fresh = state is None
-    state = initial_state(config, policy, critic) if state is None else state
-    state, policy, scorers = placed((state, policy, dict(scorers)), mesh)
-    batches = prompt_batches(prompts, config.batch, config.seed, start=int(state.step))
+    current: State = initial_state(config, policy, critic) if state is None else state
+    current, policy, scorers = placed((current, policy, dict(scorers)), mesh)
+    run_key = jax.random.key(config.seed)
+    batches = prompt_batches(prompts, config.batch, config.seed, start=int(current.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
-    for iteration in range(int(state.step), config.iterations):
-        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), iteration))
+    for iteration in range(int(current.step), config.iterations):
+        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
         batch = placed(next(batches), mesh, "data")
-        rollout = sample(state.actor_critic, policy, scorers, batch, sample_key)
+        rollout = sample(current.actor_critic, policy, scorers, batch, sample_key)
         check_rollout(rollout.stats, first=fresh and iteration == 0)
         score = score_of(rollout, reward)
-        state, metrics = update(state, rollout, score, shuffle_key, config=config, equations=equations)
+        current, metrics = update(current, rollout, score, shuffle_key, config=config, equations=equations)
         check_first_update(float(metrics["first_ratio_gap"]))
-        yield state, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout
+        yield current, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout

@@ -3,14 +3,16 @@
 Checkpoints and logs on disk are in train/runs.py.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 
 from tqdm.auto import tqdm
 
 SHOWN = ("loss", "score", "kl")  # metrics that stand beside the bar, where a loop has them
 
 
-def bar(name: str, steps: Iterable[tuple], *, shown: Sequence[str] = SHOWN, delay: float = 0.0) -> Iterator[tuple]:
+def bar(
+    name: str, steps: Iterable[tuple], *, shown: Sequence[str] = SHOWN, delay: float = 0.0
+) -> Generator[tuple, None, None]:
     """What a loop yields, unchanged, with a bar that shows the time left.
 
     The bar appears after the first step, which compiles, and counts from there: its estimate is truer from then on. A run

@@ -52,7 +52,7 @@ class State(NamedTuple):
 def loss_fn(
     policy: GPT2, rollout: Rollout, advantage: Float[Array, " batch"], config: Config, policy_gradient_loss: Callable
 ) -> Float[Array, ""]:
-    """-log pi(y_t) * A, the same A for every token of a response, as a token mean."""
+    """-log pi(y_t) * A, the same `advantage` A for every token of a response of the `rollout`, as a token mean."""
     logits = response_logits(policy, rollout.tokens, rollout.mask, rollout.prompt)
     logp = token_logprobs(logits, rollout.tokens[:, rollout.prompt :], temperature=config.temperature)
     per_token = policy_gradient_loss(logp, jnp.broadcast_to(advantage[:, None], logp.shape))
@@ -79,7 +79,7 @@ def update(
     baseline: Callable = advantages.leave_one_out,
     policy_gradient_loss: Callable = losses.policy_gradient_loss,
 ) -> tuple[State, dict[str, Array]]:
-    """One step: the reward of a response is its score less beta times its log-ratio; the others are its baseline."""
+    """One step on a `rollout`: the reward is the `score` less beta times the log-ratio; the other rewards are its baseline."""
     log_ratio = sequence_logprob(rollout.logp - rollout.ref_logp, rollout.response_mask)
     reward = score - config.kl_coef * log_ratio
     grads = jax.grad(loss_fn)(state.policy, rollout, baseline(reward), config, policy_gradient_loss)
@@ -101,7 +101,7 @@ def train(
     config: Config,
     policy: GPT2,
     prompts: Prompts,
-    scorers: Mapping[str, object],
+    scorers: Mapping[str, Callable],
     *,
     reward: Reward = "proxy",
     pad_id: int,
@@ -131,15 +131,16 @@ def train(
     """
     check_reward(reward, scorers)
     fresh = state is None
-    state = initial_state(config, policy) if state is None else state
-    batches = prompt_batches(prompts, config.batch, config.seed, start=int(state.step))
+    current: State = initial_state(config, policy) if state is None else state
+    run_key = jax.random.key(config.seed)
+    batches = prompt_batches(prompts, config.batch, config.seed, start=int(current.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
-    for iteration in range(int(state.step), config.iterations):
-        key = jax.random.fold_in(jax.random.key(config.seed), iteration)
-        rollout = sample(ActorCritic(state.policy), policy, scorers, next(batches), key)
+    for iteration in range(int(current.step), config.iterations):
+        key = jax.random.fold_in(run_key, iteration)
+        rollout = sample(ActorCritic(current.policy), policy, scorers, next(batches), key)
         check_rollout(rollout.stats, first=fresh and iteration == 0)
         score = score_of(rollout, reward)
-        state, metrics = update(
-            state, rollout, score, config=config, baseline=baseline, policy_gradient_loss=policy_gradient_loss
+        current, metrics = update(
+            current, rollout, score, config=config, baseline=baseline, policy_gradient_loss=policy_gradient_loss
         )
-        yield state, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout
+        yield current, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout

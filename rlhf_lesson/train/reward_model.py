@@ -60,25 +60,26 @@ class State(NamedTuple):
 
 
 def bradley_terry_objective(scores: Float[Array, "rows 2"], target, loss=losses.bradley_terry_loss):
-    """Pairs: the first of the two was chosen."""
+    """The `loss` of pairs: of two `scores` the first is the chosen one's; `target` is not used."""
     return loss(scores[:, 0], scores[:, 1])
 
 
 def plackett_luce_objective(scores: Float[Array, "rows k"], target, loss=losses.plackett_luce_loss):
-    """Rankings: the responses stand best first."""
+    """The `loss` of rankings: the `scores` of the responses, best first; `target` is not used."""
     best_first = jnp.arange(scores.shape[1])
     return jax.vmap(lambda row: loss(row, best_first))(scores)
 
 
 def rating_objective(scores: Float[Array, "rows 1"], target: Float[Array, " rows"]):
-    """Ratings: half the squared error to the raters' mean."""
+    """Half the squared error of the `scores` to the `target`, the raters' mean."""
     return 0.5 * (scores[:, 0] - target) ** 2
 
 
 def loss_fn(model: ScalarModel, batch: Batch, key: PRNGKeyArray | None, objective, lm_coef: float):
-    """Mean loss over the real rows, plus `lm_coef` times the next-token loss on the same texts."""
+    """Mean loss of `model` over the real rows, plus `lm_coef` times the next-token loss; dropout if there is a `key`."""
     rows, k, time = batch.tokens.shape
-    tokens, mask = batch.tokens.reshape(rows * k, time), batch.mask.reshape(rows * k, time)
+    tokens = batch.tokens.reshape(rows * k, time)
+    mask = batch.mask.reshape(rows * k, time)
     hidden = model.trunk.hidden(tokens, mask, key)
     scores = model.pooled_score(hidden, mask).reshape(rows, k)
     loss = masked_mean(objective(scores, batch.target), batch.real)
@@ -93,8 +94,9 @@ def loss_fn(model: ScalarModel, batch: Batch, key: PRNGKeyArray | None, objectiv
 
 @lru_cache
 def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
-    """AdamW with a short warm-up and a rate that falls linearly to 0."""
-    peak, warmup = config.learning_rate, max(1, steps // 20)
+    """AdamW with a short warm-up and a rate that falls linearly to 0 over `steps`."""
+    peak = config.learning_rate
+    warmup = max(1, steps // 20)
     rise = optax.linear_schedule(0.0, peak, warmup)
     fall = optax.linear_schedule(peak, 0.0, max(1, steps - warmup))
     matrices = partial(jax.tree.map, lambda p: p.ndim > 1)
@@ -106,7 +108,7 @@ def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
 
 @partial(jax.jit, static_argnames=("optimizer", "objective", "lm_coef"), donate_argnames="state")
 def train_step(state: State, batch: Batch, key: PRNGKeyArray, *, optimizer, objective, lm_coef):
-    """One AdamW step; dropout's key is folded from the step."""
+    """One step of the `optimizer` on `loss_fn` with this `lm_coef`; dropout's key is folded from `key` and the step."""
     key = jax.random.fold_in(key, state.step)
     loss, grads = jax.value_and_grad(loss_fn)(state.model, batch, key, objective, lm_coef)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.model)
@@ -117,7 +119,7 @@ def train_step(state: State, batch: Batch, key: PRNGKeyArray, *, optimizer, obje
 
 
 def make_batch(examples: Sequence[Comparison | Rated], rows: int, width: int, pad_id: int) -> Batch:
-    """Examples with the same number of responses each, padded on the right to one shape."""
+    """Examples with the same number of responses each, padded on the right to `rows` examples of `width` tokens."""
     k = len(examples[0].responses)
     texts = [response for example in examples for response in example.responses]
     tokens, mask = pad(texts, rows * k, width, pad_id=pad_id)
@@ -154,11 +156,12 @@ def train(
         model.trunk.config = trunk.config._replace(dropout=config.dropout)
         state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
     key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
-    for step in range(int(state.step), len(schedule)):
+    current = state
+    for step in range(int(current.step), len(schedule)):
         rows, width, indices = schedule[step]
         batch = make_batch([examples[i] for i in indices], rows, width, pad_id)
-        state, loss = train_step(state, batch, key, optimizer=tx, objective=objective, lm_coef=config.lm_coef)
-        yield state, {"step": step + 1, "steps": len(schedule), "loss": float(loss)}
+        current, loss = train_step(current, batch, key, optimizer=tx, objective=objective, lm_coef=config.lm_coef)
+        yield current, {"step": step + 1, "steps": len(schedule), "loss": float(loss)}
 
 
 def objective_of(examples: Sequence[Comparison | Rated]) -> Callable:
@@ -218,12 +221,13 @@ def normalised(model: ScalarModel, reference_scores: Float[np.ndarray, " samples
 
     Source: Ziegler et al. 2019, arXiv:1909.08593, section 2; lm-human-preferences `normalize_after`.
     """
-    mean, std = float(np.mean(reference_scores)), float(np.std(reference_scores))
+    mean = float(np.mean(reference_scores))
+    std = float(np.std(reference_scores))
     if not std > 0.0:
         raise ValueError("all reference scores are equal: train the reward model before normalising it")
     out = jax.tree.map(lambda x: x, model)
-    out.head.kernel[...] = model.head.kernel[...] / std
-    out.head.bias[...] = (model.head.bias[...] - mean) / std
+    out.head.kernel[...] = out.head.kernel[...] / std
+    out.head.bias[...] = (out.head.bias[...] - mean) / std
     return out
 
 

@@ -45,7 +45,7 @@ Reward = str | Callable[[Rollout], Sequence[float]]  # a scorer's name, or a fun
 def collect(
     actor_critic: ActorCritic,
     reference: GPT2,
-    scorers: Mapping[str, object],
+    scorers: Mapping[str, Callable],
     prompts: Prompts,
     key: PRNGKeyArray,
     *,
@@ -117,7 +117,7 @@ def collect(
 # ---- the reward --------------------------------------------------------------------------------
 
 
-def check_reward(reward: Reward, scorers: Mapping[str, object]) -> None:
+def check_reward(reward: Reward, scorers: Mapping[str, Callable]) -> None:
     """Refuses a reward that no scorer gives, before anything is sampled.
 
     Args:

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,11 @@ def run(
       ValueError: the folder holds a run and `resume` is off, or one with other settings; says which differ.
     """
     folder = Path(folder)
-    settings = {"loop": name, **(asdict(config) if is_dataclass(config) else config)}
+    settings = {"loop": name, **(config if isinstance(config, Mapping) else asdict(config))}
     settings = json.loads(json.dumps(settings, default=str))  # as the file will give it back: tuples are lists
-    state, rows, checkpoint = None, [], folder / "state.safetensors"
+    state = None
+    rows: list[Row] = []
+    checkpoint = folder / "state.safetensors"
     old_rows = claim(folder, settings, resume)
     if old_rows and checkpoint.is_file():
         like = next(loop(None))[0] if like is None else like
@@ -108,14 +110,27 @@ def run(
 
 
 def claim(folder: Path, settings: Mapping[str, Any], resume: bool) -> list[Row]:
-    """Takes the folder for a run with these settings; returns the rows of the run to resume there, or none."""
+    """Reserves a folder for a run, and reads the rows of the run that it may hold.
+
+    Args:
+      folder: of the run.
+      settings: what must not change when a run is resumed.
+      resume: go on with the run in the folder.
+
+    Returns:
+      The rows of the run to resume; none for a new run.
+
+    Raises:
+      ValueError: the folder holds a run, and `resume` is False or the settings differ: change either, or the folder.
+    """
     rows = read_metrics(folder) if (folder / "metrics.jsonl").is_file() else []
     if not rows:
         write_atomically(folder / "run.json", (json.dumps(settings, indent=1) + "\n").encode())
         return []
     if not resume:
         raise ValueError(f"{folder} holds a run already: pass --resume (resume=True) to go on, or another folder")
-    old, none = json.loads((folder / "run.json").read_text()), "missing"
+    old = json.loads((folder / "run.json").read_text())
+    none = "missing"
     keys = [key for key in {**old, **settings} if old.get(key, none) != settings.get(key, none)]
     if keys:
         changes = ", ".join(f"{key} was {old.get(key, none)}, now {settings.get(key, none)}" for key in keys)
@@ -138,7 +153,12 @@ def read_metrics(folder: Path | str) -> list[Row]:
 
 
 def write_table(folder: Path, rows: list[Row]) -> None:
-    """metrics.csv: a column a metric, in the order of their first appearance."""
+    """Writes metrics.csv: one column per metric, in the order of their first appearance.
+
+    Args:
+      folder: of the run.
+      rows: one per iteration.
+    """
     text = io.StringIO()
     table = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
     table.writeheader()
@@ -178,6 +198,12 @@ def tracker(track: str | None, folder: Path, settings: dict, *, start: int) -> I
     """A function that logs one row to TensorBoard or Weights & Biases, which are imported only here.
 
     wandb stays offline unless WANDB_MODE says otherwise: `wandb sync` uploads the folder later.
+
+    Args:
+      track: "tensorboard", "wandb", or None for no tracker.
+      folder: of the run.
+      settings: shown by the tracker beside the curves.
+      start: the last iteration of the run that is resumed, else 0.
 
     Raises:
       ValueError: the tracker is unknown or not installed.

@@ -57,7 +57,7 @@ class State(NamedTuple):
 
 
 def loss_fn(model: GPT2, batch: Batch, key: PRNGKeyArray | None, cross_entropy_loss=losses.cross_entropy_loss):
-    """Mean cross-entropy over the tokens to learn (nats per token): token mean, not sequence mean."""
+    """Mean cross-entropy over the tokens to learn (nats per token), not over sequences; dropout if there is a `key`."""
     logits = model(batch.tokens, batch.mask, key)[:, :-1]  # (B, T-1, V)
     per_token = cross_entropy_loss(logits, batch.tokens[:, 1:])
     return masked_mean(per_token, batch.learn[:, 1:])
@@ -68,7 +68,7 @@ def loss_fn(model: GPT2, batch: Batch, key: PRNGKeyArray | None, cross_entropy_l
 
 @lru_cache  # the same settings give the same object, so a second run does not compile again
 def optimizer(config, steps: int) -> optax.GradientTransformation:
-    """AdamW with warm-up and cosine decay, gradients clipped by their global norm."""
+    """AdamW with warm-up and cosine decay over `steps`, gradients clipped by their global norm."""
     schedule = optax.warmup_cosine_decay_schedule(
         0.0, config.learning_rate, max(1, int(config.warmup * steps)), max(2, steps)
     )
@@ -81,7 +81,7 @@ def optimizer(config, steps: int) -> optax.GradientTransformation:
 
 @partial(jax.jit, static_argnames=("optimizer", "cross_entropy_loss"), donate_argnames="state")
 def train_step(state: State, batch: Batch, key: PRNGKeyArray, *, optimizer, cross_entropy_loss):
-    """One AdamW step; the dropout key is folded from the step, so it is fresh each time and resumes exactly."""
+    """One step of the `optimizer`; dropout's key is folded from `key` and the step, so it is fresh and resumes exactly."""
     key = jax.random.fold_in(key, state.step)
     loss, grads = jax.value_and_grad(loss_fn)(state.model, batch, key, cross_entropy_loss)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.model)
@@ -137,11 +137,12 @@ def train(
         model = copy_of(model)
         state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
     key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
-    for step in range(int(state.step), len(schedule)):
+    current = state
+    for step in range(int(current.step), len(schedule)):
         rows, width, indices = schedule[step]
         batch = make_batch([examples[i] for i in indices], rows, width, pad_id, response_mask)
-        state, loss = train_step(state, batch, key, optimizer=tx, cross_entropy_loss=cross_entropy_loss)
-        yield state, {"step": step + 1, "steps": len(schedule), "loss": float(loss)}
+        current, loss = train_step(current, batch, key, optimizer=tx, cross_entropy_loss=cross_entropy_loss)
+        yield current, {"step": step + 1, "steps": len(schedule), "loss": float(loss)}
 
 
 # ---- what the stage measures -------------------------------------------------------------------

@@ -199,7 +199,7 @@ def test_a_repeated_id_is_told_with_the_place_of_the_first(tmp_path):
     path = file_of(tmp_path, plus(PAIR, id=7), plus(PAIR, id=8), plus(PAIR, id=7))
     pairs, problems = read(path, parse_pair, skip_bad=True)
     assert len(pairs) == 2
-    assert problems == [(f"{path}:3", f"id 7 already stands at {path}:1")]
+    assert problems == [(f"{path}:3", f"id 7 is already the id of {path}:1")]
 
 
 def test_a_prompt_longer_than_the_context_is_told(tmp_path):
