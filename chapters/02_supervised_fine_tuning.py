@@ -57,8 +57,8 @@ built = trained_chain()  # trains the course's models, once on this machine; the
 #
 # ## 2. Demonstrations, and a template for them
 #
-# We want a model that writes a kind sentence when it is told to, and an unkind one when it is told so. Nobody needs to
-# write them: people have rated thousands of sentences. A sentence that the crowd found clearly positive becomes the
+# We want a model that writes a kind sentence when we ask for one, and an unkind one when we ask for that. Nobody needs
+# to write them: people have rated thousands of sentences. A sentence that the crowd found clearly positive becomes the
 # answer to one instruction, a clearly negative one to the other.
 
 # %%
@@ -296,10 +296,10 @@ panels[0].set_ylabel("share of answers at or below")
 Picture(panels[0], "Cumulative shares of the gold score of answers to both instructions, before and after fine-tuning.")
 
 # %% [markdown]
-# Two things changed. Both curves moved to the right, since the model now writes whole sentences about films where it
-# wrote fragments. And the two instructions are told apart where they were the same to it. It obeys *on average*: many
-# an answer to "good" is still unkind. Forty-odd steps have taught it a tendency, and imitation has no way to tell a
-# good answer from a fair one. That is what the reward of later chapters adds.
+# Two things changed. Both curves moved to the right, because the model now writes whole sentences about films where it
+# used to write fragments. And it now distinguishes the two instructions, which were the same to it before. It obeys *on
+# average*: many answers to "good" are still unkind. Forty-odd steps have taught it a tendency, and imitation cannot tell
+# a good answer from a fair one. That is what the reward of later chapters adds.
 #
 # ## 8. Two ways to get the mask wrong
 #

@@ -633,8 +633,8 @@ Picture(axes, "Scores of five odd texts by three reward models, with the cautiou
 # %% [markdown]
 # One good word, said twenty times, beats every real review for *both networks*. The bag of words can't be fooled by
 # repetition, so the three disagree, and caution takes a good part of the prize away. But see gold: it shares the
-# networks' weakness, since it began as the same language model. That is the limit of every ensemble. **Members that
-# start from one base, or learn from one set of raters, err together, and their agreement then means nothing.**
+# networks' weakness, because it began as the same language model. That is the limit of every ensemble. **Members that
+# start from one base, or learn from one set of raters, are wrong together, and their agreement then means nothing.**
 # Diversity has to be bought: other bases, other data, other kinds of model.
 #
 # ### Play: the score explorer
@@ -730,6 +730,6 @@ print(f"network ahead of bag of words:        {ahead} of {len(shipped['rows'])} 
 # - Guo et al. 2017, [On calibration of modern neural networks](https://arxiv.org/abs/1706.04599)
 # - Singhal et al. 2024, [A long way to go: length correlations in RLHF](https://arxiv.org/abs/2310.03716)
 # - Coste et al. 2024, [Reward model ensembles help mitigate overoptimization](https://arxiv.org/abs/2310.02743);
-#   Eisenstein et al. 2023, [Helping or herding?](https://arxiv.org/abs/2312.09244) (why members of one base err
-#   together)
+#   Eisenstein et al. 2023, [Helping or herding?](https://arxiv.org/abs/2312.09244) (why members of one base
+#   are wrong together)
 # - Hutto and Gilbert 2014, *VADER* (the ratings, and the rules)

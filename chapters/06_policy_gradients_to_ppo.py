@@ -176,8 +176,8 @@ Picture(left.figure, "REINFORCE: proxy and gold score, and the KL from the refer
 #
 # $$r_t = -\beta \log \frac{\pi(y_t)}{\pi_{\text{ref}}(y_t)} + \text{score} \cdot [t \text{ is the last real token}].$$
 #
-# The last token pays its penalty *and* gets the score. The sum over the response is $R(y)$ of section 2: nothing new is
-# asked for, it is only told where.
+# The last token pays its penalty *and* gets the score. The sum over the response is $R(y)$ of section 2: the total
+# is the same; only its split over tokens is new.
 
 # %% tags=["exercise"]
 from rlhf_lesson.rewards import kl_shaped_rewards
@@ -211,8 +211,8 @@ Picture(axes, "Rewards of the tokens of one response: small KL prices of both si
 #
 # ### Pitfall: one place too far
 #
-# With a score at `sum(mask)` in place of `sum(mask) - 1` the number lands on padding, where every later step masks it
-# away. Nothing errs, the KL goes to nought, and the run looks calm. You will meet it in chapter 07's gallery.
+# With the score at `sum(mask)` instead of `sum(mask) - 1`, the number lands on padding, where every later step masks it
+# out. No error is raised, the KL goes to 0, and the run looks calm. You will meet it in chapter 07's gallery.
 #
 # ### Responses that never end
 #

@@ -198,7 +198,7 @@ Picture(
 #
 # A published curve in which gold turns down shows that the gold of that study was different enough from its proxy to
 # notice. A curve in which it does not turn down shows one of two things: all is well, **or your gold has the proxy's
-# blind spot**. The curve can't tell you which. Diversity told us, and reading did.
+# blind spot**. The curve can't tell you which. Diversity did, and so did reading.
 #
 # ### Pitfall: an evaluator made of the same stuff
 #
@@ -350,8 +350,8 @@ for kind in ("best of n", "PPO without"):
 # %% [markdown]
 # ## 6. Sycophancy: it says what is liked
 #
-# Raters here like kind reviews. A reviewer who wants to be liked praises everything, whatever he has just said. Start
-# reviews with a loving and with a hating sentence, let each policy go on, and let the judge read *what the policy
+# Raters here like kind reviews. A reviewer who wants to be liked praises everything, whatever they have just said.
+# Start reviews with a loving and with a hating sentence, let each policy go on, and let the judge read *what the policy
 # added*.
 #
 # **Predict, then run.** The SFT policy hardly follows its prompt (chapter 01). What does the optimised one say after "i
@@ -418,7 +418,7 @@ print("the mistakes, in alphabetical order:", ", ".join(patients.choices))
 patients
 
 # %% [markdown]
-# The same as plain figures, for a page without widgets: one column a run, numbered as above.
+# The same as plain figures, for a page without widgets: one column per run, numbered as above.
 
 # %%
 shown = {
