@@ -45,7 +45,7 @@ built = trained_chain()  # trains the course's models, once on this machine; the
 # %% [markdown]
 # ## 1. The idea
 #
-# At the end of chapter 01 an instruction was just more text to go on with. The simplest cure is to show what should
+# At the end of chapter 01 an instruction was just more text to continue. The simplest cure is to show what should
 # follow an instruction. A *demonstration* is a prompt $x$ and a response $y$ that a person wrote or approved of.
 # Supervised fine-tuning (SFT) is pretraining once more, on demonstrations, and with one change: only the response
 # counts,
@@ -422,7 +422,7 @@ turns = [len(messages_of(question(ASKED[True]) + " " + text)) for text in asked_
 print(f"{np.mean(np.array(turns) > 2):.0%} of the replies went on into a turn that is not the assistant's")
 
 # %% [markdown]
-# ### Pitfall: a wrong template fails in silence
+# ### Pitfall: a wrong template fails silently
 #
 # No error is raised when the format is wrong. The text is fluent, the model merely obeys less, and everybody blames the model.
 # Three checks cost a minute: print one prompt with `repr`; compare the ids of the prompt in use with the beginning of a
@@ -437,7 +437,7 @@ print("the prompt in use is the beginning of a training row:", len(used), "token
 # %% [markdown]
 # ## 10. The policy that the course starts from
 #
-# From here on the course needs no instructions: its task is to go on with a film review, and *how* is what the raters
+# From here on the course needs no instructions: its task is to continue a film review, and *how* is what the raters
 # will decide. So its SFT policy was trained by the same loop on plain snippets: the first one to four words are the
 # prompt, the rest and the end are learnt. It becomes $\pi_{\text{ref}}$, the anchor of everything that follows.
 #
@@ -474,7 +474,7 @@ for name, (texts, ended) in endings.items():
 # %% [markdown]
 # ## 11. What it measured
 #
-# Your run has one seed. The spread of the course's SFT over five seeds stands in the results file of the benchmarks.
+# Your run has one seed. The spread of the course's SFT over five seeds is in the results file of the benchmarks.
 
 # %%
 for name, answers in {"before": before, "after": after}.items():

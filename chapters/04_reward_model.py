@@ -334,9 +334,9 @@ axes.legend(fontsize=8, ncols=2, loc="center left", bbox_to_anchor=(0.0, 0.74))
 Picture(axes, "Held-out accuracy against number of choices for a bag of words and networks, below the crowd's ceiling.")
 
 # %% [markdown]
-# Three things to take from this figure. A bag of words is hard to beat when the language model is this small; whoever
-# reports a reward model's accuracy without such a baseline has not said much. All of them are far from the ceiling,
-# and more choices help all of them. And held-out accuracy is *pairs of human texts*. A policy will not write human
+# Three things to take from this figure. A bag of words is hard to beat when the language model is this small: a
+# reward model's accuracy means little without such a baseline. All of them are far from the ceiling,
+# and more choices help all of them. And held-out accuracy is about *pairs of human texts*. A policy will not write human
 # texts.
 #
 # ### Pitfall: a validation set that isn't one
@@ -429,11 +429,11 @@ Picture(
 
 # %% [markdown]
 # Points below the diagonal are *overconfident*. Dividing by a spread is the same as changing the temperature of the
-# sigmoid, so a normalised score is no log-odds any more. PPO does not care, since it maximises. Whoever turns scores
-# back into probabilities does: to pick pairs to label (chapter 08), to simulate raters, to say "the model is sure".
-# Nor is calibration a gift of the loss: a model that has learnt its pairs by heart is surer than other people's
-# choices warrant. One number repairs both: the temperature $T$ that makes held-out choices least surprising. Find it
-# on one half of the choices and test it on the other.
+# sigmoid, so a normalised score is no longer a log-odds. PPO does not care, because it only maximises. But it matters
+# to everybody who turns scores back into probabilities: to pick pairs to label (chapter 08), to simulate raters, to
+# say "the model is sure". Nor is calibration a gift of the loss: a model that has learnt its pairs by heart is surer
+# than other people's choices warrant. One number repairs both: the temperature $T$ that makes held-out choices least
+# surprising. Find it on one half of the choices and test it on the other.
 
 # %%
 first, second = np.arange(len(held_out)) % 2 == 0, np.arange(len(held_out)) % 2 == 1
@@ -651,7 +651,7 @@ ScoreExplorer({**scorer_functions, "judge": judge_scorer}, units={"mine": plots.
 # %% [markdown]
 # ## 11. Your own labels
 #
-# If you labelled pairs in chapter 03, they lie in `my_labels.jsonl` and were part of the training above. How well do
+# If you labelled pairs in chapter 03, they are in `my_labels.jsonl` and were part of the training above. How well do
 # models that learnt from strangers predict *you*? And does a bag of words that learnt from you alone predict the
 # strangers?
 

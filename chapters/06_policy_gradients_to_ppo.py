@@ -126,7 +126,7 @@ Picture(axes, "Two histograms of gradient estimates with the same mean; with a b
 #
 # $$R(y) = r(y) - \beta \log \frac{\pi(y)}{\pi_{\text{ref}}(y)}, \qquad A(y) = R(y) - \text{mean of the others}.$$
 #
-# Every token of a response gets the same $A$: there is no telling which word did it. One step on each rollout, no
+# Every token of a response gets the same $A$: nothing says which word earned it. There is one step on each rollout, no
 # critic, no clipping. The loop is `rlhf_lesson/train/reinforce.py`; read it now, it is short.
 #
 # **Predict, then run.** Which rises first, proxy or KL? By how much does gold, which the run never sees, lag behind?
@@ -329,7 +329,7 @@ for name, values in {"as they are": advantages, **whitened}.items():
 # %% [markdown]
 # ## 6. Several steps on one rollout: the clip
 #
-# Sampling is the expensive part. After one step the samples come from a policy that is no longer the present one; the
+# Sampling is the expensive part. After one step the samples come from a policy that is no longer the current one; the
 # *ratio* corrects for it,
 #
 # $$\rho_t = \frac{\pi(y_t)}{\pi_{\text{old}}(y_t)} = e^{\log \pi(y_t) - \log \pi_{\text{old}}(y_t)},$$
@@ -531,7 +531,7 @@ for name, drawn in samples.items():
     print(f"{name:<12}" + "".join(f"{value:>21.2f}" for value in table[name]))
 
 # %% [markdown]
-# Which of the two is better? You can't say from this table: they stand at different KLs and had a different number of
+# Which of the two is better? You can't say from this table: they have different KLs and used a different number of
 # responses. Put them into one figure.
 
 # %%

@@ -310,8 +310,8 @@ for kind in ("best of n", "PPO with the penalty", "PPO without"):
 # %% [markdown]
 # Two things hold over the seeds. For best-of-n the published form is excellent, and the free constant of the parabola
 # buys next to nothing, so the claim that the curve starts at 0 is worth its place. For PPO the form with the logarithm
-# is *not* better here than the parabola, in spite of its name; in these runs gold starts slowly and bends late, and it
-# has no way to do both. The law was found on larger models with other golds. A form is a hypothesis about *your*
+# is *not* better here than the parabola, in spite of its name; in these runs gold starts slowly and bends late, and
+# this form cannot do both. The law was found on larger models with other golds. A form is a hypothesis about *your*
 # system, and five lines of held-out error test it.
 #
 # ### Where to stop
@@ -343,9 +343,9 @@ for kind in ("best of n", "PPO without"):
         print(f"  seed {seen['seed']}: last point {d.max():5.1f}   tops {tops[0].d:8.1f} and {tops[1].d:.3g}")
 
 # %% [markdown]
-# The tops lie near the end of the data or far beyond it, and the two forms put them at places that have nothing to do
-# with each other. **A top beyond the last point is not a measurement.** And the text had collapsed long before: whoever
-# stops where this gold says so stops far too late. The budget that you noted in section 2 was better advice.
+# The tops are near the end of the data or far beyond it, and the two forms put them at places that have nothing to do
+# with each other. **A top beyond the last point is not a measurement.** And the text had collapsed long before: if
+# you stop where this gold says so, you stop far too late. The budget that you noted in section 2 was better advice.
 
 # %% [markdown]
 # ## 6. Sycophancy: it says what is liked
@@ -479,7 +479,7 @@ for number, run in enumerate(patients.runs, 1):
 print(f"\nyou named {right} of {len(patients.runs)}")
 
 # %% [markdown]
-# Read one of them again, beside what the reward models said of it:
+# Read one of them again, next to the scores that the reward models gave it:
 
 # %%
 for name in ("healthy", "wrong KL sign"):

@@ -48,13 +48,8 @@ class Stage:
 
     def drive(self, make: Callable[[Any], Any]) -> Any:
         """Runs a loop in `out` with these options; returns its last state."""
-        how_to_run = (
-            "out",
-            "resume",
-            "every",
-            "track",
-            "config",
-        )  # may change when a run is resumed; the rest must not
+        # these say how to run and may change when a run is resumed; the others say what to run
+        how_to_run = ("out", "resume", "every", "track", "config")
         settings = {key: value for key, value in vars(self).items() if key not in how_to_run} | asdict(self.config)
         name = type(self).__name__.lower()
         steps = run(make, self.out, name=name, resume=self.resume, every=self.every, track=self.track, config=settings)
@@ -119,9 +114,7 @@ class Reward(Stage):
     data: Path | None = None  # your own feedback: a .jsonl or .jsonl.gz file, or a folder of them
     format: Literal["pair", "vote", "ranking", "rating", "implicit", "conversation"] = "pair"  # of --data
     scale: tuple[float, float] = (1, 5)  # lowest and highest rating, for --format rating
-    normalise: bool = (
-        True  # to lower case and plain quotes, as the built-in model expects; --no-normalise for other models
-    )
+    normalise: bool = True  # to lower case and plain quotes, for the built-in model; --no-normalise for other models
     held_out: float = 0.1  # share of --data that is held out to measure the accuracy
     config: Annotated[reward_model.Config, tyro.conf.arg(name="")] = field(default_factory=reward_model.Config)
 

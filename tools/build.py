@@ -153,10 +153,9 @@ def heading(name: str) -> str:
 def exercise_cells(exercise: Function, kind: str) -> list[str]:
     """The cell to write in, and the cell that checks it."""
     name = exercise.name
-    if kind == "solutions":
-        cell = f"{heading(name)}\n{import_block(exercise.needs)}\n\n\n{exercise.text}"
-    else:
-        cell = f"{heading(name)}\n{import_block(exercise.stub_needs)}\n\n\n{exercise.stub}"
+    solved = kind == "solutions"
+    needed = exercise.needs if solved else exercise.stub_needs
+    cell = f"{heading(name)}\n{import_block(needed)}\n\n\n{exercise.text if solved else exercise.stub}"
     advice = f'# stuck? hint("{name}", 1), then 2 and 3; the answer is in print(solution("{name}"))'
     return [cell, f"{advice}\ncheck({name})"]
 

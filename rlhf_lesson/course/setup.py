@@ -1,4 +1,4 @@
-"""The set-up cell's one line, `rl.setup("01_language_model")`: looks at the machine, chooses how much to compute, and prints both.
+"""The set-up cell's one line, `rl.setup("01_language_model")`: looks at the machine and chooses how much to compute.
 
 Nothing here installs, upgrades or removes a package, because doing so can cost a hosted notebook its TPU.
 """
@@ -119,11 +119,9 @@ def setup(chapter: str | None = None) -> None:
     print(f"device:    {len(chips)} x {chips[0].device_kind}, {os.cpu_count()} CPU cores")
     if chip := unused_chip():
         print(
-            f"warning:   this machine has a {chip} and JAX does not use it, so everything runs on the CPU. In Colab choose Runtime"
+            f"warning:   this machine has a {chip} and JAX does not use it: everything runs on the CPU. In Colab choose"
         )
-        print(
-            "           > Disconnect and delete runtime, then connect again; elsewhere install the version of jax for it."
-        )
+        print("           Runtime > Disconnect and delete runtime, then connect again; elsewhere install jax for it.")
     print(f"preset:    {preset()} (for the {other} one, set RLHF_SCALE={other} before the kernel starts)")
     for line in [eta(chapter), *exercises(chapter)] if chapter else []:
         print(line)

@@ -19,22 +19,14 @@ from rlhf_lesson.view.plots import alt_text
 MEANING = {  # what it is, unit, which direction is good
     "sft.val_loss": ("cross-entropy of the SFT model on held-out completions", "nats per token", "lower"),
     "reward.accuracy_single_rater": ("single raters' held-out choices that the proxy predicts", "share", "above 0.5"),
-    "gold.correlation": (
-        "of the gold model with the raters' mean, on held-out snippets",
-        "correlation, -1 to 1",
-        "higher",
-    ),
+    "gold.correlation": ("of the gold model with the raters' mean, on held-out snippets", "-1 to 1", "higher"),
     "ppo.proxy_gain": (
-        "rise of the proxy's score, which PPO optimised",
+        "rise of the proxy's score, optimised by PPO",
         "spreads of SFT's scores",
-        "higher, if gold rises too",
+        "higher, if gold rises",
     ),
     "ppo.gold_gain": ("rise of the gold model's score, which PPO never saw", "spreads of SFT's scores", "higher"),
-    "ppo.judge_gain": (
-        "rise of the score of an independent rule-based judge (VADER)",
-        "judge's scale, -1 to 1",
-        "higher",
-    ),
+    "ppo.judge_gain": ("rise of an independent rule-based judge's score (VADER)", "its scale, -1 to 1", "higher"),
     "ppo.win_rate_gold": ("prompts on which gold prefers PPO's text to SFT's", "share", "above 0.5"),
     "ppo.kl_nats": ("how far PPO went from SFT", "nats per response", "lower for the same gain"),
     "ppo.distinct2_before": ("variety of SFT's texts: different word pairs, of all word pairs", "share", "higher"),
