@@ -21,7 +21,7 @@ def policy_gradient_loss(logp: Float[Array, "*shape"], advantages: Float[Array, 
       advantages: A_t; above 0 makes the token likelier.
 
     Returns:
-      One number a token, not masked.
+      One number per token, not masked.
 
     Source: Williams 1992, "Simple statistical gradient-following algorithms", eq. 4.
     """
@@ -74,7 +74,7 @@ def missing_end_penalty(
     every unfinished response equally bad, and better than a finished one scored below -1.
 
     Args:
-      score: in reward units, one a response.
+      score: in reward units, one per response.
       has_end: True where the response holds an end token, in its first place too.
       penalty: at least 0, in reward units.
 
@@ -172,7 +172,7 @@ def ppo_clip_loss(
       clip: half-width of the ratio's free range, in (0, 1).
 
     Returns:
-      One number a token, not masked.
+      One number per token, not masked.
 
     Source: Schulman et al. 2017, arXiv:1707.06347, eq. 7.
     """
@@ -200,7 +200,7 @@ def value_clip_loss(
       clip: in reward units, above 0; infinity gives the plain squared error.
 
     Returns:
-      One number a token, not masked.
+      One number per token, not masked.
 
     Source: `loss` in the released code of Ziegler et al. 2019, arXiv:1909.08593; Huang et al. 2024,
       arXiv:2403.17031.
