@@ -48,13 +48,7 @@ class Stage:
 
     def drive(self, make: Callable[[Any], Any]) -> Any:
         """Runs a loop in `out` with these options; returns its last state."""
-        options = (
-            "out",
-            "resume",
-            "every",
-            "track",
-            "config",
-        )  # how to run; the rest is what to run, and must not change
+        options = ("out", "resume", "every", "track", "config")  # how to run; the rest is what to run
         settings = {key: value for key, value in vars(self).items() if key not in options} | asdict(self.config)
         name = type(self).__name__.lower()
         steps = run(make, self.out, name=name, resume=self.resume, every=self.every, track=self.track, config=settings)

@@ -173,7 +173,7 @@ def krippendorff_alpha(
     count = jnp.sum(present, axis=0)  # m of each item
     present = present & (count[None, :] >= 2)  # an item rated once can agree with nothing
     values = jnp.where(present, ratings, 0.0)
-    within = jax.lax.map(lambda item: _pair_sum(*item, distance), (values.T, present.T))
+    within = jax.lax.map(lambda item: _pair_sum(item[0], item[1], distance), (values.T, present.T))
     observed = jnp.sum(within / jnp.maximum(count - 1, 1))
     total = jnp.sum(present)
     expected = _pair_sum(values.ravel(), present.ravel(), distance) / (total - 1)

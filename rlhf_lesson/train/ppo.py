@@ -92,8 +92,7 @@ class Experience(NamedTuple):
 def loss_fn(actor_critic: ActorCritic, batch: Experience, total: Scalar, config: Config, equations: Equations):
     """Policy loss + value loss - entropy bonus of `actor_critic`, summed over tokens and divided by `total`.
 
-    `total` counts the real tokens of the whole mini-batch, so micro-batches of unequal length add up to exactly the
-    mini-batch's token mean (row 38 of docs/checklist.md).
+    `total` counts the tokens of the whole mini-batch: micro-batches add up to its token mean (row 38 of docs/checklist.md).
     """
     old = batch.old
     logits, values = actor_critic.response_outputs(old.tokens, old.mask, old.prompt)
@@ -128,10 +127,7 @@ def optimizer(config: Config) -> optax.GradientTransformation:
 
 
 def experience(rollout: Rollout, score: Float[Array, " batch"], kl_coef: Scalar, config: Config, equations: Equations):
-    """Each `score` of a `rollout` to rewards (less `kl_coef` per nat), advantages and returns (row 31 of docs/checklist.md).
-
-    The returns come before any whitening.
-    """
+    """From `rollout`, `score` and `kl_coef` to advantages and to returns, never whitened (row 31 of docs/checklist.md)."""
     score = rewards.missing_end_penalty(score, rollout.has_end, penalty=config.missing_end_penalty)
     shape = jax.vmap(partial(equations.kl_shaped_rewards, kl_coef=kl_coef))
     shaped = shape(score, rollout.logp, rollout.ref_logp, rollout.response_mask)
@@ -164,10 +160,7 @@ def update(
     config: Config,
     equations: Equations = Equations(),  # noqa: B008 (immutable)
 ) -> tuple[State, dict[str, Array]]:
-    """Shaped rewards, GAE, then epochs x mini-batches, each epoch in a fresh order (row 37 of docs/checklist.md).
-
-    It learns from a `rollout` and the `score` of each response; `key` decides the order.
-    """
+    """Learns from a `rollout` and each `score`: every epoch in a fresh order, by `key` (row 37 of docs/checklist.md)."""
     data = experience(rollout, score, state.kl_coef, config, equations)
     step = partial(minibatch_step, config=config, equations=equations)
     before = (state.actor_critic, state.opt_state)
@@ -229,15 +222,13 @@ def train(
       scorers: name -> reward model, or any JAX pytree that maps (tokens, mask) to scores (a plain JAX function goes
         in as `jax.tree_util.Partial(fn)`); all are logged, one is the reward.
       reward: which scorer is optimised, or a Python function of the rollout (see `rollout.text_reward`).
-      pad_id: padding token.
-      end_id: end token.
+      pad_id, end_id: the padding and the end token.
       critic: start of the separate critic, usually the reward model.
       state: the last state of an earlier run with the same arguments, to go on from there.
       equations: replace any equation by your own.
       mesh: a mesh with an axis "data" splits every batch over its devices; the numbers stay the same.
       collect: samples a rollout; study/gallery.py passes one with a mistake in it.
-      check_rollout: stops a run whose rollout is wrong, before anything is learnt from it.
-      check_first_update: stops a run whose first ratio is not 1.
+      check_rollout, check_first_update: stop a run whose rollout is wrong, or whose first ratio is not 1.
 
     Raises:
       ValueError: sizes that do not divide, an unknown scorer, or a self-check that failed, with its likely cause.
@@ -245,16 +236,14 @@ def train(
     if config.batch % (config.minibatches * config.accumulate):
         raise ValueError("batch must be a multiple of minibatches x accumulate: change one of the three")
     check_reward(reward, scorers)
-    fresh = state is None
     current: State = initial_state(config, policy, critic) if state is None else state
     current, policy, scorers = placed((current, policy, dict(scorers)), mesh)
     batches = prompt_batches(prompts, config.batch, config.seed, start=int(current.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):
         sample_key, shuffle_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), iteration))
-        batch = placed(next(batches), mesh, "data")
-        rollout = sample(current.actor_critic, policy, scorers, batch, sample_key)
-        check_rollout(rollout.stats, first=fresh and iteration == 0)
+        rollout = sample(current.actor_critic, policy, scorers, placed(next(batches), mesh, "data"), sample_key)
+        check_rollout(rollout.stats, first=state is None and iteration == 0)
         score = score_of(rollout, reward)
         current, metrics = update(current, rollout, score, shuffle_key, config=config, equations=equations)
         check_first_update(float(metrics["first_ratio_gap"]))
