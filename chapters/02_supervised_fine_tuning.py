@@ -120,7 +120,7 @@ share = batch.learn.sum() / batch.mask.sum()
 # %% tags=["figure"]
 # Figure: which places of a batch are read, and which are learnt
 names = {0: "padding", 1: "prompt: read", 2: "response: learnt"}
-axes = plots.heatmap(kind, label="", names=names, xlabel="token", ylabel="row")
+axes = plots.heatmap(kind, label="kind of token", names=names, xlabel="token", ylabel="row")
 axes.set_title(f"{share:.0%} of the real tokens are learnt")
 Picture(axes, "A batch as a map: a block of prompts on the left, ragged responses in the middle, padding on the right.")
 

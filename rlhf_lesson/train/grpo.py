@@ -222,10 +222,11 @@ def train(
         raise ValueError("prompts x group must be a multiple of minibatches: change one of the three")
     check_reward(reward, scorers)
     current: State = initial_state(config, policy) if state is None else state
+    run_key = jax.random.key(config.seed)
     batches = prompt_batches(prompts, config.prompts, config.seed, start=int(current.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):
-        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), iteration))
+        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
         batch = repeat_prompts(next(batches), config.group)
         rollout = sample(ActorCritic(current.policy), policy, scorers, batch, sample_key)
         check_rollout(rollout.stats, first=state is None and iteration == 0)

@@ -143,8 +143,7 @@ def minibatch_step(carry, batch: Experience, *, config: Config, equations: Equat
     """One optimiser step on a mini-batch: `carry` is the model and its optimiser state; `accumulate` micro-batches are summed."""
     actor_critic, opt_state = carry
     total = jnp.maximum(jnp.sum(batch.old.response_mask), 1).astype(jnp.float32)
-    gradient = jax.grad(loss_fn, has_aux=True)
-    of_part = lambda part: gradient(actor_critic, part, total, config, equations)  # noqa: E731
+    of_part = lambda part: jax.grad(loss_fn, has_aux=True)(actor_critic, part, total, config, equations)  # noqa: E731
     grads, stats = sum_over_parts(of_part, batch, config.accumulate)
     updates, opt_state = optimizer(config).update(grads, opt_state, actor_critic)
     return (optax.apply_updates(actor_critic, updates), opt_state), {**stats, "grad_norm": optax.tree.norm(grads)}
@@ -238,10 +237,11 @@ def train(
     check_reward(reward, scorers)
     current: State = initial_state(config, policy, critic) if state is None else state
     current, policy, scorers = placed((current, policy, dict(scorers)), mesh)
+    run_key = jax.random.key(config.seed)
     batches = prompt_batches(prompts, config.batch, config.seed, start=int(current.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):
-        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), iteration))
+        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
         rollout = sample(current.actor_critic, policy, scorers, placed(next(batches), mesh, "data"), sample_key)
         check_rollout(rollout.stats, first=state is None and iteration == 0)
         score = score_of(rollout, reward)

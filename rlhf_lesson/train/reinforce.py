@@ -131,10 +131,11 @@ def train(
     """
     check_reward(reward, scorers)
     current: State = initial_state(config, policy) if state is None else state
+    run_key = jax.random.key(config.seed)
     batches = prompt_batches(prompts, config.batch, config.seed, start=int(current.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):
-        key = jax.random.fold_in(jax.random.key(config.seed), iteration)
+        key = jax.random.fold_in(run_key, iteration)
         rollout = sample(ActorCritic(current.policy), policy, scorers, next(batches), key)
         check_rollout(rollout.stats, first=state is None and iteration == 0)
         score = score_of(rollout, reward)

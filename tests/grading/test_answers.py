@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from project import script
 
+from grading import answer_cells
 from rlhf_lesson.course.examine import call, failure
 from rlhf_lesson.course.specs import CHAPTERS, EXERCISES
 from rlhf_lesson.grading import library
@@ -34,25 +35,6 @@ def judge():
     return Judge(EXERCISES, KEY)
 
 
-class WithSpecs(Judge):
-    """A judge whose workers also see the files of the exercises, so that they can run the right answers there."""
-
-    def materials(self, name):
-        course = library.ROOT / "course"
-        files = [course / "exercise.py", *(course / "specs").glob("[a-z]*.py")]
-        texts = {
-            ".".join(p.relative_to(library.ROOT.parent).with_suffix("").parts): p.read_text(encoding="utf-8")
-            for p in files
-        }
-        given = super().materials(name)
-        return {**given, "library": given["library"] | texts}
-
-
-@pytest.fixture(scope="module")
-def judge_of_specs():
-    return WithSpecs(EXERCISES, KEY)
-
-
 @pytest.fixture(scope="module")
 def build():
     """The tool that writes the solutions."""
@@ -72,16 +54,13 @@ def test_the_solutions_handed_in_get_full_marks(chapter, judge, zygote, build):
 
 
 @every_chapter
-def test_right_answers_in_other_words_get_full_marks(chapter, judge_of_specs, zygote):
-    names = CHAPTERS[chapter]
-    for i in range(3):
-        cells = [
-            f"# exercise: {name}\n"
-            f"from rlhf_lesson.course.specs.{name} import EXERCISE\n"
-            f"{name} = EXERCISE.right_answers[{i}]"
-            for name in names
-        ]
-        full(judge_of_specs, zygote, cells, names)
+def test_right_answers_in_other_words_get_full_marks(chapter, judge, zygote):
+    """One submission per answer: each is handed in as a student would, with its helpers in the same cell."""
+    for name in CHAPTERS[chapter]:
+        for number in range(3):
+            helpers, answer = answer_cells.cells(name, number)
+            marked, _, rest = answer.partition("\n")
+            full(judge, zygote, [f"{marked}\n{helpers}\n{rest}"], [name])
 
 
 # ---- slips ---------------------------------------------------------------------------------------

@@ -129,8 +129,8 @@ def test_rloo_pays_for_the_kl_in_its_reward_and_grpo_in_its_loss():
     np.testing.assert_allclose(experience(moved, score, config, GRPO)[1].ravel(), score, atol=1e-6)
     policy = tiny.model(layers=1)
     _, of_rloo = grpo.loss_fn(policy, experience(moved, score, config, RLOO)[0], config, RLOO)
-    _, of_grpo = grpo.loss_fn(policy, experience(rollout, score, config, GRPO)[0]._replace(
-        ref_logp=jnp.where(rollout.response_mask, rollout.logp - 0.5, 0.0)), config, GRPO)  # fmt: skip
+    farther = rollout._replace(ref_logp=jnp.where(rollout.response_mask, rollout.logp - 0.5, 0.0))
+    _, of_grpo = grpo.loss_fn(policy, experience(farther, score, config, GRPO)[0], config, GRPO)
     assert float(of_rloo["kl_loss"]) == 0.0 and float(of_grpo["kl_loss"]) == pytest.approx(
         np.exp(-0.5) - 1 + 0.5, abs=1e-4
     )
