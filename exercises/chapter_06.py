@@ -21,7 +21,7 @@ def policy_gradient_loss(logp: Float[Array, "*shape"], advantages: Float[Array, 
       advantages: A_t; above 0 makes the token likelier.
 
     Returns:
-      One number a token, not masked.
+      One number per token, not masked.
 
     Source: Williams 1992, "Simple statistical gradient-following algorithms", eq. 4.
     """
@@ -125,7 +125,7 @@ def gae(
 def masked_whiten(
     values: Float[Array, "*shape"], mask: Bool[Array, "*shape"], *, shift_mean: bool = True
 ) -> Float[Array, "*shape"]:
-    """Scale the real tokens to variance 1 and, unless told otherwise, shift them to mean 0.
+    """Scale the real tokens to variance 1 and, by default, shift them to mean 0.
 
         (x_i - mean) / sqrt(var + 1e-8)            [+ mean, where shift_mean is False]
 
@@ -172,7 +172,7 @@ def ppo_clip_loss(
       clip: half-width of the ratio's free range, in (0, 1).
 
     Returns:
-      One number a token, not masked.
+      One number per token, not masked.
 
     Source: Schulman et al. 2017, arXiv:1707.06347, eq. 7.
     """
@@ -200,7 +200,7 @@ def value_clip_loss(
       clip: in reward units, above 0; infinity gives the plain squared error.
 
     Returns:
-      One number a token, not masked.
+      One number per token, not masked.
 
     Source: `loss` in the released code of Ziegler et al. 2019, arXiv:1909.08593; Huang et al. 2024,
       arXiv:2403.17031.

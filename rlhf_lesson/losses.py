@@ -1,5 +1,5 @@
 """The losses of every stage, each minimised, none reduced: the caller chooses mask and mean.
-Leaves out the models that make the inputs; what they weigh is in `advantages` and `rewards`."""
+What the losses weigh is in `advantages` and `rewards`; the models that make the inputs are in models/."""
 
 import jax
 import jax.numpy as jnp
@@ -92,7 +92,7 @@ def policy_gradient_loss(logp: Float[Array, "*shape"], advantages: Float[Array, 
       advantages: A_t; above 0 makes the token likelier.
 
     Returns:
-      One number a token, not masked.
+      One number per token, not masked.
 
     Source: Williams 1992, "Simple statistical gradient-following algorithms", eq. 4.
     """
@@ -122,7 +122,7 @@ def ppo_clip_loss(
       clip: half-width of the ratio's free range, in (0, 1).
 
     Returns:
-      One number a token, not masked.
+      One number per token, not masked.
 
     Source: Schulman et al. 2017, arXiv:1707.06347, eq. 7.
     """
@@ -150,7 +150,7 @@ def value_clip_loss(
       clip: in reward units, above 0; infinity gives the plain squared error.
 
     Returns:
-      One number a token, not masked.
+      One number per token, not masked.
 
     Source: `loss` in the released code of Ziegler et al. 2019, arXiv:1909.08593; Huang et al. 2024,
       arXiv:2403.17031.

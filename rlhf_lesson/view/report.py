@@ -1,6 +1,6 @@
 """A run's results as one HTML file that opens from disk: figures inside, samples side by side, numbers that explain themselves.
 
-Leaves out scripts and anything from a network.
+The page has no scripts and takes nothing from a network.
 """
 
 import base64
@@ -108,8 +108,8 @@ def page(
     """The whole report as HTML; what the arguments hold: see `write_report`."""
     pictures = "".join(picture(f, (alts or {}).get(name) or alt_text(f)) for name, f in figures.items())
     heads = ["prompt", "before (SFT)", "after (PPO)", "best of n"]
-    said = "The same prompt before PPO, after it, and the best of n samples by the proxy. KL in nats."
-    before_after = table(said, heads, map(_sample, samples[:SHOWN]))
+    caption = "The same prompt before PPO, after it, and the best of n samples by the proxy. KL in nats."
+    before_after = table(caption, heads, map(_sample, samples[:SHOWN]))
     if rest := samples[SHOWN:]:
         more = table("The other prompts, in the same columns.", heads, map(_sample, rest))
         before_after += f"<details><summary>{len(rest)} more prompts</summary>{more}</details>"
@@ -118,8 +118,8 @@ def page(
     points = results.get("bestofn", [])
     scorers = [name for name in ("proxy", "gold", "judge") if all(name in p for p in points)]
     rows = [[f"{p['n']}", *(_number(float(p[k])) for k in ("kl", *scorers))] for p in points]
-    said = "Of n samples of the SFT model the best by the proxy is kept: its KL in nats, and mean scores."
-    bestofn = table(said, ["n", "KL", *scorers], rows, ["KL", *scorers])
+    caption = "Of n samples of the SFT model the best by the proxy is kept: its KL in nats, and mean scores."
+    bestofn = table(caption, ["n", "KL", *scorers], rows, ["KL", *scorers])
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>RLHF, end to end</title><style>{STYLE}</style></head><body><main>
