@@ -5,7 +5,7 @@ The commands that train and measure models are in commands.py.
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +13,19 @@ import tyro
 
 from rlhf_lesson import commands
 from rlhf_lesson.data import feedback
-from rlhf_lesson.study import chain
+from rlhf_lesson.study import chain, demo
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The whole chain on the built-in model and human ratings, and a report."""
+
+    out: Path = Path("demo")
+    config: Annotated[demo.Config, tyro.conf.arg(name="")] = field(default_factory=demo.Config)
+
+    def run(self) -> None:
+        results, rows = demo.run(self.config, self.out)
+        print(demo.ending(results, rows, self.out))
 
 
 @dataclass(frozen=True)
@@ -98,7 +110,7 @@ class Page:
 
 
 Command = (
-    Annotated[commands.Demo, tyro.conf.subcommand("demo")]
+    Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[commands.Pretrain, tyro.conf.subcommand("pretrain")]
     | Annotated[commands.SFT, tyro.conf.subcommand("sft")]
     | Annotated[commands.Reward, tyro.conf.subcommand("reward")]

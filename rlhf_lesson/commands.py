@@ -26,18 +26,6 @@ from rlhf_lesson.train.runs import run
 
 
 @dataclass(frozen=True)
-class Demo:
-    """The whole chain on the built-in model and human ratings, and a report."""
-
-    out: Path = Path("demo")
-    config: Annotated[demo.Config, tyro.conf.arg(name="")] = field(default_factory=demo.Config)
-
-    def run(self) -> None:
-        results, rows = demo.run(self.config, self.out)
-        print(demo.ending(results, rows, self.out))
-
-
-@dataclass(frozen=True)
 class Stage:
     """What the training commands have in common."""
 
@@ -132,7 +120,7 @@ class Reward(Stage):
             for part in split_by_prompt(records, self.held_out, seed=self.config.seed)
         )
         model = self._fit(base, tokenizer, training, reward_model.objective_of(training))
-        results = {"records": len(records), **reward_model.agreement(model, held_out, pad_id=tokenizer.pad_token_id)}
+        results = {"records": len(records), **evaluate.agreement(model, held_out, pad_id=tokenizer.pad_token_id)}
         return self.save(model, tokenizer, results)
 
     def _snippets(self, base: GPT2, tokenizer) -> dict:

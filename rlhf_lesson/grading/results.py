@@ -21,7 +21,7 @@ def slug(student: str) -> str:
     """A file name for a student, whatever the name."""
     plain = re.sub(r"[^A-Za-z0-9._~@-]", "_", student).lstrip(".")[:80]
     tag = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return plain if plain == student else f"{plain or 'student'}-{tag}"
+    return plain if plain and plain == student else f"{plain or 'student'}-{tag}"
 
 
 def record(judge: Judge, submission: intake.Submission, marks: Sequence[Mark], stamp: str, seconds: float) -> dict:

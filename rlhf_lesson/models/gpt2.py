@@ -33,11 +33,7 @@ class Cache(NamedTuple):
 
 
 def copy_of(model):
-    """The same weights in arrays of their own: a train step overwrites its state, and the caller's model must survive.
-
-    Args:
-      model: a model, or any tree of arrays.
-    """
+    """A model with the same weights in arrays of its own: a train step overwrites its state, the caller's model must survive."""
     return jax.tree.map(jnp.copy, model)
 
 

@@ -11,12 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
+from rlhf_lesson.data.examples import Comparison, Rated
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.kl import best_of_n_kl_bound
+from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, ScalarModel
 from rlhf_lesson.models.tokenizer import decode
 from rlhf_lesson.rewards import best_of_n_estimate
-from rlhf_lesson.train.reward_model import normalised
+from rlhf_lesson.train.reward_model import normalised, score
 from rlhf_lesson.train.rollout import collect
 
 
@@ -143,3 +145,25 @@ def best_of_n_curve(
         means = {name: float(jnp.mean(pick(grouped[by], value))) for name, value in grouped.items()}
         rows.append({"n": n, "kl": float(best_of_n_kl_bound(n)), **means})
     return rows
+
+
+def agreement(model: ScalarModel, examples: Sequence[Comparison | Rated], *, pad_id: int) -> dict[str, float]:
+    """How well a reward model predicts what people said of held-out responses.
+
+    Args:
+      model: the reward model.
+      examples: comparisons or rated responses that it has not been trained on; none gives an empty result.
+      pad_id: the padding token.
+
+    Returns:
+      For ratings "correlation" (-1 to 1); for comparisons "accuracy", the share of all their pairs that the model orders
+      as people did (0 to 1; 0.5 is a coin flip).
+    """
+    if not examples:
+        return {}
+    rows = [response for example in examples for response in example.responses]
+    scores = score(model, rows, pad_id=pad_id).reshape(len(examples), -1)
+    if isinstance(examples[0], Rated):
+        return {"correlation": float(np.corrcoef(scores[:, 0], [example.target for example in examples])[0, 1])}
+    better, worse = np.triu_indices(scores.shape[1], k=1)
+    return {"accuracy": pairwise_accuracy(scores[:, better].ravel(), scores[:, worse].ravel())}

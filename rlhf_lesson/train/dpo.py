@@ -186,10 +186,8 @@ def train(
     ref_logp = all_logprobs(policy, choices, pad_id=pad_id, temperature=config.temperature, batch_tokens=size)
     tx = optimizer(config, len(schedule))
     fresh = state is None
-    if state is None:
-        policy = copy_of(policy)
-        state = State(policy, tx.init(policy), jnp.zeros((), jnp.int32))
-    current = state
+    policy = copy_of(policy)
+    current = State(policy, tx.init(policy), jnp.zeros((), jnp.int32)) if state is None else state
     for step in range(int(current.step), len(schedule)):
         rows, width, indices = schedule[step]
         batch = make_batch([choices[i] for i in indices], ref_logp[indices], rows, width, pad_id)
@@ -207,9 +205,7 @@ def train(
 def implicit_margins(
     policy: GPT2, reference: GPT2, choices: Sequence[Choice], *, kl_coef: float, pad_id: int, temperature: float = 1.0
 ) -> Float[np.ndarray, " choices"]:
-    """beta [log pi/ref (chosen) - log pi/ref (rejected)] of each pair, score units: above 0 where the policy agrees.
-
-    Its share above 0 on held-out pairs is DPO's counterpart of a reward model's accuracy.
+    """beta [log pi/ref (chosen) - log pi/ref (rejected)] of each pair, score units: its share above 0 is DPO's accuracy.
 
     Args:
       policy: what DPO trained.

@@ -1,7 +1,4 @@
-"""PPO with a KL penalty: roll out, score, estimate advantages, take a few clipped steps; two compiled programs.
-
-Every equation is an argument of `train`. The first program, the rollout, is in train/rollout.py.
-"""
+"""PPO with a KL penalty: roll out (train/rollout.py), score, estimate advantages, take a few clipped steps; two programs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -90,9 +87,8 @@ class Experience(NamedTuple):
 
 
 def loss_fn(actor_critic: ActorCritic, batch: Experience, total: Scalar, config: Config, equations: Equations):
-    """Policy loss + value loss - entropy bonus of `actor_critic`, summed over tokens and divided by `total`.
-
-    `total` counts the tokens of the whole mini-batch: micro-batches add up to its token mean (row 38 of docs/checklist.md).
+    """Policy loss + value loss - entropy bonus of `actor_critic`, summed over tokens and divided by `total`: the real tokens of
+    the whole mini-batch, so micro-batches of unequal length add up to exactly its token mean (row 38 of docs/checklist.md).
     """
     old = batch.old
     logits, values = actor_critic.response_outputs(old.tokens, old.mask, old.prompt)
@@ -127,7 +123,7 @@ def optimizer(config: Config) -> optax.GradientTransformation:
 
 
 def experience(rollout: Rollout, score: Float[Array, " batch"], kl_coef: Scalar, config: Config, equations: Equations):
-    """From `rollout`, `score` and `kl_coef` to advantages and to returns, never whitened (row 31 of docs/checklist.md)."""
+    """Each `score` of a `rollout` to rewards (less `kl_coef` per nat), advantages, and returns before any whitening (row 31)."""
     score = rewards.missing_end_penalty(score, rollout.has_end, penalty=config.missing_end_penalty)
     shape = jax.vmap(partial(equations.kl_shaped_rewards, kl_coef=kl_coef))
     shaped = shape(score, rollout.logp, rollout.ref_logp, rollout.response_mask)
@@ -159,7 +155,7 @@ def update(
     config: Config,
     equations: Equations = Equations(),  # noqa: B008 (immutable)
 ) -> tuple[State, dict[str, Array]]:
-    """Learns from a `rollout` and each `score`: every epoch in a fresh order, by `key` (row 37 of docs/checklist.md)."""
+    """From a `rollout` and each `score` to a new state: epochs x mini-batches, each in an order from `key` (row 37)."""
     data = experience(rollout, score, state.kl_coef, config, equations)
     step = partial(minibatch_step, config=config, equations=equations)
     before = (state.actor_critic, state.opt_state)
@@ -191,8 +187,8 @@ def initial_state(config: Config, policy: GPT2, critic: ScalarModel | None = Non
     if config.separate_critic and critic is None:
         raise ValueError("separate_critic needs a critic to start from: pass the reward model")
     actor_critic = copy_of(ActorCritic(policy, critic if config.separate_critic else None))
-    kl_coef = jnp.asarray(config.kl_coef, jnp.float32)
-    return State(actor_critic, optimizer(config).init(actor_critic), kl_coef, jnp.zeros((), jnp.int32))
+    opt_state = optimizer(config).init(actor_critic)
+    return State(actor_critic, opt_state, jnp.asarray(config.kl_coef, jnp.float32), jnp.zeros((), jnp.int32))
 
 
 def train(
@@ -242,7 +238,8 @@ def train(
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):
         sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
-        rollout = sample(current.actor_critic, policy, scorers, placed(next(batches), mesh, "data"), sample_key)
+        batch = placed(next(batches), mesh, "data")
+        rollout = sample(current.actor_critic, policy, scorers, batch, sample_key)
         check_rollout(rollout.stats, first=state is None and iteration == 0)
         score = score_of(rollout, reward)
         current, metrics = update(current, rollout, score, shuffle_key, config=config, equations=equations)

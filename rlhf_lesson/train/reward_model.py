@@ -19,7 +19,6 @@ from rlhf_lesson import losses
 from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data.batches import epochs, pad, plan
 from rlhf_lesson.data.examples import Comparison, Rated
-from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel, copy_of
 
 # ---- Config ------------------------------------------------------------------------------------
@@ -226,25 +225,3 @@ def normalised(model: ScalarModel, reference_scores: Float[np.ndarray, " samples
     out.head.kernel[...] = out.head.kernel[...] / std
     out.head.bias[...] = (out.head.bias[...] - mean) / std
     return out
-
-
-def agreement(model: ScalarModel, examples: Sequence[Comparison | Rated], *, pad_id: int) -> dict[str, float]:
-    """How well a reward model predicts what people said of held-out responses.
-
-    Args:
-      model: the reward model.
-      examples: comparisons or rated responses that it has not been trained on; none gives an empty result.
-      pad_id: the padding token.
-
-    Returns:
-      For ratings "correlation" (-1 to 1); for comparisons "accuracy", the share of all their pairs that the model orders
-      as people did (0 to 1; 0.5 is a coin flip).
-    """
-    if not examples:
-        return {}
-    rows = [response for example in examples for response in example.responses]
-    scores = score(model, rows, pad_id=pad_id).reshape(len(examples), -1)
-    if isinstance(examples[0], Rated):
-        return {"correlation": float(np.corrcoef(scores[:, 0], [example.target for example in examples])[0, 1])}
-    better, worse = np.triu_indices(scores.shape[1], k=1)
-    return {"accuracy": pairwise_accuracy(scores[:, better].ravel(), scores[:, worse].ravel())}

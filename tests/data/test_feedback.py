@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rlhf_lesson.data import feedback
+from rlhf_lesson.data import download, feedback
 from rlhf_lesson.data.feedback import AMAZON, MOVIES, NYT, TWEETS, Sentence, normalise, pairs, rankings, split
 
 
@@ -182,7 +182,7 @@ def pip(monkeypatch):
             file.write(state.archive)
         return SimpleNamespace(returncode=0, stderr="")
 
-    monkeypatch.setattr(feedback.subprocess, "run", run)
+    monkeypatch.setattr(download.subprocess, "run", run)
     return state
 
 
@@ -229,17 +229,3 @@ def test_half_a_cache_is_fetched_again(pip, tmp_path, monkeypatch):
     (feedback.fetch(tmp_path) / feedback.FILES[3]).unlink()
     assert (feedback.fetch(tmp_path) / feedback.FILES[3]).is_file()
     assert len(pip.calls) == 2
-
-
-def test_without_network_the_error_names_the_command(monkeypatch, tmp_path):
-    for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": "/dev/null"}.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(ValueError, match="python -m rlhf_lesson data fetch"):
-        feedback.fetch(tmp_path)
-
-
-def test_without_pip_the_error_says_how_to_get_it(monkeypatch, tmp_path):
-    gone = SimpleNamespace(returncode=1, stderr="No module named pip")
-    monkeypatch.setattr(feedback.subprocess, "run", lambda *_, **__: gone)
-    with pytest.raises(ValueError, match="uv pip install pip"):
-        feedback.fetch(tmp_path)
