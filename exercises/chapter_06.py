@@ -125,7 +125,7 @@ def gae(
 def masked_whiten(
     values: Float[Array, "*shape"], mask: Bool[Array, "*shape"], *, shift_mean: bool = True
 ) -> Float[Array, "*shape"]:
-    """Scale the real tokens to variance 1 and, unless told otherwise, shift them to mean 0.
+    """Scale the real tokens to variance 1 and, by default, shift them to mean 0.
 
         (x_i - mean) / sqrt(var + 1e-8)            [+ mean, where shift_mean is False]
 

@@ -1,5 +1,5 @@
 """How much better an action was than expected: from rewards to returns and advantages.
-Leaves out the critic that makes the values, and whitening (see `arrays.masked_whiten`)."""
+The critic that makes the values is in models/gpt2.py, whitening is `arrays.masked_whiten`."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ def discounted_returns(
 
         G_t = r_t + discount * G_{t+1},      G = 0 after the last real token
 
-    Padding changes nothing, whatever stands on it.
+    Padding changes nothing, whatever its values are.
 
     Args:
       rewards: r_t, in reward units.

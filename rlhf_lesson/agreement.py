@@ -1,5 +1,5 @@
 """How far human raters agree, beyond what chance alone would give.
-Leaves out models of single raters, and the ordinal distance, which needs the whole data set."""
+There are no models of single raters here, and no ordinal distance, which needs the whole data set."""
 
 from collections.abc import Callable
 

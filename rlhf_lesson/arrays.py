@@ -1,5 +1,5 @@
 """Means and whitening over the real tokens of padded arrays: the two masked reductions.
-Leaves out every equation about language or reward; those import these."""
+The equations about language and reward are in the files that import these."""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ def masked_mean(
 
         sum_i m_i x_i / sum_i m_i
 
-    An empty mask gives 0. What stands on padding is never read, not even NaN.
+    An empty mask gives 0. Values on padding are never read, not even NaN.
 
     Args:
       values: x_i, any shape and unit; booleans count as 0 and 1 (a fraction of tokens, say).
@@ -34,7 +34,7 @@ def masked_mean(
 def masked_whiten(
     values: Float[Array, "*shape"], mask: Bool[Array, "*shape"], *, shift_mean: bool = True
 ) -> Float[Array, "*shape"]:
-    """Scale the real tokens to variance 1 and, unless told otherwise, shift them to mean 0.
+    """Scale the real tokens to variance 1 and, by default, shift them to mean 0.
 
         (x_i - mean) / sqrt(var + 1e-8)            [+ mean, where shift_mean is False]
 

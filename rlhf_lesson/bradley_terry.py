@@ -1,5 +1,5 @@
 """One strength for each item from who beat whom: the Bradley-Terry model of paired comparison.
-Leaves out models that read the items' text (see `losses.bradley_terry_loss` for their loss)."""
+The loss of models that read the items' text is `losses.bradley_terry_loss`."""
 
 import jax
 import jax.numpy as jnp

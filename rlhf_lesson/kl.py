@@ -1,5 +1,5 @@
 """How far a policy has moved from its reference: exact, estimated, and in closed form.
-Leaves out the reward that pays for the distance (see `rewards.kl_shaped_rewards`)."""
+The reward that pays for the distance is `rewards.kl_shaped_rewards`."""
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,7 @@ def k1(logp: Float[Array, "*shape"], ref_logp: Float[Array, "*shape"]) -> Float[
       ref_logp: log-probability of the same tokens under the reference.
 
     Returns:
-      One estimate a token, in nats; its mean over samples of pi is the KL. As a *loss* it is
+      One estimate per token, in nats; its mean over samples of pi is the KL. As a *loss* it is
       useless: its expected gradient is 0. Put it in the reward.
 
     Source: Schulman 2020, "Approximating KL divergence", joschu.net/blog/kl-approx.html, k1.
@@ -56,7 +56,7 @@ def k2(logp: Float[Array, "*shape"], ref_logp: Float[Array, "*shape"]) -> Float[
       logp, ref_logp: as in `k1`, in the same order.
 
     Returns:
-      One estimate a token, in nats. As a loss on fresh samples it has the gradient of the KL.
+      One estimate per token, in nats. As a loss on fresh samples it has the gradient of the KL.
 
     Source: Schulman 2020, as k1.
     """
@@ -75,7 +75,7 @@ def k3(logp: Float[Array, "*shape"], ref_logp: Float[Array, "*shape"]) -> Float[
       logp, ref_logp: as in `k1`, in the same order.
 
     Returns:
-      One estimate a token, in nats; its mean over samples of pi is the KL, its gradient is not.
+      One estimate per token, in nats; its mean over samples of pi is the KL, its gradient is not.
 
     Source: Schulman 2020, as k1; Shao et al. 2024, arXiv:2402.03300, eq. 4.
     """

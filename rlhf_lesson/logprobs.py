@@ -1,5 +1,5 @@
 """From a model's logits to log-probabilities and entropies of tokens and responses, in float32.
-Leaves out the model, and the slice of its logits that predicts a response (see `model`)."""
+The model, and the slice of its logits that predicts a response, are in models/gpt2.py."""
 
 import jax
 import jax.numpy as jnp

@@ -1,5 +1,5 @@
 """The losses of every stage, each minimised, none reduced: the caller chooses mask and mean.
-Leaves out the models that make the inputs; what they weigh is in `advantages` and `rewards`."""
+What the losses weigh is in `advantages` and `rewards`; the models that make the inputs are in models/."""
 
 import jax
 import jax.numpy as jnp

@@ -1,6 +1,6 @@
 """How gold reward bends as a policy is optimised against a proxy: the two published curves, their fits and their peaks.
 
-Leaves out making the points (see `evaluate.best_of_n_curve` and `ppo`) and drawing them.
+The points come from study/evaluate.py and train/ppo.py, and are drawn by view/curves.py.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,5 +1,5 @@
 """From the one score of a response to the rewards of its tokens, and to best-of-n curves.
-Leaves out the reward model, and the advantages that are made of the rewards."""
+The reward model is in train/reward_model.py, the advantages made of the rewards in `advantages`."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int

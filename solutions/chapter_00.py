@@ -18,7 +18,7 @@ def masked_mean(
 
         sum_i m_i x_i / sum_i m_i
 
-    An empty mask gives 0. What stands on padding is never read, not even NaN.
+    An empty mask gives 0. Values on padding are never read, not even NaN.
 
     Args:
       values: x_i, any shape and unit; booleans count as 0 and 1 (a fraction of tokens, say).
@@ -43,7 +43,7 @@ def discounted_returns(
 
         G_t = r_t + discount * G_{t+1},      G = 0 after the last real token
 
-    Padding changes nothing, whatever stands on it.
+    Padding changes nothing, whatever its values are.
 
     Args:
       rewards: r_t, in reward units.

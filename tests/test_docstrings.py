@@ -66,7 +66,7 @@ def refuses(node: ast.FunctionDef) -> bool:
     return any(isinstance(call, ast.Call) and getattr(call.func, "id", "") in REFUSALS for call in raised)
 
 
-@pytest.mark.parametrize("node, elsewhere, records, is_method", cases())
+@pytest.mark.parametrize("node, elsewhere, records, is_method", list(cases()))
 def test_a_public_function_explains_itself_its_arguments_and_its_errors(node, elsewhere, records, is_method):
     docstring = ast.get_docstring(node) or ""
     assert docstring, f"{node.name} has no docstring"

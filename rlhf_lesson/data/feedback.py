@@ -76,13 +76,7 @@ def unpack(archive: bytes) -> dict[str, bytes]:
 
 
 def fetch(cache: Path | None = None) -> Path:
-    """The folder of the rating files, which are downloaded with pip the first time only.
-
-    Args:
-      cache: folder for downloads; None is `disk.cache_folder()`.
-
-    Returns:
-      The folder that holds the eight files.
+    """The folder of the rating files, which are downloaded with pip the first time only; `cache` is where to.
 
     Raises:
       ValueError: pip could not fetch them: the message names the command to run when online.
@@ -107,9 +101,6 @@ def load(name: str, cache: Path | None = None) -> list[Sentence]:
     Args:
       name: MOVIES, AMAZON, NYT or TWEETS of this module.
       cache: folder for downloads; None is `disk.cache_folder()`.
-
-    Returns:
-      Sentences in the order of the file.
 
     Raises:
       ValueError: there is no set of this name, or it could not be fetched; the message says what to do.

@@ -97,9 +97,6 @@ def field(row: Mapping, key: str, *kinds: type) -> Any:
       key: name of the field.
       kinds: types that the value may have; text alone, if none is named.
 
-    Returns:
-      The value as it is.
-
     Raises:
       BadRow: the field is missing, has another type, or is blank.
     """
@@ -122,9 +119,6 @@ def checked_pair(prompt: str, chosen: str, rejected: str, tie: bool = False) -> 
       chosen: the preferred response.
       rejected: the other one.
       tie: the rater saw no difference.
-
-    Returns:
-      The texts as a pair.
 
     Raises:
       BadRow: a response is blank, or the two are identical.
@@ -166,9 +160,6 @@ def parse_rating(row: Mapping, *, scale: tuple[float, float] = (1, 5)) -> Rating
     Args:
       row: of the data set.
       scale: lowest and highest rating, both included.
-
-    Returns:
-      The rating, in points of the scale.
 
     Raises:
       BadRow: the rating is off the scale, or a field is missing.

@@ -1,7 +1,6 @@
 """Labels of one's own: questions about real snippets, and a file of answers that loses none.
 
-Keys and buttons are in widgets/label.py, agreement with other people in data/label_agreement.py, and the reward model that learns
-from the labels in train/reward_model.py.
+Keys and buttons are in widgets/label.py, agreement with other people in data/label_agreement.py.
 
 The file is only ever appended to, one line per decision, in the format of `formats.parse_vote`, with two more votes: "skip" makes
 no label, "undo" takes back the last decision on its question. A reader replays the lines in order.
@@ -81,13 +80,9 @@ def _decisions(file: Path) -> Iterator[Vote]:
 
 
 def read(file: Path | str) -> list[Vote]:
-    """The decisions that are left after all undoing, skips included; of two votes on one question the later.
+    """The decisions of a file that are left after all undoing, in their order, skips included.
 
-    Args:
-      file: of labels; a missing file has none.
-
-    Returns:
-      Votes in the order of decision.
+    Of two votes on one question the later counts; a missing file has none.
 
     Raises:
       ValueError: a line is no vote; the message names it: mend it or delete it.
@@ -107,14 +102,11 @@ def labels(file: Path | str | None = None) -> list[Vote]:
 
 
 def export(file: Path | str, out: Path | str) -> int:
-    """Writes the labels as plain votes, which `formats.read(out, parse_vote)` reads.
+    """Writes the labels as plain votes, which `formats.read(out, parse_vote)` reads; returns how many.
 
     Args:
       file: of labels, with its skips and undos.
       out: the file of votes to write.
-
-    Returns:
-      How many votes were written.
     """
     votes = labels(file)
     formats.write(out, votes)
@@ -122,14 +114,11 @@ def export(file: Path | str, out: Path | str) -> int:
 
 
 def import_votes(source: Path | str, file: Path | str) -> int:
-    """Appends the votes of another file, only the last one on each question.
+    """Appends the votes of another file, only the last one on each question; returns how many.
 
     Args:
       source: the other file of labels.
       file: the file that is appended to.
-
-    Returns:
-      How many votes were appended.
     """
     votes = labels(source)
     for vote in votes:
@@ -143,9 +132,6 @@ def my_choices(file: Path | str | None = None, *, keep_ties: bool = False) -> li
     Args:
       file: of labels; None is the file of `path`.
       keep_ties: return ties too, marked; a reward model refuses them.
-
-    Returns:
-      Pairs in the order of decision.
     """
     return [vote.pair for vote in labels(file) if keep_ties or vote.vote != "tie"]
 

@@ -181,9 +181,9 @@ class ScalarModel(nnx.Module):
     """
 
     def __init__(self, trunk: GPT2, *, rngs: nnx.Rngs):
-        dim = trunk.config.dim
         self.trunk = trunk
-        self.head = nnx.Linear(dim, 1, kernel_init=nnx.initializers.normal((dim + 1) ** -0.5), rngs=rngs)
+        normal = nnx.initializers.normal((trunk.config.dim + 1) ** -0.5)
+        self.head = nnx.Linear(trunk.config.dim, 1, kernel_init=normal, rngs=rngs)
 
     def values(self, tokens, mask) -> Float[Array, "batch time"]:
         """One number per token of `tokens`, padding (where `mask` is False) included: the critic's use."""
@@ -196,11 +196,10 @@ class ScalarModel(nnx.Module):
         dropout_key: PRNGKeyArray | None = None,
     ) -> Float[Array, " batch"]:
         """One score per row, from the mean state over its real tokens: it beat the last token's on 8,000 pairs (LOG.md)."""
-        hidden = self.trunk.hidden(tokens, mask, dropout_key)
-        return self.pooled_score(hidden, mask)
+        return self.pooled_score(self.trunk.hidden(tokens, mask, dropout_key), mask)
 
     def pooled_score(self, hidden, mask) -> Float[Array, " batch"]:
-        """The score from states that were computed already: `head` of their mean where `mask` is True, as `hidden` gives them."""
+        """The score from states that were computed already: the head of the mean of `hidden` where `mask` is True."""
         count = jnp.maximum(jnp.sum(mask, axis=-1, keepdims=True), 1)
         pooled = jnp.sum(jnp.where(mask[..., None], hidden, 0.0), axis=1) / count  # (B, D)
         return self.head(pooled)[..., 0]

@@ -193,10 +193,10 @@ def trained_chain(config: Config | None = None) -> Chain:
     home = folder(config)
     if not (home / "results.json").is_file():  # written last: without it the folder is unfinished
         print("Training the course's models, once on this machine: SFT policy, gold and proxy reward model.")
-        made = build(config)
-        for name, model in {"sft": made.sft, **made.scorers}.items():
+        chain = build(config)
+        for name, model in {"sft": chain.sft, **chain.scorers}.items():
             save_model(model, home / name)
-        write_atomically(home / "results.json", json.dumps(made.results).encode())
+        write_atomically(home / "results.json", json.dumps(chain.results).encode())
     data = Snippets(load_base(config.base)[1], config.seed)
     scorers = {name: load_model(home / name) for name in SCORERS}
     return Chain(data, load_model(home / "sft"), scorers, json.loads((home / "results.json").read_text()))

@@ -34,7 +34,7 @@ class Config:
     rounds: int = 1  # each: sample, select, label, retrain, PPO
     candidates: int = 512  # pairs sampled for the selection to choose from
     labels: int = 256  # pairs that are labelled and learnt from: what a round costs
-    repeats: int = 4  # times that a new pair stands in the retraining data, which the old pairs outnumber
+    repeats: int = 4  # times that a new pair is in the retraining data, which the old pairs outnumber
     held_out: int = 256  # fresh pairs on which the reward models are judged
     batch: int = 64  # responses per compiled call
     seed: int = 0  # sampling, labels, selection
@@ -210,7 +210,8 @@ def train(
       policy that was labelled, and proxy and gold score, KL and entropy at the end of PPO (mean of its last quarter).
     """
     pad_id, run_key = tokenizer.pad_token_id, jax.random.key(config.seed)
-    comparisons, proxies = list(comparisons), list(proxies)
+    comparisons = list(comparisons)
+    proxies = list(proxies)
     for count in range(config.rounds):
         keys = jax.random.split(jax.random.fold_in(run_key, count), 5)
         scorers = {"gold": gold, **{f"proxy{m}": model for m, model in enumerate(proxies)}}

@@ -26,7 +26,7 @@ def _kl_rewarded(score, logp, ref_logp, mask, *, kl_coef):
 
 
 def _score_past_the_end(score, logp, ref_logp, mask, *, kl_coef):
-    """The score stands at place `sum(mask)` instead of `sum(mask) - 1`: on padding, which every later step masks."""
+    """The score is put at place `sum(mask)` instead of `sum(mask) - 1`: on padding, which every later step masks."""
     penalty = rewards.kl_shaped_rewards(jnp.zeros_like(score), logp, ref_logp, mask, kl_coef=kl_coef)
     return penalty + jnp.where(jnp.arange(mask.size) == jnp.sum(mask), score, 0.0)
 

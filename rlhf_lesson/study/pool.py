@@ -1,6 +1,6 @@
 """A pool of the SFT policy's own responses with every score, and what re-weighting it says: the KL-regularised optimum, best-of-n.
 
-Leaves out sampling and scoring the pool (benchmarks/pool.py made the one that ships) and drawing (widgets/simulator.py).
+The pool that ships was sampled and scored by benchmarks/pool.py; widgets/simulator.py draws it.
 
 A pool is a small world in which RLHF is solved exactly: each of a prompt's N responses counts 1/N under the reference, and
 every policy here is N other weights. Beyond log N nats it can say nothing, and shortly before that little: watch `ess`.

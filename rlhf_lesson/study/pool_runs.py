@@ -95,13 +95,15 @@ def measure(policy: GPT2, chain: Chain, scorers: Mapping[str, ScalarModel], *, s
 
 def trained_proxy(chain: Chain, wanted: Proxy) -> Iterator[tuple[ScalarModel, dict]]:
     """Trains a proxy as the course's own was trained, from fewer or noisier pairs; what comes last is normalised."""
-    config, data = Config(), chain.data
+    config = Config()
+    data = chain.data
     if wanted == CLEAN:
         yield chain.scorers["proxy"], {"step": 1, "steps": 1}
         return
     pairs = data.comparisons(data.choices(wanted.pairs, "proxy", seed=config.seed))
-    how = {"config": config.proxy, "pad_id": data.tokenizer.pad_token_id}
-    for state, metrics in train_proxy(load_base(config.base)[0], pairs, wanted.noise, **how):
+    base = load_base(config.base)[0]
+    steps = train_proxy(base, pairs, wanted.noise, config=config.proxy, pad_id=data.tokenizer.pad_token_id)
+    for state, metrics in steps:
         yield state.model, metrics
     yield normalised_scorers(config, {"proxy": state.model}, chain.sft, data)["proxy"], metrics
 
@@ -119,9 +121,12 @@ def measured_ppo(
       proxy: what is optimised, normalised.
       every: iterations between two measurements.
     """
-    tokenizer, scorers = chain.data.tokenizer, {"proxy": proxy, "gold": chain.scorers["gold"]}
-    ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
-    for state, metrics, _ in ppo_loop.train(ppo, chain.sft, chain.data.prompts("gold", "proxy"), scorers, **ids):
+    tokenizer = chain.data.tokenizer
+    prompts = chain.data.prompts("gold", "proxy")
+    scorers = {"proxy": proxy, "gold": chain.scorers["gold"]}
+    end_id = tokenizer.eos_token_id
+    steps = ppo_loop.train(ppo, chain.sft, prompts, scorers, pad_id=tokenizer.pad_token_id, end_id=end_id)
+    for state, metrics, _ in steps:
         step = metrics["step"]
         row = {"step": step, "steps": ppo.iterations}
         if step == 1 or step % every == 0 or step == ppo.iterations:
@@ -130,7 +135,7 @@ def measured_ppo(
 
 
 class Run(NamedTuple):
-    """A measured PPO run against the course's own proxy: settings, and one number a measurement."""
+    """A measured PPO run against the course's own proxy: settings, and one number per measurement."""
 
     beta: float
     rate: float

@@ -1,6 +1,6 @@
 """Makes the base model that ships: tokenizer, mixture of texts, one run of next-token training.
 
-Leaves out the search that led to its settings; LOG.md tells it. The loop itself is `sft` with empty prompts.
+The search that led to its settings is in LOG.md. The loop itself is `sft` with empty prompts.
 """
 
 import json
@@ -80,8 +80,8 @@ def review_texts(config: Config, cache=None) -> list[str]:
     texts = []
     for text, liked in (reviews[i] for i in chosen):
         parts = list(film_reviews.passages(text))
-        kept = parts if len(parts) <= 4 else parts[:2] + parts[-2:]
-        texts += [with_verdict(part, 1 if liked else -1) for part in kept]
+        ends = parts if len(parts) <= 4 else parts[:2] + parts[-2:]
+        texts += [with_verdict(part, 1 if liked else -1) for part in ends]
     return texts
 
 
@@ -121,11 +121,17 @@ def bits_per_byte(nats_per_token: float, held_out: Sequence[Example], texts: Seq
 def sample_texts(model: GPT2, tokenizer, *, count: int, temperature: float, seed: int = 0) -> list[str]:
     """What the model writes from nothing but <begin>."""
     start = np.full((count, 1), tokenizer.bos_token_id)
-    ids = {"end_id": tokenizer.eos_token_id, "pad_id": tokenizer.pad_token_id}
-    drawn = generate(
-        model, start, np.ones((count, 1), bool), jax.random.key(seed), response=40, temperature=temperature, **ids
+    samples = generate(
+        model,
+        start,
+        np.ones((count, 1), bool),
+        jax.random.key(seed),
+        response=40,
+        temperature=temperature,
+        end_id=tokenizer.eos_token_id,
+        pad_id=tokenizer.pad_token_id,
     )
-    return decode(tokenizer, drawn.tokens, drawn.mask)
+    return decode(tokenizer, samples.tokens, samples.mask)
 
 
 def quality(texts: Sequence[str], known: Sequence[str]) -> dict[str, float]:

@@ -61,10 +61,7 @@ class State(NamedTuple):
 
 
 def response_logprobs(policy: GPT2, batch: Batch, temperature: Scalar) -> Float[Array, "pairs 2"]:
-    """log pi(response | prompt) of both responses: sums over their tokens, not means (row 42 of docs/checklist.md).
-
-    The `temperature` divides the logits, above 0.
-    """
+    """log pi(response | prompt) of both at a `temperature`: sums over tokens, not means (row 42 of docs/checklist.md)."""
     pairs, two, time = batch.tokens.shape
     tokens, mask, learn = (x.reshape(pairs * two, time) for x in (batch.tokens, batch.mask, batch.learn))
     logits = policy(tokens, mask)[:, :-1]  # (2B, T-1, V)

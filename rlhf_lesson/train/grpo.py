@@ -221,7 +221,6 @@ def train(
     if config.prompts * config.group % config.minibatches:
         raise ValueError("prompts x group must be a multiple of minibatches: change one of the three")
     check_reward(reward, scorers)
-    fresh = state is None
     current: State = initial_state(config, policy) if state is None else state
     run_key = jax.random.key(config.seed)
     batches = prompt_batches(prompts, config.prompts, config.seed, start=int(current.step))
@@ -230,7 +229,7 @@ def train(
         sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
         batch = repeat_prompts(next(batches), config.group)
         rollout = sample(ActorCritic(current.policy), policy, scorers, batch, sample_key)
-        check_rollout(rollout.stats, first=fresh and iteration == 0)
+        check_rollout(rollout.stats, first=state is None and iteration == 0)
         score = score_of(rollout, reward)
         current, metrics = update(current, rollout, score, shuffle_key, config=config, equations=equations)
         check_first_update(float(metrics["first_ratio_gap"]))

@@ -217,15 +217,13 @@ def train(
       scorers: name -> reward model, or any JAX pytree that maps (tokens, mask) to scores (a plain JAX function goes
         in as `jax.tree_util.Partial(fn)`); all are logged, one is the reward.
       reward: which scorer is optimised, or a Python function of the rollout (see `rollout.text_reward`).
-      pad_id: padding token.
-      end_id: end token.
+      pad_id, end_id: the padding and the end token.
       critic: start of the separate critic, usually the reward model.
       state: the last state of an earlier run with the same arguments, to go on from there.
       equations: replace any equation by your own.
       mesh: a mesh with an axis "data" splits every batch over its devices; the numbers stay the same.
       collect: samples a rollout; study/gallery.py passes one with a mistake in it.
-      check_rollout: stops a run whose rollout is wrong, before anything is learnt from it.
-      check_first_update: stops a run whose first ratio is not 1.
+      check_rollout, check_first_update: stop a run whose rollout is wrong, or whose first ratio is not 1.
 
     Raises:
       ValueError: sizes that do not divide, an unknown scorer, or a self-check that failed, with its likely cause.

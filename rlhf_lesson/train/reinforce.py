@@ -130,7 +130,6 @@ def train(
     Source: Williams 1992, Machine Learning 8, section 2 (REINFORCE); the baseline of Kool et al. 2019.
     """
     check_reward(reward, scorers)
-    fresh = state is None
     current: State = initial_state(config, policy) if state is None else state
     run_key = jax.random.key(config.seed)
     batches = prompt_batches(prompts, config.batch, config.seed, start=int(current.step))
@@ -138,7 +137,7 @@ def train(
     for iteration in range(int(current.step), config.iterations):
         key = jax.random.fold_in(run_key, iteration)
         rollout = sample(ActorCritic(current.policy), policy, scorers, next(batches), key)
-        check_rollout(rollout.stats, first=fresh and iteration == 0)
+        check_rollout(rollout.stats, first=state is None and iteration == 0)
         score = score_of(rollout, reward)
         current, metrics = update(
             current, rollout, score, config=config, baseline=baseline, policy_gradient_loss=policy_gradient_loss

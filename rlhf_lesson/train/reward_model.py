@@ -77,8 +77,7 @@ def rating_objective(scores: Float[Array, "rows 1"], target: Float[Array, " rows
 def loss_fn(model: ScalarModel, batch: Batch, key: PRNGKeyArray | None, objective, lm_coef: float):
     """Mean loss of `model` over the real rows, plus `lm_coef` times the next-token loss; dropout if there is a `key`."""
     rows, k, time = batch.tokens.shape
-    tokens = batch.tokens.reshape(rows * k, time)
-    mask = batch.mask.reshape(rows * k, time)
+    tokens, mask = (x.reshape(rows * k, time) for x in (batch.tokens, batch.mask))
     hidden = model.trunk.hidden(tokens, mask, key)
     scores = model.pooled_score(hidden, mask).reshape(rows, k)
     loss = masked_mean(objective(scores, batch.target), batch.real)
@@ -94,10 +93,9 @@ def loss_fn(model: ScalarModel, batch: Batch, key: PRNGKeyArray | None, objectiv
 @lru_cache
 def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
     """AdamW with a short warm-up and a rate that falls linearly to 0 over `steps`."""
-    peak = config.learning_rate
     warmup = max(1, steps // 20)
-    rise = optax.linear_schedule(0.0, peak, warmup)
-    fall = optax.linear_schedule(peak, 0.0, max(1, steps - warmup))
+    rise = optax.linear_schedule(0.0, config.learning_rate, warmup)
+    fall = optax.linear_schedule(config.learning_rate, 0.0, max(1, steps - warmup))
     matrices = partial(jax.tree.map, lambda p: p.ndim > 1)
     return optax.chain(
         optax.clip_by_global_norm(config.clip_norm),
@@ -220,8 +218,7 @@ def normalised(model: ScalarModel, reference_scores: Float[np.ndarray, " samples
 
     Source: Ziegler et al. 2019, arXiv:1909.08593, section 2; lm-human-preferences `normalize_after`.
     """
-    mean = float(np.mean(reference_scores))
-    std = float(np.std(reference_scores))
+    mean, std = float(np.mean(reference_scores)), float(np.std(reference_scores))
     if not std > 0.0:
         raise ValueError("all reference scores are equal: train the reward model before normalising it")
     out = jax.tree.map(lambda x: x, model)

@@ -70,12 +70,13 @@ def reward_against_kl(
             axes.plot(*median_path(paths, role), **line, linewidth=2.0, label=label)
         if bestofn:
             kl, score = ([p[name] for p in bestofn] for name in ("kl", role))
-            mark = {**style(role, "marker"), "linestyle": "none", "markersize": 5, "clip_on": False}
-            axes.plot(kl, score, **mark, label=f"best of n, {role}")
+            label = f"best of n, {role}"
+            mark = style(role, "marker")
+            axes.plot(kl, score, **mark, linestyle="none", markersize=5, clip_on=False, label=label)
     for i, p in enumerate(bestofn):
         text = f"n={p['n']}" if i == 0 else str(p["n"])
-        at = {"xytext": (0, 6), "textcoords": "offset points", "fontsize": 7, "ha": "center"}
-        axes.annotate(text, (p["kl"], max(p[role] for role in roles)), **at)
+        place = (p["kl"], max(p[role] for role in roles))
+        axes.annotate(text, place, xytext=(0, 6), textcoords="offset points", fontsize=7, ha="center")
     if root:
         axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
         axes.set_xlim(left=0)  # else the margin below 0, where a root has no value, hides n = 1

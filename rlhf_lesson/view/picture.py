@@ -21,7 +21,7 @@ def alt_text(figure: Figure) -> str:
 
 
 def _where(line: Line2D, axes: Axes) -> str:
-    """Where a line ends, or where it stands if it crosses the whole panel."""
+    """Where a line ends, or where it is if it crosses the whole panel."""
     x, y = line.get_xdata()[-1], line.get_ydata()[-1]
     across, up = line.get_transform().contains_branch_seperately(axes.transData)  # Matplotlib's spelling
     if not across:
@@ -39,7 +39,7 @@ class Picture:
     """A figure as a notebook shows it: an image, with words that say what it shows to a reader who cannot see it.
 
     Args:
-      shown: a figure, or one of its panels, which stands for the whole figure.
+      shown: a figure, or one of its panels for the whole figure.
       alt: one sentence that says what the figure shows.
     """
 
@@ -52,7 +52,8 @@ class Picture:
     def _repr_html_(self) -> str:
         image = io.BytesIO()
         self.figure.savefig(image, format="png")
-        data, width = base64.b64encode(image.getvalue()).decode(), round(96 * self.figure.get_figwidth())
+        data = base64.b64encode(image.getvalue()).decode()
+        width = round(96 * self.figure.get_figwidth())
         look = f"width:{width}px;max-width:100%"
         return f'<img alt="{escape(self.alt)}" style="{look}" src="data:image/png;base64,{data}">'
 

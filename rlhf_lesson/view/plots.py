@@ -141,7 +141,7 @@ def bars(
     """For each name a bar per label, side by side; labels differ by hatch too. Other arguments as for `lines`.
 
     Args:
-      names: what stands under the bars.
+      names: written under the bars.
       groups: label -> one height per name.
       errors: label -> half the length of each error bar.
       tilt: angle of the names, in degrees, where they are long.

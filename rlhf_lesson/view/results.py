@@ -1,6 +1,6 @@
 """Where the committed results files are, which the widgets of measured runs draw from.
 
-Leaves out making them: each says at its top which benchmark it comes from.
+Each file says at its top which benchmark makes it.
 """
 
 import json
@@ -15,11 +15,11 @@ def measured(name: str, file: Path | str | None = None, *, made_by: str):
 
     Args:
       name: of the results.
-      made_by: the benchmark that makes them, for the error.
       file: another file of the same form.
+      made_by: the benchmark that makes them, for the error message.
 
     Raises:
-      ValueError: it is not there; says which command makes it.
+      ValueError: there is no such file: run the command in the message.
     """
     places = [Path(file)] if file else [place / f"{name}.json" for place in PLACES]
     for place in places:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-ROLES = {  # Okabe-Ito colours, told apart by dash and marker too
+ROLES = {  # Okabe-Ito colours; dash and marker tell them apart too
     "proxy": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
     "gold": {"color": "#E69F00", "linestyle": "--", "marker": "s"},
     "judge": {"color": "#009E73", "linestyle": "-.", "marker": "^"},

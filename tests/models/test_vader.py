@@ -35,5 +35,5 @@ def test_text_without_a_known_word_scores_zero(text):
 
 
 def test_the_lexicon_is_read_only_when_a_text_is_judged():
-    code = "import sys, rlhf_lesson.models.vader; assert not any('vader' in name.lower() for name in sys.modules)"
+    code = "import sys, rlhf_lesson.models.vader; assert 'vaderSentiment' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

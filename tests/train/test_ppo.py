@@ -178,7 +178,11 @@ def test_eight_devices_give_the_same_metrics_as_one():
         worst = max(abs(a[k] - b[k]) / max(1.0, abs(a[k])) for a, b in zip(alone, split) for k in a)
         assert worst <= 1e-5, worst
     """
-    environment = {**os.environ, "PYTHONPATH": str(TESTS), "JAX_PLATFORMS": "cpu"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS / "train")]),
+        "JAX_PLATFORMS": "cpu",
+    }
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], env=environment, capture_output=True, text=True, check=False
     )
