@@ -7,7 +7,6 @@ import math
 import os
 import tempfile
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import traitlets
@@ -16,6 +15,7 @@ from matplotlib.figure import Figure
 from rlhf_lesson.data import feedback, label_agreement, labels
 from rlhf_lesson.data.labels import Labelling
 from rlhf_lesson.data.questions import Question
+from rlhf_lesson.data.questions import questions as film_questions
 from rlhf_lesson.view import plots
 from rlhf_lesson.widgets import look
 
@@ -150,9 +150,10 @@ def label(
       rules: the learner's guidelines.
       seed: of the pairs: a class that compares its labels shares it.
       questions: pairs of your own, such as a policy's samples.
-      one_person: closer pairs, see `data.questions.questions`.
+      one_person: closer pairs, see data/questions.py.
     """
     annotator = annotator or os.environ.get("RLHF_LESSON_ANNOTATOR") or "me"
-    draw = partial(questions, count, seed=seed, annotator=annotator, one_person=one_person)
-    session = Labelling(draw() if questions is None else questions, file, annotator)
+    if questions is None:
+        questions = film_questions(count, seed=seed, annotator=annotator, one_person=one_person)
+    session = Labelling(questions, file, annotator)
     return Label(session, rules=rules) if look.widgets_wanted() else session
