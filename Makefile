@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-slow lint typecheck lab notebooks docs pretrain results benchmarks colab-stack newest-stack release env clean
 
-help:  ## what every word here does; plain `make` says the same
+help:  ## lists these commands; so does plain `make`
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{ printf "  %-26s%s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/core.stamp  ## SFT -> reward model -> best-of-n and PPO, in minutes; writes demo/report.html
@@ -16,7 +16,7 @@ test: $(VENV)/test.stamp lint  ## lint and tests, a quarter of an hour on two co
 	$(BIN)/python -m rlhf_lesson data fetch
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal --durations 8 -m "not slow"
 
-test-slow: $(VENV)/test.stamp  ## the chapters' real runs, unsolved and solved, real JupyterLab, kills of class runs
+test-slow: $(VENV)/test.stamp  ## whole chapters, unsolved and solved, real JupyterLab, and class runs that are killed
 	$(BIN)/python -m rlhf_lesson course
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal --durations 20 -m slow $(ONLY)
 
@@ -28,14 +28,14 @@ lint: $(VENV)/test.stamp  ## style and formatting, a few seconds
 typecheck: $(VENV)/test.stamp  ## types of the equations, data/, models/ and train/, half a minute
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
-lab: $(VENV)/notebooks.stamp  ## JupyterLab; before it, once, the models that chapters start from, about three minutes
+lab: $(VENV)/notebooks.stamp  ## JupyterLab; the first call trains the models that chapters start from, about three minutes
 	$(BIN)/python -m rlhf_lesson course
 	$(BIN)/jupyter lab
 
 notebooks: $(VENV)/test.stamp  ## builds notebooks/, exercises/ and solutions/ from chapters/
 	$(BIN)/python tools/build.py
 
-docs: notebooks  ## all that is generated: the folders above, environment.yml, the pages in docs/, README's tree and numbers
+docs: notebooks  ## rebuilds all generated files: the folders above, environment.yml, the pages in docs/, README's tree and numbers
 	$(BIN)/python tools/sync_env.py
 	$(BIN)/python tools/wrong_answers.py
 	$(BIN)/python tools/checklist.py
@@ -43,10 +43,10 @@ docs: notebooks  ## all that is generated: the folders above, environment.yml, t
 	$(BIN)/python tools/architecture.py
 	$(BIN)/python tools/sync_readme.py
 
-pretrain: $(VENV)/core.stamp  ## makes the base model that ships again, about 25 minutes
+pretrain: $(VENV)/core.stamp  ## trains the built-in base model again, about 25 minutes
 	$(BIN)/python -m rlhf_lesson pretrain --out runs/pretrain
 
-results: $(VENV)/test.stamp  ## makes the committed results files again, over five seeds: hours on two cores
+results: $(VENV)/test.stamp  ## measures the committed results again, over five seeds: hours on two cores
 	$(BIN)/python benchmarks/reward_vs_bag_of_words.py --out benchmarks/results/reward.json
 	$(BIN)/python benchmarks/chain_seeds.py --out benchmarks/results/chain.json
 	for f in methods_at_equal_kl overoptimisation gallery pool ppo_runs iterate chapters grade_class; do \
@@ -58,7 +58,7 @@ benchmarks: $(VENV)/core.stamp  ## speed on one pinned core
 	$(BIN)/python benchmarks/generate.py
 	$(BIN)/python benchmarks/ppo_step.py
 
-colab-stack newest-stack:  ## the chapters on what Colab ships, or on the newest of everything, in an environment of its own
+colab-stack newest-stack:  ## runs the chapters with Colab's package versions, or with the newest ones, in a separate environment
 	$(PYTHON) -m venv .venv-$@
 	.venv-$@/bin/python -m pip install -q -e ".[test]" \
 	  $(if $(filter colab-stack,$@),-c constraints-colab.txt,--upgrade --upgrade-strategy eager)
@@ -72,7 +72,7 @@ release: $(VENV)/test.stamp  ## checks, tests, builds the wheel and makes the ta
 env:  ## writes environment.yml from pyproject.toml
 	$(PYTHON) tools/sync_env.py
 
-clean:  ## removes the environments and what demo and runs wrote
+clean:  ## removes the environments and the folders demo/ and runs/
 	rm -rf $(VENV) .venv-colab-stack .venv-newest-stack demo runs
 
 $(VENV)/bin/python:

@@ -2,9 +2,9 @@
 
     python benchmarks/chain_seeds.py --out benchmarks/results/chain.json
 
-Every seed trains its own SFT policy and reward models; with kl_coef 0 only the penalty changes, and the run is three times
-as long. Each seed leaves a file in `runs`, so a run that was killed goes on where it stopped, and two processes with other
-`--seeds` may share the work; the one that finds all five writes `out`.
+Every seed trains its own SFT policy and reward models. The run without the penalty differs only in kl_coef 0 and in being three
+times as long. Each seed leaves a file in `runs`, so an interrupted call continues where it stopped, and two processes with
+different `--seeds` can share the work; the one that finds all five files writes `out`.
 """
 
 import json
@@ -36,7 +36,7 @@ def smooth(curve: Sequence[dict], name: str, window: int = 5) -> np.ndarray:
 
 
 def at_equal_kl(curve: Sequence[dict], best_of_n: Sequence[dict]) -> list[dict[str, float]]:
-    """PPO's scores, read off its smoothed path, at the KL of each best-of-n that it passes."""
+    """PPO's scores, read from its smoothed path, at the KL of every best-of-n within its range."""
     kl = np.maximum.accumulate(smooth(curve, "kl"))
     return [
         {"kl": row["kl"], "n": row["n"]}
@@ -48,9 +48,10 @@ def at_equal_kl(curve: Sequence[dict], best_of_n: Sequence[dict]) -> list[dict[s
 
 
 def row_of(chain: chain_study.Chain, before: evaluate.Samples, after: evaluate.Samples, curve: Sequence[dict]) -> dict:
-    """One PPO run: its gains on held-out prompts, where gold peaked on the way, and the way."""
+    """One PPO run: its gains on held-out prompts, its gold peak during training, and its curve."""
     row = chain.results | demo.summary(before, after)
-    gold, proxy = smooth(curve, "score/gold"), smooth(curve, "score/proxy")
+    gold = smooth(curve, "score/gold")
+    proxy = smooth(curve, "score/proxy")
     row |= {"gold_at_peak": float(gold.max()), "gold_at_end": float(gold[-1])}
     row |= {"proxy_at_gold_peak": float(proxy[gold.argmax()]), "proxy_at_end": float(proxy[-1])}
     row["samples"] = after.texts[:12]
@@ -60,8 +61,14 @@ def row_of(chain: chain_study.Chain, before: evaluate.Samples, after: evaluate.S
 
 def one(config: demo.Config, seed: int) -> dict:
     """Both PPO runs of one seed, from the same SFT policy and reward models, every stage with this seed."""
-    stages = {s: replace(getattr(config, s), seed=seed) for s in ("sft", "gold", "proxy", "ppo")}
-    config = replace(config, seed=seed, **stages)
+    config = replace(
+        config,
+        seed=seed,
+        sft=replace(config.sft, seed=seed),
+        gold=replace(config.gold, seed=seed),
+        proxy=replace(config.proxy, seed=seed),
+        ppo=replace(config.ppo, seed=seed),
+    )
     chain = chain_study.build(config)
     free = replace(config.ppo, kl_coef=0.0, iterations=3 * config.ppo.iterations)
     tuned = {kind: demo.tuned(ppo, chain) for kind, ppo in {"penalised": config.ppo, "unpenalised": free}.items()}
@@ -90,15 +97,16 @@ def summary(rows: list[dict]) -> dict:
 
 
 def overoptimised(row: dict) -> dict[str, bool]:
-    """What a run without the penalty shows, beside that of the same seed with it.
+    """What the run without the penalty shows, compared with the penalised run of the same seed.
 
-    gold_falls: gold lost a quarter of its peak while the proxy rose on from there.
-    text_collapses: half the distinct bigrams went while the proxy rose beyond what the penalised run reached.
+    gold_falls: gold lost a quarter of its peak while the proxy kept rising.
+    text_collapses: more than half of the distinct bigrams were lost while the proxy rose beyond the end of the penalised run.
     """
-    free, held = row["unpenalised"], row["penalised"]
+    free = row["unpenalised"]
+    penalised = row["penalised"]
     fell = free["gold_at_end"] < 0.75 * free["gold_at_peak"] and free["proxy_at_end"] > free["proxy_at_gold_peak"]
     fewer = free["ppo.distinct2_after"] < 0.5 * free["ppo.distinct2_before"]
-    return {"gold_falls": fell, "text_collapses": fewer and free["proxy_at_end"] > held["proxy_at_end"]}
+    return {"gold_falls": fell, "text_collapses": fewer and free["proxy_at_end"] > penalised["proxy_at_end"]}
 
 
 def main(config: Config) -> None:

@@ -1,8 +1,8 @@
-"""Seconds and memory of every solved chapter on this machine: what the set-up cell then says before a chapter runs.
+"""Measures seconds and memory of every solved chapter on this machine; the set-up cell then shows them before a chapter runs.
 
-`python benchmarks/chapters.py [00_jax_warmup ...]` adds to benchmarks/results/chapters.json; RLHF_SCALE chooses the preset, and
-XLA_FLAGS=--xla_force_host_platform_device_count=8 makes eight devices of one CPU; `--keep FOLDER` leaves the chapters with their
-outputs there, to look at every figure. Leaves out how long a reader takes.
+`python benchmarks/chapters.py [00_jax_warmup ...]` adds to benchmarks/results/chapters.json. RLHF_SCALE chooses the preset.
+XLA_FLAGS=--xla_force_host_platform_device_count=8 makes eight devices of one CPU. `--keep FOLDER` saves the chapters with their
+outputs in FOLDER, so that you can look at every figure.
 """
 
 import argparse
@@ -25,7 +25,7 @@ print(json.dumps([chip, rl.scale(quick="quick", full="full"), resource.getrusage
 
 
 def measure(path: Path, keep: Path | None) -> tuple[str, str, dict]:
-    """(platform, preset, numbers) of one run in a fresh kernel, its start included; memory is the kernel's peak."""
+    """(platform, preset, numbers) of one run in a fresh kernel, including its start; memory is the kernel's peak."""
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(new_code_cell(PROBE))
     with tempfile.TemporaryDirectory() as folder:

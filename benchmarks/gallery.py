@@ -2,7 +2,7 @@
 
     python benchmarks/gallery.py --out benchmarks/results/gallery.json
 
-Finished runs are kept in `runs`, so that a call that was killed goes on where it stopped.
+Finished runs are kept in `runs`, so an interrupted call continues where it stopped.
 """
 
 import json
@@ -37,18 +37,21 @@ def write(path: Path, content: object) -> None:
 def make(
     config: gallery.Config, runs: Path, policy: GPT2, prompts: Prompts, scorers: Mapping[str, object], tokenizer
 ) -> dict:
-    """name -> run, each read from `runs` where it is there already, and whether `diagnose` names the mistake."""
-    made = {}
+    """name -> run, and whether `diagnose` names its mistake. A run that is in `runs` already is read from there."""
+    results = {}
     for name, switch in {"healthy": HEALTHY, **SWITCHES}.items():
         path = runs / f"{name.replace(' ', '_').replace('=', 'is')}.json"
         if not path.is_file():
             played = gallery.run(switch, config, policy, prompts, scorers, tokenizer)
-            said = played.diagnosis
-            named = any(switch.named_by in s for s in said) if switch.named_by else not said
+            diagnosis = played.diagnosis
+            if switch.named_by:
+                named = any(switch.named_by in sentence for sentence in diagnosis)
+            else:
+                named = not diagnosis
             write(path, {**played._asdict(), "named": named})
-            print(f"{name}: {'named' if named else 'NOT NAMED'}: {said}", flush=True)
-        made[name] = json.loads(path.read_text())
-    return made
+            print(f"{name}: {'named' if named else 'NOT NAMED'}: {diagnosis}", flush=True)
+        results[name] = json.loads(path.read_text())
+    return results
 
 
 def main(config: Config) -> None:

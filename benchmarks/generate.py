@@ -9,7 +9,8 @@ from flax import nnx
 from rlhf_lesson.models.generate import generate
 from rlhf_lesson.models.gpt2 import GPT2
 
-model, prompts = GPT2(shape.SHAPE, rngs=nnx.Rngs(0)), shape.prompts()
+model = GPT2(shape.SHAPE, rngs=nnx.Rngs(0))
+prompts = shape.prompts()
 spent = shape.measure(
     lambda i: generate(model, prompts.tokens, prompts.mask, jax.random.key(i), response=shape.RESPONSE, **shape.IDS)
 )

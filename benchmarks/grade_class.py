@@ -1,8 +1,8 @@
-"""How long a class takes to grade: makes submissions of its own (right, slightly wrong, hostile, bad files) and times the command.
+"""How long it takes to grade a class: makes submissions (right answers, and four kinds of wrong ones) and times the grader.
 
     python benchmarks/grade_class.py --students 300 --exercises 35 --out benchmarks/results/grade_class.json
 
-Leaves out how right the marks are, which tests/grading/ show. The exercises are drawn at random from all chapters.
+The exercises are drawn at random from all chapters. Whether the marks are correct is tested in tests/grading/.
 """
 
 import argparse
@@ -25,19 +25,19 @@ from rlhf_lesson.grading import library, run
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def drawn(count, rng):
-    """`count` of the course's exercises in its order, each with the solution's cell."""
+def sample_exercises(count, rng):
+    """`count` of the course's exercises in the course's order, and the solution's cell of each."""
     sys.path.insert(0, str(ROOT / "tools"))
     from build import exercise_cells, function
 
     chosen = set(rng.sample(sorted(EXERCISES), count))
-    found = {name: exercise for name, exercise in EXERCISES.items() if name in chosen}
-    imports = {name: f"from {library.home(exercise)} import {name}" for name, exercise in found.items()}
-    return found, {name: exercise_cells(function(i), "solutions")[0] for name, i in imports.items()}
+    exercises = {name: exercise for name, exercise in EXERCISES.items() if name in chosen}
+    imports = {name: f"from {library.home(exercise)} import {name}" for name, exercise in exercises.items()}
+    return exercises, {name: exercise_cells(function(i), "solutions")[0] for name, i in imports.items()}
 
 
 def submission(cells, rng):
-    """A student who gets 85 of 100 right, leaves 5 out, and fails the rest in one of four ways."""
+    """A student who answers 85 % of the exercises correctly, omits 5 %, and fails the rest in one of four ways."""
     texts = []
     for name, cell in cells.items():
         chance = rng.random()
@@ -56,7 +56,7 @@ def submission(cells, rng):
 
 
 def resident(pid):
-    """Memory of a process in MB, shared pages counted once (PSS), with all that it started; 0 if it is gone."""
+    """Memory of a process and its children in MB, with shared pages counted once (PSS); 0 if the process has ended."""
     try:
         with open(f"/proc/{pid}/smaps_rollup") as file:
             own = sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))
@@ -72,7 +72,7 @@ def resident(pid):
 
 
 def watch(peak, stop):
-    """Keeps the highest memory of this process and all below it, looking twice a second."""
+    """Records the peak memory of this process and its children, measured twice per second."""
     while not stop.wait(0.5):
         peak[0] = max(peak[0], resident(os.getpid()))
 
@@ -85,21 +85,24 @@ def main():
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "grade_class.json")
     options = parser.parse_args()
     rng = random.Random(0)
-    asked, cells = drawn(options.exercises, rng)
-    peak, stop = [0.0], threading.Event()
+    exercises, cells = sample_exercises(options.exercises, rng)
+    peak = [0.0]
+    stop = threading.Event()
     watcher = threading.Thread(target=watch, args=(peak, stop), daemon=True)
     with tempfile.TemporaryDirectory() as folder:
         handed_in = Path(folder, "class")
         handed_in.mkdir()
         for i in range(options.students):
             (handed_in / f"student{i:03}.ipynb").write_text(submission(cells, rng))
-        load, begin = os.getloadavg()[0], time.perf_counter()
+        load = os.getloadavg()[0]
+        begin = time.perf_counter()
         watcher.start()
-        code = run.grade(handed_in, Path(folder, "out"), b"a benchmark's key", asked, jobs=options.jobs)
+        code = run.grade(handed_in, Path(folder, "out"), b"a benchmark's key", exercises, jobs=options.jobs)
         seconds = time.perf_counter() - begin
         stop.set()
         watcher.join()
-    own, forks = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
     results = {
         "students": options.students,
         "exercises": options.exercises,
@@ -110,11 +113,11 @@ def main():
         "seconds": round(seconds, 1),
         "seconds_per_submission": round(seconds / options.students, 3),
         "judge_cpu_seconds": round(own.ru_utime + own.ru_stime, 1),
-        "workers_cpu_seconds": round(forks.ru_utime + forks.ru_stime, 1),
+        "workers_cpu_seconds": round(workers.ru_utime + workers.ru_stime, 1),
         "load_before_and_after": [round(load, 1), round(os.getloadavg()[0], 1)],
         "peak_mb_of_all_processes": round(peak[0]),
         "judge_peak_mb": own.ru_maxrss // 1024,
-        "largest_worker_mb": forks.ru_maxrss // 1024,
+        "largest_worker_mb": workers.ru_maxrss // 1024,
     }
     print(json.dumps(results, indent=1))
     write_atomically(options.out, (json.dumps(results, indent=1) + "\n").encode())

@@ -2,9 +2,9 @@
 
     python benchmarks/iterate.py --out benchmarks/results/iterate.json
 
-All seeds start from `trained_chain()` and one first PPO run; each draws its own candidates, labels, order of learning and
-second PPO run. Every selection sees the same candidates, pays for as many labels and is learnt from in the same way. Each
-seed leaves a file in `runs`, so a call that was killed goes on where it stopped.
+All seeds start from `trained_chain()` and one first PPO run; each draws its own candidates, labels, order of training data and
+second PPO run. Every selection sees the same candidates, pays for the same number of labels and trains in the same way. Each
+seed leaves a file in `runs`, so an interrupted call continues where it stopped.
 """
 
 import json
@@ -41,9 +41,8 @@ PLAY = iterate.Config(
     repeats=4,
     held_out=256,
     batch=32,
-    reward=reward_model.Config(
-        epochs=1, learning_rate=2e-4
-    ),  # from the proxy's trunk, so at a lower rate than the first time
+    # training starts from the proxy's trunk, so the rate is lower than the first time
+    reward=reward_model.Config(epochs=1, learning_rate=2e-4),
     ppo=PPO,
 )
 
@@ -64,7 +63,7 @@ class Start(NamedTuple):
     sft: GPT2
     policy: GPT2  # after the first round of PPO: its samples are labelled
     scorers: Mapping[str, ScalarModel]  # proxy and gold, normalised
-    old: Sequence[Comparison]  # human choices that the proxy has learnt from
+    old: Sequence[Comparison]  # human choices that the proxy was trained on
     prompts: Prompts
     held_out: Prompts
     tokenizer: object
@@ -83,7 +82,8 @@ def rater_temperature(data: Snippets, gold: ScalarModel) -> float:
 
 def start(config: Config) -> Start:
     """The course's models and one first PPO run, which is kept in `runs`."""
-    built, home = trained_chain(), config.runs / "first_round"
+    built = trained_chain()
+    home = config.runs / "first_round"
     data = built.data
     if not home.is_dir():
         policy, _ = demo.tuned(config.play.ppo, built)
@@ -104,14 +104,16 @@ def start(config: Config) -> Start:
 
 
 def retrained(config: Config, new: Sequence[Comparison], shared: Start, key) -> ScalarModel:
-    """The proxy's trunk, taught again by old comparisons and the new ones, normalised like the first proxy.
+    """The proxy's trunk, trained again on old and new comparisons, and normalised like the first proxy.
 
-    Without new ones more old ones take their place, so that every arm learns for as long.
+    Old comparisons replace any missing new ones, so that every arm trains for the same number of steps.
     """
-    play, rng = config.play, np.random.default_rng(config.play.seed)
+    play = config.play
+    rng = np.random.default_rng(play.seed)
     count = config.replay + play.repeats * (play.labels - len(new))
     old = [shared.old[i] for i in rng.permutation(len(shared.old))[:count]]
-    trunk, pad_id = shared.scorers["proxy"].trunk, shared.tokenizer.pad_token_id
+    trunk = shared.scorers["proxy"].trunk
+    pad_id = shared.tokenizer.pad_token_id
     model = iterate.fit_reward(play.reward, trunk, old + play.repeats * list(new), pad_id=pad_id)
     return iterate.normalised_on(model, shared.sft, shared.prompts, key, shared.tokenizer, play)
 
@@ -124,12 +126,20 @@ def agreement(model: ScalarModel, fresh: iterate.Candidates, tokenizer) -> float
 
 
 def second_ppo(config: Config, proxy: ScalarModel, shared: Start, key) -> dict:
-    """PPO from the SFT policy against a proxy: its way, and its end on held-out prompts."""
-    play, tokenizer = config.play, shared.tokenizer
+    """PPO from the SFT policy against a proxy: its curve, and its final scores on held-out prompts."""
+    play = config.play
+    tokenizer = shared.tokenizer
     scorers = {"proxy": proxy, "gold": shared.scorers["gold"]}
-    ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
-    curve, state = [], None
-    for state, row, _ in ppo_loop.train(play.ppo, shared.sft, shared.prompts, scorers, **ids):
+    curve = []
+    state = None
+    for state, row, _ in ppo_loop.train(
+        play.ppo,
+        shared.sft,
+        shared.prompts,
+        scorers,
+        pad_id=tokenizer.pad_token_id,
+        end_id=tokenizer.eos_token_id,
+    ):
         curve.append({"kl": row["kl"], "proxy": row["score/proxy"], "gold": row["score/gold"]})
     samples = evaluate.sample(
         state.policy,
@@ -147,34 +157,38 @@ def second_ppo(config: Config, proxy: ScalarModel, shared: Start, key) -> dict:
 
 
 def one(config: Config, seed: int, shared: Start) -> dict:
-    """A second round of every selection, and two controls: the old proxy, and one taught again by old labels alone.
+    """A second round for every selection, and two controls: the old proxy, and a proxy trained again on old labels only.
 
-    PPO, which costs most, is run for the old proxy, the random control and the ensemble's selection.
+    PPO is the most expensive part. It runs only for the old proxy, the random selection and the selection by information.
     """
     play = config.play
     play = replace(play, seed=seed, reward=replace(play.reward, seed=seed), ppo=replace(play.ppo, seed=seed))
-    config, tokenizer = replace(config, play=play), shared.tokenizer
+    config = replace(config, play=play)
+    tokenizer = shared.tokenizer
 
     def noise(use: int):
-        """The same for every arm of a seed."""
+        """A random key for each use, the same for every arm of a seed."""
         return jax.random.fold_in(jax.random.key(seed), 80 + use)
 
-    drawn = (shared.policy, shared.sft, shared.scorers, shared.prompts)
-    pool = iterate.candidates(*drawn, noise(0), tokenizer, play, play.candidates)
-    fresh = iterate.candidates(*drawn, noise(1), tokenizer, play, play.held_out)
-    proxy, pad_id = shared.scorers["proxy"], tokenizer.pad_token_id
-    thinned = selection.dropout_scores(proxy, pool.rows, noise(2), config.members, pad_id=pad_id)
+    inputs = (shared.policy, shared.sft, shared.scorers, shared.prompts)
+    pool = iterate.candidates(*inputs, noise(0), tokenizer, play, play.candidates)
+    fresh = iterate.candidates(*inputs, noise(1), tokenizer, play, play.held_out)
+    proxy = shared.scorers["proxy"]
+    thinned = selection.dropout_scores(proxy, pool.rows, noise(2), config.members, pad_id=tokenizer.pad_token_id)
     single, many = (
         win_probability(*jnp.moveaxis(jnp.asarray(scores) / shared.temperature, -1, 0))  # what a rater would choose
         for scores in (pool.scores["proxy"][None], thinned)
     )
-    ways = {"random": (selection.at_random, single), "entropy": (selection.by_entropy, single)}
-    ways["information"] = (selection.by_information, many)
+    selections = {
+        "random": (selection.at_random, single),
+        "entropy": (selection.by_entropy, single),
+        "information": (selection.by_information, many),
+    }
     gap = np.abs(np.diff(pool.scores["gold"])[:, 0])
     arms = {"old proxy": {"accuracy": agreement(proxy, fresh, tokenizer)} | second_ppo(config, proxy, shared, noise(6))}
     again = retrained(config, [], shared, noise(5))
     arms["old labels again"] = {"accuracy": agreement(again, fresh, tokenizer)}
-    for name, (select, wins) in ways.items():
+    for name, (select, wins) in selections.items():
         chosen = select(wins, play.labels, noise(3))
         new = iterate.ask(pool, chosen, noise(4), temperature=shared.temperature)
         model = retrained(config, new, shared, noise(5))
@@ -196,7 +210,7 @@ def gold_at(curve: Sequence[Mapping[str, float]], kl: float) -> float:
 
 
 def compared(row: Mapping) -> dict[str, dict[str, float]]:
-    """Accuracy of every arm, and gold where all paths of the seed have the same KL: the smallest of their ends."""
+    """Accuracy of every arm, and its gold at one KL that all paths of the seed reach: the smallest of their largest KLs."""
     paths = {name: arm["curve"] for name, arm in row["arms"].items() if "curve" in arm}
     kl = min(float(smooth([p["kl"] for p in path]).max()) for path in paths.values())
     gold = {name: {"equal_kl": kl, "gold": gold_at(path, kl)} for name, path in paths.items()}
@@ -204,8 +218,9 @@ def compared(row: Mapping) -> dict[str, dict[str, float]]:
 
 
 def summary(rows: Sequence[Mapping]) -> dict:
-    """Each arm less the random selection of the same seed: mean, its standard error, and in how many seeds it is ahead."""
-    seeds, out = [compared(row) for row in rows], {}
+    """Each arm minus the random selection of the same seed: mean, its standard error, and in how many seeds the arm is better."""
+    seeds = [compared(row) for row in rows]
+    out = {}
     for name in seeds[0]:
         for what in ("accuracy", "gold"):
             if name == "random" or what not in seeds[0][name]:
@@ -218,14 +233,15 @@ def summary(rows: Sequence[Mapping]) -> dict:
 
 
 def main(config: Config) -> None:
-    files, shared = {seed: config.runs / f"seed_{seed}.json" for seed in config.seeds}, None
+    files = {seed: config.runs / f"seed_{seed}.json" for seed in config.seeds}
+    shared = None
     for seed, file in files.items():
         if not file.is_file():
             shared = shared or start(config)
             file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(file, (json.dumps(one(config, seed, shared), indent=1) + "\n").encode())
             print("seed", seed, "is done", flush=True)
-        rows = [json.loads(done.read_text()) for done in files.values() if done.is_file()]
+        rows = [json.loads(finished.read_text()) for finished in files.values() if finished.is_file()]
         result = {"less_random": summary(rows), "compared": [compared(row) for row in rows], "seeds": rows}
         config.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(config.out, (json.dumps(result, indent=1) + "\n").encode())

@@ -1,6 +1,6 @@
-"""Kills a tiny PPO run with kill -9 at random moments, resumes it, and compares it with a run never killed.
+"""Kills a tiny PPO run with kill -9 at random moments, resumes it, and compares it with an uninterrupted run.
 
-Leaves out power cuts. `python benchmarks/kill_resume.py [KILLS] [SEED]` prints {"kills", "equal", ...} as JSON.
+Power cuts are not tested. `python benchmarks/kill_resume.py [KILLS] [SEED]` prints {"kills", "equal", ...} as JSON.
 """
 
 import json
@@ -18,13 +18,16 @@ from rlhf_lesson.train.runs import read_metrics
 
 
 def main(kills: int = 20, seed: int = 0) -> dict:
-    """Every kill has a run of its own, at a moment drawn evenly from its first row to its last.
+    """Every kill hits a new run, at a random moment between its first row and its last.
 
     Returns:
-      kills: runs killed before their last row; equal: of them, resumed to the same rows and bits; in_a_write: killed
-      with a half-made file in the folder; rows: how many of the iterations each had logged.
+      kills: number of runs killed before their last row; equal: how many of them ended with the same rows and bits after
+      resuming; in_a_write: how many left a half-written file in the folder; rows: the iterations that each had logged.
     """
-    draw, equal, in_a_write, rows = random.Random(seed), 0, 0, []
+    rng = random.Random(seed)
+    equal = 0
+    in_a_write = 0
+    rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         start(folder / "warm-up").wait()  # fills the cache of compiled programs
@@ -39,11 +42,11 @@ def main(kills: int = 20, seed: int = 0) -> dict:
             killed = folder / f"killed-{attempt}"
             child = start(killed)
             wait_for_rows(killed, 1, child)
-            time.sleep(draw.uniform(0, span))
+            time.sleep(rng.uniform(0, span))
             child.kill()
             child.wait()
             logged = len(read_metrics(killed))
-            if logged == ITERATIONS:  # it was faster
+            if logged == ITERATIONS:  # it finished before the kill
                 continue
             rows.append(logged)
             in_a_write += any(killed.glob("*.tmp"))

@@ -3,9 +3,9 @@
     python benchmarks/methods_at_equal_kl.py --out benchmarks/results/methods.json
 
 Every seed trains its own SFT policy and reward models. All methods optimise the same proxy from the same policy with the
-same betas and as many sampled responses: DPO's pairs are samples of the SFT policy, labelled by the proxy as Bradley-Terry
-raters of temperature 1 would, so that its optimum is PPO's. Each seed leaves a file in `runs`, so a call that was killed goes
-on where it stopped.
+same betas and the same number of sampled responses. DPO's pairs are samples of the SFT policy, labelled by the proxy as
+Bradley-Terry raters of temperature 1 would label them, so that DPO has the same optimum as PPO. Each seed leaves a file in
+`runs`, so an interrupted call continues where it stopped.
 """
 
 import json
@@ -39,8 +39,8 @@ class Config:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     betas: tuple[float, ...] = (0.05,)  # score units per nat
     every: int = 8  # iterations between two measurements
-    group: int = 4  # responses to a prompt in RLOO and GRPO
-    dpo_rate: float = 5e-4  # at 1e-4 two passes move half a nat, at 1.5e-3 the KL jumps (LOG.md)
+    group: int = 4  # responses per prompt in RLOO and GRPO
+    dpo_rate: float = 5e-4  # at 1e-4 two passes reach only half a nat, at 1.5e-3 the KL jumps (LOG.md)
     chain: demo.Config = field(default_factory=demo.Config)
     runs: Path = Path("runs/methods")
     out: Path = Path("benchmarks/results/methods.json")
@@ -49,31 +49,57 @@ class Config:
 # ---- each method: a generator of policies, one per iteration ---------------------------------------
 
 Task = tuple[GPT2, Prompts, Mapping[str, object], object]  # SFT policy, training prompts, scorers, tokenizer
-SHARED = ("iterations", "response", "temperature", "learning_rate", "clip_norm", "seed")
 
 
 def ppo(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
     sft, prompts, scorers, tokenizer = task
     settings = replace(config.chain.ppo, kl_coef=beta)
-    for state, _, _ in ppo_loop.train(settings, sft, prompts, scorers, **ids(tokenizer)):
+    pad_id = tokenizer.pad_token_id
+    end_id = tokenizer.eos_token_id
+    for state, _, _ in ppo_loop.train(settings, sft, prompts, scorers, pad_id=pad_id, end_id=end_id):
         yield state.policy
 
 
 def reinforce(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
     sft, prompts, scorers, tokenizer = task
-    settings = reinforce_loop.Config(batch=config.chain.ppo.batch, kl_coef=beta, **shared(config))
-    for state, _, _ in reinforce_loop.train(settings, sft, prompts, scorers, **ids(tokenizer)):
+    same = config.chain.ppo
+    settings = reinforce_loop.Config(
+        iterations=same.iterations,
+        batch=same.batch,
+        response=same.response,
+        temperature=same.temperature,
+        kl_coef=beta,
+        learning_rate=same.learning_rate,
+        clip_norm=same.clip_norm,
+        seed=same.seed,
+    )
+    pad_id = tokenizer.pad_token_id
+    end_id = tokenizer.eos_token_id
+    for state, _, _ in reinforce_loop.train(settings, sft, prompts, scorers, pad_id=pad_id, end_id=end_id):
         yield state.policy
 
 
 def grouped(equations: grpo.Equations) -> Callable:
     def method(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
         sft, prompts, scorers, tokenizer = task
-        ppo = config.chain.ppo
-        sizes = {"prompts": ppo.batch // config.group, "group": config.group}
-        steps = {"epochs": ppo.epochs, "minibatches": ppo.minibatches}
-        settings = grpo.Config(kl_coef=beta, **sizes, **steps, **shared(config))
-        for state, _, _ in grpo.train(settings, sft, prompts, scorers, equations=equations, **ids(tokenizer)):
+        same = config.chain.ppo
+        settings = grpo.Config(
+            iterations=same.iterations,
+            prompts=same.batch // config.group,
+            group=config.group,
+            response=same.response,
+            temperature=same.temperature,
+            kl_coef=beta,
+            learning_rate=same.learning_rate,
+            clip_norm=same.clip_norm,
+            epochs=same.epochs,
+            minibatches=same.minibatches,
+            seed=same.seed,
+        )
+        pad_id = tokenizer.pad_token_id
+        end_id = tokenizer.eos_token_id
+        steps = grpo.train(settings, sft, prompts, scorers, pad_id=pad_id, end_id=end_id, equations=equations)
+        for state, _, _ in steps:
             yield state.policy
 
     return method
@@ -81,8 +107,9 @@ def grouped(equations: grpo.Equations) -> Callable:
 
 def dpo(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
     sft, _, _, tokenizer = task
-    choices, ppo = sampled_choices(config, task), config.chain.ppo
-    tokens = 2 * 32 * len(choices) // max(1, ppo.iterations // 2)  # two passes in about as many steps
+    choices = sampled_choices(config, task)
+    ppo = config.chain.ppo
+    tokens = 2 * 32 * len(choices) // max(1, ppo.iterations // 2)  # two passes take about as many steps as PPO
     settings = dpo_loop.Config(
         epochs=2,
         batch_tokens=tokens,
@@ -104,28 +131,28 @@ METHODS = {
 }
 
 
-def ids(tokenizer) -> dict[str, int]:
-    return {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
-
-
-def shared(config: Config) -> dict:
-    return {name: getattr(config.chain.ppo, name) for name in SHARED}
-
-
 def sampled_choices(config: Config, task: Task) -> list[Choice]:
-    """Pairs of SFT samples labelled by the proxy: as many responses as PPO samples in its whole run."""
+    """Pairs of SFT samples, labelled by the proxy; as many responses as PPO samples during its whole run."""
     sft, prompts, scorers, tokenizer = task
     ppo = config.chain.ppo
     count = ppo.iterations * ppo.batch // 2
     draw, noise, labels = jax.random.split(jax.random.fold_in(jax.random.key(ppo.seed), 17), 3)
     rows = np.asarray(jax.random.randint(draw, (count,), 0, len(prompts.tokens)))
-    asked = Prompts(*(np.asarray(x)[rows] for x in prompts))
-    twice = repeat_prompts(asked, 2)
-    how = {"response": ppo.response, "temperature": ppo.temperature, "batch": ppo.batch}
-    drawn = evaluate.sample(sft, sft, scorers, twice, noise, tokenizer, **how)
-    score = jnp.asarray(drawn.scores["proxy"]).reshape(-1, 2)
+    chosen = Prompts(*(np.asarray(x)[rows] for x in prompts))
+    samples = evaluate.sample(
+        sft,
+        sft,
+        scorers,
+        repeat_prompts(chosen, 2),
+        noise,
+        tokenizer,
+        response=ppo.response,
+        temperature=ppo.temperature,
+        batch=ppo.batch,
+    )
+    score = jnp.asarray(samples.scores["proxy"]).reshape(-1, 2)
     first = np.asarray(raters.label(score[:, 0], score[:, 1], labels, temperature=1.0))
-    return dpo_loop.sampled_choices(asked, drawn.tokens, drawn.mask, first)
+    return dpo_loop.sampled_choices(chosen, samples.tokens, samples.mask, first)
 
 
 # ---- measuring -------------------------------------------------------------------------------------
@@ -134,7 +161,8 @@ def sampled_choices(config: Config, task: Task) -> list[Choice]:
 def point(config: Config, policy: GPT2, task: Task, held_out: Prompts) -> dict[str, float]:
     """KL and scores on the held-out prompts, with the same noise for every policy of a seed."""
     sft, _, scorers, tokenizer = task
-    ppo, key = config.chain.ppo, jax.random.fold_in(jax.random.key(config.chain.seed), 2)
+    ppo = config.chain.ppo
+    key = jax.random.fold_in(jax.random.key(config.chain.seed), 2)
     samples = evaluate.sample(
         policy,
         sft,
@@ -150,9 +178,10 @@ def point(config: Config, policy: GPT2, task: Task, held_out: Prompts) -> dict[s
 
 
 def path(config: Config, method: Callable, beta: float, task: Task, held_out: Prompts) -> list[dict[str, float]]:
-    """A run measured at its start, after every `every` iterations and at its end."""
+    """A run measured at its start, after every `config.every` iterations, and at its end."""
     rows = [{"step": 0, **point(config, task[0], task, held_out)}]
-    policy, step = task[0], 0
+    policy = task[0]
+    step = 0
     for step, policy in enumerate(method(config, beta, task), 1):
         if step % config.every == 0:
             rows.append({"step": step, **point(config, policy, task, held_out)})
@@ -164,10 +193,20 @@ def path(config: Config, method: Callable, beta: float, task: Task, held_out: Pr
 def best_of_n(config: Config, task: Task, held_out: Prompts) -> list[dict[str, float]]:
     """Best-of-n by the proxy on the first 32 held-out prompts."""
     sft, _, scorers, tokenizer = task
-    ppo, key = config.chain.ppo, jax.random.fold_in(jax.random.key(config.chain.seed), 3)
+    ppo = config.chain.ppo
+    key = jax.random.fold_in(jax.random.key(config.chain.seed), 3)
     many = repeat_prompts(Prompts(*(x[:32] for x in held_out)), config.chain.pool)
-    how = {"response": ppo.response, "temperature": ppo.temperature, "batch": min(64, len(many.tokens))}
-    pool = evaluate.sample(sft, sft, scorers, many, key, tokenizer, **how)
+    pool = evaluate.sample(
+        sft,
+        sft,
+        scorers,
+        many,
+        key,
+        tokenizer,
+        response=ppo.response,
+        temperature=ppo.temperature,
+        batch=min(64, len(many.tokens)),
+    )
     return evaluate.best_of_n_curve(pool, config.chain.pool, evaluate.powers_of_two(config.chain.pool))
 
 
@@ -184,7 +223,7 @@ def measure(config: Config, task: Task, held_out: Prompts) -> dict:
 
 
 def read_at(rows: Sequence[Mapping[str, float]], kl: float) -> dict[str, float] | None:
-    """Proxy and gold of a path at a KL, between the two measurements that it lies between; None beyond the path."""
+    """Proxy and gold of a path at a KL, interpolated between two measurements; None outside the path's range."""
     reached = np.maximum.accumulate([row["kl"] for row in rows])
     if not reached[0] <= kl <= reached[-1]:
         return None
@@ -192,37 +231,39 @@ def read_at(rows: Sequence[Mapping[str, float]], kl: float) -> dict[str, float] 
 
 
 def at_equal_kl(seeds: Sequence[Mapping]) -> list[dict]:
-    """Median and range over seeds at each KL. Of several betas each seed takes the path whose *proxy* is highest there:
-    gold, which no method sees, must not choose."""
+    """Median and range over seeds at each KL.
+
+    Among several betas, each seed takes the path whose *proxy* is highest at that KL. Gold must not choose: no method sees it.
+    """
     rows = []
     for method in [*METHODS, "best of n"]:
         for kl in KLS:
-            found = []
+            best = []  # of each seed that reaches this KL
             for seed in seeds:
                 paths = [seed["best of n"]] if method == "best of n" else seed["paths"][method].values()
-                there = [p for p in (read_at(path, kl) for path in paths) if p]
-                if there:
-                    found.append(max(there, key=lambda p: p["proxy"]))
-            if found:
-                spread = {
-                    name: dict(
-                        zip(
-                            ("min", "median", "max"),
-                            np.quantile([p[name] for p in found], [0, 0.5, 1]).tolist(),
-                            strict=True,
-                        )
-                    )
-                    for name in ("proxy", "gold")
-                }
-                rows.append({"method": method, "kl": kl, "seeds": len(found), **spread})
+                reached = [p for p in (read_at(path, kl) for path in paths) if p]
+                if reached:
+                    best.append(max(reached, key=lambda p: p["proxy"]))
+            if best:
+                row = {"method": method, "kl": kl, "seeds": len(best)}
+                for name in ("proxy", "gold"):
+                    lowest, median, highest = np.quantile([p[name] for p in best], [0, 0.5, 1]).tolist()
+                    row[name] = {"min": lowest, "median": median, "max": highest}
+                rows.append(row)
     return rows
 
 
 def one(config: Config, seed: int) -> dict:
     """All methods of one seed, every stage with this seed."""
-    chain = config.chain
-    stages = {s: replace(getattr(chain, s), seed=seed) for s in ("sft", "gold", "proxy", "ppo")}
-    config = replace(config, chain=replace(chain, seed=seed, **stages))
+    chain = replace(
+        config.chain,
+        seed=seed,
+        sft=replace(config.chain.sft, seed=seed),
+        gold=replace(config.chain.gold, seed=seed),
+        proxy=replace(config.chain.proxy, seed=seed),
+        ppo=replace(config.chain.ppo, seed=seed),
+    )
+    config = replace(config, chain=chain)
     built = chain_study.build(config.chain)
     task = built.sft, built.data.prompts("gold", "proxy"), built.scorers, built.data.tokenizer
     return {"seed": seed, **built.results, **measure(config, task, built.data.held_out_prompts(chain.prompts))}

@@ -1,8 +1,8 @@
-"""How gold bends: the published curves and a plain parabola, fitted to best-of-n and PPO over seeds, judged on held-out points.
+"""How gold bends: the published curves and a parabola, fitted to best-of-n and PPO over seeds, and tested on held-out points.
 
     python benchmarks/overoptimisation.py --out benchmarks/results/overoptimisation.json
 
-Trains nothing: it reads the results of chain_seeds.py and, where they are there, of methods_at_equal_kl.py.
+Nothing is trained here: it reads the results of chain_seeds.py and, if they exist, of methods_at_equal_kl.py.
 """
 
 import json
@@ -41,9 +41,9 @@ def points(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
 
 
 def blocks(curve: Sequence[Mapping[str, float]], size: int) -> list[dict[str, float]]:
-    """The first rollout, then means over `size` iterations that do not overlap, so that no point is told of its neighbour.
+    """The first rollout, then means over blocks of `size` iterations, without overlap, so that points share no data.
 
-    Iterations that fill no block are left out. The first rollout is drawn from the reference policy itself.
+    Iterations at the end that do not fill a block are dropped. The first rollout is sampled from the reference policy itself.
     """
     names = {"kl": "kl", "proxy": "score/proxy", "gold": "score/gold"}
     whole = [curve[i : i + size] for i in range(1, len(curve) - size + 1, size)]
@@ -55,66 +55,69 @@ def blocks(curve: Sequence[Mapping[str, float]], size: int) -> list[dict[str, fl
 
 def of_chain(rows: Sequence[Mapping], size: int) -> dict[str, dict[int, dict]]:
     """Best-of-n, and the training runs with the penalty and without, by seed."""
-    made = {"best of n": {row["seed"]: points(row["bestofn"]) for row in rows}}
+    curves = {"best of n": {row["seed"]: points(row["bestofn"]) for row in rows}}
     for kind, name in (("penalised", "PPO with the penalty"), ("unpenalised", "PPO without")):
-        made[name] = {row["seed"]: points(blocks(row[kind]["curve"], size)) for row in rows}
-    return made
+        curves[name] = {row["seed"]: points(blocks(row[kind]["curve"], size)) for row in rows}
+    return curves
 
 
 def of_methods(seeds: Sequence[Mapping], least: int = 6) -> dict[str, dict[int, dict]]:
-    """Every method and beta measured on held-out prompts, by seed; of fewer than `least` points no half can hold a parabola."""
-    made: dict[str, dict[int, dict]] = {}
+    """Every method and beta measured on held-out prompts, by seed; half of fewer than `least` points is too few for a parabola."""
+    curves: dict[str, dict[int, dict]] = {}
     for seed in seeds:
         for method, paths in seed["paths"].items():
             for beta, rows in paths.items():
                 if len(rows) >= least:
-                    made.setdefault(f"{method}, beta {beta}, held-out prompts", {})[seed["seed"]] = points(rows)
-    return made
+                    curves.setdefault(f"{method}, beta {beta}, held-out prompts", {})[seed["seed"]] = points(rows)
+    return curves
 
 
 # ---- fits ------------------------------------------------------------------------------------------
 
 
 def peak(form: str, coefficients: Iterable[float]) -> dict[str, float] | None:
-    """Where the form is highest, and its gold there; None where it never turns."""
-    found = over.PEAKS[form](*coefficients)
-    return {"d": float(found.d), "gold": float(found.reward)} if np.isfinite(found.d) else None
+    """Where the form is highest, and its gold there; None if it never turns down."""
+    top = over.PEAKS[form](*coefficients)
+    return {"d": float(top.d), "gold": float(top.reward)} if np.isfinite(top.d) else None
 
 
 def fits(d: Sequence[float], gold: Sequence[float]) -> dict[str, dict]:
     """Each form on one seed's points: coefficients, R^2, peak, and its error under each way of holding points out."""
-    d, gold = np.array(d), np.array(gold)
-    judged = {name: over.compare(d, gold, hold_out=hold_out) for name, hold_out in HOLD_OUTS.items()}
+    d = np.array(d)
+    gold = np.array(gold)
+    errors = {name: over.compare(d, gold, hold_out=hold_out) for name, hold_out in HOLD_OUTS.items()}
     return {
         form: {
             "coefficients": row["coefficients"],
             "r_squared": row["r_squared"],
             "peak": peak(form, row["coefficients"]),
-            "held_out_error": {name: rows[form]["held_out_error"] for name, rows in judged.items()},
+            "held_out_error": {name: rows[form]["held_out_error"] for name, rows in errors.items()},
         }
-        for form, row in judged["every other"].items()
+        for form, row in errors["every other"].items()
     }
 
 
 def left_out_seed(seeds: Mapping[int, Points], form: Callable) -> dict[int, float]:
-    """The form's error on each seed when it was fitted to all the other seeds together."""
+    """The form's error on each seed when it is fitted to all other seeds together."""
     errors = {}
     for left in seeds:
-        d, gold = (np.concatenate([seeds[s][name] for s in seeds if s != left]) for name in ("d", "gold"))
+        others = [curve for seed, curve in seeds.items() if seed != left]
+        d = np.concatenate([curve["d"] for curve in others])
+        gold = np.concatenate([curve["gold"] for curve in others])
         coefficients = over.fit(d, gold, form)
         errors[left] = over.error(np.array(seeds[left]["gold"]), form(np.array(seeds[left]["d"]), *coefficients))
     return errors
 
 
 def won(errors: Mapping[str, Mapping[int, float]]) -> dict[str, int]:
-    """In how many seeds each form has the least error."""
+    """In how many seeds each form has the smallest error."""
     seeds = next(iter(errors.values()))
     best = [min(errors, key=lambda form: errors[form][seed]) for seed in seeds]
     return {form: best.count(form) for form in errors}
 
 
 def judge(seeds: Mapping[int, Points]) -> dict:
-    """One kind of curve: every seed's points and fits, the fits' error on a seed left out, and which form is best how often."""
+    """One kind of curve: every seed's points and fits, the fits' errors on a seed left out, and how often each form is best."""
     own = {seed: fits(p["d"], p["gold"]) for seed, p in seeds.items()}
     across = {form: left_out_seed(seeds, function) for form, function in over.FORMS.items()} if len(seeds) > 1 else {}
     errors = {
@@ -136,25 +139,27 @@ def judge(seeds: Mapping[int, Points]) -> dict:
 
 
 def at_budgets(seeds: Mapping[int, Points]) -> list[dict]:
-    """Proxy and gold at each KL budget, read off each seed's path between two of its points: lowest, median and highest.
+    """Proxy and gold at each KL budget, interpolated on each seed's path: lowest, median and highest over the seeds.
 
     A seed whose path does not reach a budget is not counted there; a budget that none reaches is left out.
     """
     rows = []
     for kl in BUDGETS:
-        found = []
+        at_budget = []
         for p in seeds.values():
             reached = np.maximum.accumulate(p["d"])
             if reached[-1] >= kl**0.5:
-                found.append({name: float(np.interp(kl**0.5, reached, p[name])) for name in ("proxy", "gold")})
-        if found:
-            spread = {n: np.quantile([f[n] for f in found], [0, 0.5, 1]).tolist() for n in ("proxy", "gold")}
-            rows.append({"kl": kl, "seeds": len(found), **spread})
+                at_budget.append({name: float(np.interp(kl**0.5, reached, p[name])) for name in ("proxy", "gold")})
+        if at_budget:
+            row = {"kl": kl, "seeds": len(at_budget)}
+            for name in ("proxy", "gold"):
+                row[name] = np.quantile([scores[name] for scores in at_budget], [0, 0.5, 1]).tolist()
+            rows.append(row)
     return rows
 
 
 def result(curves: Curves) -> dict:
-    """What the results file holds of each kind of curve."""
+    """What the results file contains for each kind of curve."""
     return {kind: {**judge(seeds), "budgets": at_budgets(seeds)} for kind, seeds in curves.items()}
 
 
@@ -162,10 +167,10 @@ def main(config: Config) -> None:
     curves = of_chain(json.loads(config.chain.read_text())["rows"], config.block)
     if config.methods.is_file():
         curves |= of_methods(json.loads(config.methods.read_text())["seeds"])
-    found = result(curves)
+    results = result(curves)
     config.out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(config.out, (json.dumps(found, indent=1) + "\n").encode())
-    for kind, row in found.items():
+    write_atomically(config.out, (json.dumps(results, indent=1) + "\n").encode())
+    for kind, row in results.items():
         print(kind, json.dumps({"error": row["median_held_out_error"], "won": row["seeds_won"]}, indent=1))
 
 

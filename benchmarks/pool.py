@@ -2,8 +2,8 @@
 
     python benchmarks/pool.py
 
-Sampling and scoring take about a quarter of an hour on two cores; reward models and samples stay in `runs`, so a call that
-was killed goes on where it stopped. What was measured of the proxies goes to `results`.
+Sampling and scoring take about a quarter of an hour on two cores; reward models and samples are kept in `runs`, so an
+interrupted call continues where it stopped. Measurements of the proxies are written to `results`.
 """
 
 import json
@@ -30,10 +30,10 @@ from rlhf_lesson.train.progress import bar
 
 @dataclass(frozen=True)
 class Config:
-    size: int = 2048  # responses a prompt
+    size: int = 2048  # responses per prompt
     batch: int = 256  # per compiled call
     pairs: tuple[int, ...] = (250, 1000, 5000)
-    noise: tuple[float, ...] = (0.0, 0.3)  # share of labels turned round
+    noise: tuple[float, ...] = (0.0, 0.3)  # share of labels that are flipped
     seed: int = 0
     runs: Path = Path("runs/pool")
     out: Path = pool.ASSET
@@ -41,7 +41,7 @@ class Config:
 
 
 def proxies(config: Config, chain: Chain) -> dict[Proxy, object]:
-    """A reward model for each number of pairs and share of noise, kept on disk."""
+    """One reward model for each number of pairs and share of noise, kept on disk."""
     models = {}
     for wanted in (Proxy(pairs, noise) for pairs in config.pairs for noise in config.noise):
         home = config.runs / pool.column(wanted).replace(" ", "_")
@@ -57,37 +57,51 @@ def samples(config: Config, chain: Chain, prompts: Prompts) -> dict[str, np.ndar
     """Tokens, mask and log-prob of every response, prompt by prompt, kept on disk."""
     file = config.runs / "samples.npz"
     if not file.is_file():
-        tokenizer, parts = chain.data.tokenizer, []
-        ids = {"end_id": tokenizer.eos_token_id, "pad_id": tokenizer.pad_token_id}
+        tokenizer = chain.data.tokenizer
+        parts = []
         for i, tokens in enumerate(prompts.tokens):
-            rows = (np.repeat(x[None], config.batch, axis=0) for x in (tokens, prompts.mask[i]))
-            rows = tuple(rows)
+            batch_tokens = np.repeat(tokens[None], config.batch, axis=0)
+            batch_mask = np.repeat(prompts.mask[i][None], config.batch, axis=0)
             for j in range(config.size // config.batch):
                 key = jax.random.fold_in(jax.random.fold_in(jax.random.key(config.seed), i), j)
-                parts.append(jax.tree.map(np.asarray, generate(chain.sft, *rows, key, **SAMPLING, **ids)))
+                responses = generate(
+                    chain.sft,
+                    batch_tokens,
+                    batch_mask,
+                    key,
+                    end_id=tokenizer.eos_token_id,
+                    pad_id=tokenizer.pad_token_id,
+                    **SAMPLING,
+                )
+                parts.append(jax.tree.map(np.asarray, responses))
             print(f"sampled prompt {i + 1} of {len(prompts.tokens)}", flush=True)
-        drawn = jax.tree.map(lambda *x: np.concatenate(x), *parts)
+        whole = jax.tree.map(lambda *x: np.concatenate(x), *parts)
         file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(file, tokens=drawn.tokens, mask=drawn.mask, logp=drawn.logp.sum(1))
+        np.savez(file, tokens=whole.tokens, mask=whole.mask, logp=whole.logp.sum(1))
     return dict(np.load(file))
 
 
 def main(config: Config) -> None:
-    started, chain = time.time(), trained_chain()
-    tokenizer, prompts = chain.data.tokenizer, few_prompts(chain.data)
-    drawn = samples(config, chain, prompts)
+    started = time.time()
+    chain = trained_chain()
+    tokenizer = chain.data.tokenizer
+    prompts = few_prompts(chain.data)
+    responses = samples(config, chain, prompts)
     models = {"gold": chain.scorers["gold"], **proxies(config, chain)}
-    asked = decode(tokenizer, prompts.tokens, prompts.mask)
-    starts = np.repeat(np.arange(len(asked)), config.size)
-    begins = [prompts.tokens[i][prompts.mask[i]].tolist() for i in range(len(asked))]
-    rows = [[*begins[i], *t[m].tolist()] for i, t, m in zip(starts, drawn["tokens"], drawn["mask"], strict=True)]
-    scores = {"logp": drawn["logp"], **score_rows(models, rows, pad_id=tokenizer.pad_token_id)}
+    prompt_texts = decode(tokenizer, prompts.tokens, prompts.mask)
+    prompt_rows = [tokens[mask].tolist() for tokens, mask in zip(prompts.tokens, prompts.mask, strict=True)]
+    owners = np.repeat(np.arange(len(prompt_texts)), config.size)  # which prompt each response continues
+    rows = [
+        prompt_rows[i] + tokens[mask].tolist()
+        for i, tokens, mask in zip(owners, responses["tokens"], responses["mask"], strict=True)
+    ]
+    scores = {"logp": responses["logp"], **score_rows(models, rows, pad_id=tokenizer.pad_token_id)}
     whole = [tokenizer.decode(row, skip_special_tokens=True).strip() for row in rows]
     scores["judge"] = np.array([vader_score(text) for text in whole], np.float32)
-    texts = [" ".join(text[len(asked[i]) :].split("\n")) for i, text in zip(starts, whole, strict=True)]
-    shape = (len(asked), config.size)
+    texts = [" ".join(text[len(prompt_texts[i]) :].split("\n")) for i, text in zip(owners, whole, strict=True)]
+    shape = (len(prompt_texts), config.size)
     content = pool.pack(
-        asked,
+        prompt_texts,
         np.array(texts, object).reshape(shape).tolist(),
         {name: np.asarray(values).reshape(shape) for name, values in scores.items()},
         judge={"mean": float(scores["judge"].mean()), "std": float(scores["judge"].std())},
@@ -101,21 +115,22 @@ def main(config: Config) -> None:
 
 
 def report(config: Config, chain: Chain, models: dict, content: bytes, whole: list[str]) -> dict:
-    """What the proxies agree with, how many responses repeat, and how many are whole sentences of the training data."""
-    held_out, made = chain.data.choices(2000, "eval", seed=config.seed), pool.Pool(content)
+    """How far the proxies agree with raters and gold, and the shares of distinct responses and of copied training sentences."""
+    held_out = chain.data.choices(2000, "eval", seed=config.seed)
+    packed = pool.Pool(content)
     known = set(chain.data.texts("gold", "proxy", "eval"))
-    gold = made.scores("gold")
+    gold = packed.scores("gold")
     rows = []
-    for name in made.proxies:
-        within = [float(np.corrcoef(a, b)[0, 1]) for a, b in zip(made.scores(name), gold, strict=True)]
+    for name in packed.proxies:
+        within = [float(np.corrcoef(a, b)[0, 1]) for a, b in zip(packed.scores(name), gold, strict=True)]
         accuracy = reward_accuracy(models[name], chain.data, held_out)
         rows.append(
             {**name._asdict(), "accuracy_single_rater": accuracy, "correlation_with_gold": float(np.mean(within))}
         )
     return {
         "bytes": len(content),
-        "prompts": made.prompts,
-        "responses_a_prompt": made.size,
+        "prompts": packed.prompts,
+        "responses_a_prompt": packed.size,
         "distinct_responses": len(set(whole)) / len(whole),
         "verbatim_training_sentences": float(np.mean([text in known for text in whole])),
         "proxies": rows,

@@ -3,9 +3,9 @@
     python benchmarks/ppo_runs.py
 
 All runs start from the course's SFT policy and optimise the course's proxy; a policy is measured on fresh responses to the
-pool's twelve held-out prompts, so that its points and the closed form's are means over the same prompts. Each run leaves a
-file in `runs`, so a call that was killed goes on where it stopped. `out` gets everything, with the seconds that each run took,
-`asset` what the simulator draws.
+pool's twelve held-out prompts, so that its points and those of the closed form are means over the same prompts. Each run leaves
+a file in `runs`, so an interrupted call continues where it stopped. `out` gets everything, with the seconds that each run took;
+`asset` gets what the simulator draws.
 """
 
 import json
@@ -23,7 +23,7 @@ from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.study.pool_runs import RUNS, Run, measured_ppo, settings
 
 USUAL = (3e-4, 0.2)  # learning rate and clip of the demo
-GRID = [  # (beta, learning rate, clip): beta at the usual two, then another rate or clip
+GRID = [  # (beta, learning rate, clip): several betas with the usual rate and clip, then another rate or clip
     *[(beta, *USUAL) for beta in (0.15, 0.05, 0.5, 0.0)],
     (0.05, 1e-3, 0.2),
     (0.05, 3e-4, 0.5),
@@ -41,7 +41,7 @@ class Config:
 
 
 def wanted(config: Config) -> Iterator[tuple[Path, tuple[float, float, float], int]]:
-    """Every run of the grid with its file, a whole cell before the next."""
+    """Every run of the grid with its file; all seeds of one cell come before the next cell."""
     for cell in GRID:
         for seed in config.seeds:
             beta, rate, clip = cell
@@ -50,7 +50,7 @@ def wanted(config: Config) -> Iterator[tuple[Path, tuple[float, float, float], i
 
 def one(config: Config, chain, beta: float, rate: float, clip: float, seed: int) -> dict:
     """One run's path."""
-    iterations = 40 if (rate, clip) == USUAL else 20  # enough to see which way another rate or clip leads
+    iterations = 40 if (rate, clip) == USUAL else 20  # 20 show where another rate or clip leads
     ppo = settings(kl_coef=beta, learning_rate=rate, clip=clip, seed=seed, iterations=iterations)
     started = time.perf_counter()
     rows = [row for _, row in measured_ppo(ppo, chain, chain.scorers["proxy"], every=config.every) if "kl" in row]
@@ -60,7 +60,7 @@ def one(config: Config, chain, beta: float, rate: float, clip: float, seed: int)
 
 
 def summary(rows: list[dict]) -> list[dict]:
-    """Where each cell's runs end: mean and spread over seeds."""
+    """The last point of each cell's runs: mean and standard deviation over seeds."""
     cells = {}
     for row in rows:
         cells.setdefault((row["beta"], row["rate"], row["clip"]), []).append(row)
@@ -72,17 +72,17 @@ def summary(rows: list[dict]) -> list[dict]:
 
 
 def write(config: Config) -> None:
-    """Both files from the runs that are there, so that a stopped call leaves something whole."""
+    """Writes both files from the runs so far, so that an interrupted call leaves complete files."""
     rows = [json.loads(file.read_text()) for file, _, _ in wanted(config) if file.is_file()]
     result = {"config": asdict(settings()), "ends": summary(rows), "rows": rows}
     write_atomically(config.out, (json.dumps(result, indent=1, default=str) + "\n").encode())
-    drawn = [{name: row[name] for name in Run._fields} for row in rows]
-    write_atomically(config.asset, ("[\n" + ",\n".join(map(json.dumps, drawn)) + "\n]\n").encode())
+    shown = [{name: row[name] for name in Run._fields} for row in rows]
+    write_atomically(config.asset, ("[\n" + ",\n".join(map(json.dumps, shown)) + "\n]\n").encode())
 
 
 def main(config: Config) -> None:
     config.runs.mkdir(parents=True, exist_ok=True)
-    # seed and beta are no part of the compiled programs, so runs that differ only in these compile once
+    # seed and beta are not part of the compiled programs, so runs that differ only in these share one compilation
     jax.config.update("jax_compilation_cache_dir", str((config.runs / "compiled").resolve()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     chain = trained_chain()

@@ -2,8 +2,9 @@
 
     python benchmarks/reward_vs_bag_of_words.py --seeds 5 --out benchmarks/results/reward.json
 
-Each seed draws its own pairs, head and order. The bag of words is Bradley-Terry on tf-idf differences of uni- and
-bigrams, its regularisation chosen by cross-validation; the gold model's rival is ridge regression on the same features.
+Each seed draws its own pairs, reward head and order of training. The bag of words is Bradley-Terry on differences of tf-idf
+features (words and bigrams), with its regularisation chosen by cross-validation. The gold model is compared with ridge regression
+on the same features.
 """
 
 import json
@@ -49,7 +50,7 @@ def differences(vectorizer, pairs):
 
 
 def bag_accuracy(data: Snippets, pairs, held_out) -> float:
-    """Accuracy of Bradley-Terry on tf-idf differences; both orders of each pair, so that no side is favoured."""
+    """Accuracy of Bradley-Terry on tf-idf differences; it sees both orders of each pair, so that neither side is favoured."""
     vectorizer = bag_of_words(data, ("gold", "proxy"))
     x = differences(vectorizer, pairs)
     y = np.r_[np.ones(x.shape[0]), np.zeros(x.shape[0])]
@@ -69,7 +70,8 @@ def one_seed(config: Config, seed: int, base, data: Snippets) -> dict:
     pad_id = data.tokenizer.pad_token_id
     pairs = data.choices(config.pairs, "gold", "proxy", seed=seed)
     held_out = data.choices(4000, "eval", seed=1000 + seed)
-    started, row = time.time(), {"seed": seed}
+    started = time.time()
+    row = {"seed": seed}
     settings = replace(config.proxy, seed=seed)
     for state, _ in reward_model.train(settings, base, data.comparisons(pairs), pad_id=pad_id):
         pass
@@ -94,7 +96,7 @@ def main(config: Config) -> None:
     for seed in range(config.seeds):
         rows.append(one_seed(config, seed, base, data))
         print(json.dumps(rows[-1]), flush=True)
-        if config.out:  # after every seed: an hour's work should not be lost
+        if config.out:  # after every seed, so that no work is lost
             write_atomically(config.out, (json.dumps({"rows": rows}, indent=1) + "\n").encode())
     names = [n for n in rows[0] if n not in ("seed", "seconds")]
     spread = {n: {"mean": np.mean([r[n] for r in rows]), "std": np.std([r[n] for r in rows])} for n in names}

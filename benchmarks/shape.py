@@ -1,4 +1,4 @@
-"""The shape at which speed is compared, and how it is measured: CPU-seconds of one pinned core, compilation apart."""
+"""The model shape for comparisons of speed, and how speed is measured: CPU-seconds on one pinned core, without compilation."""
 
 import os
 import time
@@ -14,7 +14,9 @@ from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.models.gpt2 import ModelConfig
 
 SHAPE = ModelConfig(vocab=4096, dim=256, layers=4, heads=4, context=64)
-PROMPT, RESPONSE, BATCH = 16, 32, 64
+PROMPT = 16  # tokens
+RESPONSE = 32  # tokens
+BATCH = 64
 IDS = {"pad_id": 0, "end_id": 1}
 
 
@@ -26,13 +28,13 @@ def prompts() -> Prompts:
 
 
 def measure(work: Callable[[int], object], repeats: int = 5) -> dict[str, float]:
-    """CPU-seconds of work(i): the first call, which compiles, then least and median of the others."""
-    spent = []
+    """CPU-seconds of work(i): of the first call, which compiles; least and median of the others."""
+    seconds = []
     for i in range(repeats + 1):
         begin = time.process_time()
         jax.block_until_ready(work(i))
-        spent.append(time.process_time() - begin)
-    return {"first": spent[0], "least": min(spent[1:]), "median": float(np.median(spent[1:]))}
+        seconds.append(time.process_time() - begin)
+    return {"first": seconds[0], "least": min(seconds[1:]), "median": float(np.median(seconds[1:]))}
 
 
 def about() -> dict[str, str | int]:

@@ -1,6 +1,6 @@
 """Compiles every jitted step of the chain for TPU v5e, ahead of time and without a TPU; prints bytes and FLOPs as JSON.
 
-In an environment of its own, since libtpu beside jax is tried as the default backend:
+Run it in an environment of its own, because JAX tries to use libtpu as the default backend wherever it is installed:
 
     python3 -m venv .venv-tpu && .venv-tpu/bin/pip install -e . "jax[tpu]"
     .venv-tpu/bin/python benchmarks/tpu_compile.py > benchmarks/results/tpu_compile.json
@@ -38,7 +38,7 @@ IDS = {"pad_id": 0, "end_id": 1}
 
 
 def for_tpu(tree):
-    """The tree's shapes, placed on a TPU chip that need not exist."""
+    """The tree's shapes, placed on a TPU chip that does not have to exist."""
 
     def shape(x):
         x = jnp.asarray(x)
@@ -48,9 +48,10 @@ def for_tpu(tree):
 
 
 def report(step, *args, static: dict) -> dict[str, float]:
-    """Compiles one step for the chip; what the compiler says of its memory and work."""
+    """Compiles one step for the chip; returns what the compiler reports about memory and FLOPs."""
     compiled = step.trace(*map(for_tpu, args), **static).lower(lowering_platforms=("tpu",)).compile()
-    memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
+    memory = compiled.memory_analysis()
+    cost = compiled.cost_analysis()
     return {
         "arguments_bytes": memory.argument_size_in_bytes,
         "outputs_bytes": memory.output_size_in_bytes,
@@ -61,8 +62,9 @@ def report(step, *args, static: dict) -> dict[str, float]:
 
 
 def steps():
-    """(name, jitted step, arguments, static arguments) of every program of the chain."""
-    key, policy = jax.random.key(0), GPT2(ModelConfig(dropout=0.1), rngs=nnx.Rngs(0))
+    """(name, jitted step, arguments, static arguments) for every program of the chain."""
+    key = jax.random.key(0)
+    policy = GPT2(ModelConfig(dropout=0.1), rngs=nnx.Rngs(0))
     scorer = ScalarModel(GPT2(ModelConfig(), rngs=nnx.Rngs(1)), rngs=nnx.Rngs(2))
     prompts = Prompts(np.full((64, 8), 5, np.int32), np.ones((64, 8), bool))
     yield "generate", generate, (policy, *prompts, key), {"response": 24, **IDS}

@@ -1,10 +1,10 @@
-"""TRL's PPO at our benchmark's shape: CPU-seconds of one iteration on one pinned core, beside ours in the same run; prints JSON.
+"""TRL's PPO at our benchmark's shape: CPU-seconds of one iteration on one pinned core, measured together with ours; prints JSON.
 
-In an environment of its own, since TRL needs torch and its last release with PPO is 1.12.0:
+Run it in an environment of its own, because TRL needs torch, and its last release with PPO is 1.12.0:
 
     python -m venv .venv-trl && .venv-trl/bin/pip install -e ".[compare]" && .venv-trl/bin/python benchmarks/trl_compare.py
 
-TRL trains a policy and a separate critic and scores by a reward model of the same size, so "two_nets" is the like one of ours.
+TRL trains a policy and a separate critic and scores with a reward model of the same size, so compare it with our "two_nets".
 """
 
 import json
@@ -40,10 +40,18 @@ class Clock(TrainerCallback):
 
 def net(kind):
     """A GPT-2 of the benchmark's shape, with random weights: speed does not depend on them."""
-    s = shape.SHAPE
-    sizes = {"vocab_size": s.vocab, "n_embd": s.dim, "n_layer": s.layers, "n_head": s.heads, "n_positions": s.context}
-    ends = {"pad_token_id": shape.IDS["pad_id"], "eos_token_id": shape.IDS["end_id"], "bos_token_id": 2}
-    return kind(GPT2Config(**sizes, **ends, num_labels=1))
+    settings = GPT2Config(
+        vocab_size=shape.SHAPE.vocab,
+        n_embd=shape.SHAPE.dim,
+        n_layer=shape.SHAPE.layers,
+        n_head=shape.SHAPE.heads,
+        n_positions=shape.SHAPE.context,
+        pad_token_id=shape.IDS["pad_id"],
+        eos_token_id=shape.IDS["end_id"],
+        bos_token_id=2,
+        num_labels=1,
+    )
+    return kind(settings)
 
 
 def config(folder: str) -> PPOConfig:
@@ -69,7 +77,8 @@ def trl() -> dict[str, float]:
     """Least and median CPU-seconds of TRL's iterations after the first."""
     prompts = shape.prompts()
     rows = [{"input_ids": row.tolist(), "attention_mask": mask.tolist()} for row, mask in zip(*prompts, strict=True)]
-    tokenizer, clock = load_base()[1], Clock()
+    tokenizer = load_base()[1]
+    clock = Clock()
     tokenizer.padding_side = "left"
     with tempfile.TemporaryDirectory() as folder:
         PPOTrainer(
@@ -83,13 +92,14 @@ def trl() -> dict[str, float]:
             eval_dataset=Dataset.from_list(rows),
             callbacks=[clock],
         ).train()
-    spent = [end - begin for begin, end in zip(clock.ends, clock.ends[1:], strict=False)]
-    return {"first": spent[0], "least": min(spent[1:]), "median": sorted(spent[1:])[len(spent[1:]) // 2]}
+    seconds = [end - begin for begin, end in zip(clock.ends, clock.ends[1:], strict=False)]
+    return {"first": seconds[0], "least": min(seconds[1:]), "median": sorted(seconds[1:])[len(seconds[1:]) // 2]}
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    sys.stdout, out = sys.stderr, sys.stdout  # TRL prints its metrics
+    out = sys.stdout
+    sys.stdout = sys.stderr  # where TRL's own prints go
     measured = {"trl": trl(), "torch": torch.__version__, "trl_version": version("trl")}
     done = subprocess.run([sys.executable, HERE / "ppo_step.py"], capture_output=True, text=True, check=True)
     print(json.dumps(measured | {"ours": json.loads(done.stdout), "cpus": os.cpu_count()}, indent=1), file=out)

@@ -41,7 +41,7 @@ from rlhf_lesson.view.plots import Picture
 #
 # $$\operatorname{logsumexp}(z) = \log \sum_v e^{z_v},$$
 #
-# stands in every loss of this course. `jax.grad` takes a function that returns one number and gives back the function
+# is in every loss of this course. `jax.grad` takes a function that returns one number and gives back the function
 # of its derivatives.
 #
 # **Predict, then run.** What is $\partial \operatorname{logsumexp}(z) / \partial z_v$? Work it out on paper. You know

@@ -119,7 +119,7 @@ print(f"uniform:   {np.log(model.config.vocab):.2f} nats per token, the log of t
 from rlhf_lesson.logprobs import sequence_logprob
 
 # %% [markdown]
-# **Predict, then run.** At which word is the model most surprised? And does the sum grow if the same words stand in
+# **Predict, then run.** At which word is the model most surprised? And does the sum grow if the same words come in
 # another order?
 
 # %%
@@ -270,7 +270,7 @@ Picture(
 
 # %% [markdown]
 # **Predict, then run.** How many tokens does it take to reach nine tenths of the probability after "the film is"? And
-# inside a phrase that can go on in one way only? Top-k keeps k in both places.
+# inside a phrase that can continue in only one way? Top-k keeps k in both places.
 
 
 # %%

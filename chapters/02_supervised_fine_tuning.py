@@ -45,7 +45,7 @@ built = trained_chain()  # trains the course's models, once on this machine; the
 # %% [markdown]
 # ## 1. The idea
 #
-# At the end of chapter 01 an instruction was just more text to go on with. The simplest cure is to show what should
+# At the end of chapter 01 an instruction was just more text to continue. The simplest cure is to show what should
 # follow an instruction. A *demonstration* is a prompt $x$ and a response $y$ that a person wrote or approved of.
 # Supervised fine-tuning (SFT) is pretraining once more, on demonstrations, and with one change: only the response
 # counts,
@@ -57,8 +57,8 @@ built = trained_chain()  # trains the course's models, once on this machine; the
 #
 # ## 2. Demonstrations, and a template for them
 #
-# We want a model that writes a kind sentence when it is told to, and an unkind one when it is told so. Nobody needs to
-# write them: people have rated thousands of sentences. A sentence that the crowd found clearly positive becomes the
+# We want a model that writes a kind sentence when we ask for one, and an unkind one when we ask for that. Nobody needs
+# to write them: people have rated thousands of sentences. A sentence that the crowd found clearly positive becomes the
 # answer to one instruction, a clearly negative one to the other.
 
 # %%
@@ -296,10 +296,10 @@ panels[0].set_ylabel("share of answers at or below")
 Picture(panels[0], "Cumulative shares of the gold score of answers to both instructions, before and after fine-tuning.")
 
 # %% [markdown]
-# Two things changed. Both curves moved to the right, since the model now writes whole sentences about films where it
-# wrote fragments. And the two instructions are told apart where they were the same to it. It obeys *on average*: many
-# an answer to "good" is still unkind. Forty-odd steps have taught it a tendency, and imitation has no way to tell a
-# good answer from a fair one. That is what the reward of later chapters adds.
+# Two things changed. Both curves moved to the right, because the model now writes whole sentences about films where it
+# used to write fragments. And it now distinguishes the two instructions, which were the same to it before. It obeys *on
+# average*: many answers to "good" are still unkind. Forty-odd steps have taught it a tendency, and imitation cannot tell
+# a good answer from a fair one. That is what the reward of later chapters adds.
 #
 # ## 8. Two ways to get the mask wrong
 #
@@ -422,7 +422,7 @@ turns = [len(messages_of(question(ASKED[True]) + " " + text)) for text in asked_
 print(f"{np.mean(np.array(turns) > 2):.0%} of the replies went on into a turn that is not the assistant's")
 
 # %% [markdown]
-# ### Pitfall: a wrong template fails in silence
+# ### Pitfall: a wrong template fails silently
 #
 # No error is raised when the format is wrong. The text is fluent, the model merely obeys less, and everybody blames the model.
 # Three checks cost a minute: print one prompt with `repr`; compare the ids of the prompt in use with the beginning of a
@@ -437,7 +437,7 @@ print("the prompt in use is the beginning of a training row:", len(used), "token
 # %% [markdown]
 # ## 10. The policy that the course starts from
 #
-# From here on the course needs no instructions: its task is to go on with a film review, and *how* is what the raters
+# From here on the course needs no instructions: its task is to continue a film review, and *how* is what the raters
 # will decide. So its SFT policy was trained by the same loop on plain snippets: the first one to four words are the
 # prompt, the rest and the end are learnt. It becomes $\pi_{\text{ref}}$, the anchor of everything that follows.
 #
@@ -474,7 +474,7 @@ for name, (texts, ended) in endings.items():
 # %% [markdown]
 # ## 11. What it measured
 #
-# Your run has one seed. The spread of the course's SFT over five seeds stands in the results file of the benchmarks.
+# Your run has one seed. The spread of the course's SFT over five seeds is in the results file of the benchmarks.
 
 # %%
 for name, answers in {"before": before, "after": after}.items():

@@ -160,7 +160,7 @@ for place, i in enumerate(one.ranking, 1):
     print(f"{place}. [{i}] {one.responses[i]}")
 
 # %% [markdown]
-# ### Pitfall: pairs from one ranking are no separate opinions
+# ### Pitfall: pairs from one ranking are not independent opinions
 #
 # InstructGPT's raters put four to nine responses in order. When the pairs were shuffled into the training set one by
 # one, a single pass over the data overfitted: each response had been seen $k - 1$ times. Two mitigations, both cheap.
@@ -207,7 +207,7 @@ for where, draw in {
 # ## 4. In a file
 #
 # Pairs, rankings, ratings and votes travel as JSON lines, one object per line. Reading them is where data quality begins:
-# a row that is no pair has to be *reported*, with file and line, not dropped in silence.
+# a row that is not a pair has to be *reported*, with file and line, not dropped silently.
 
 # %%
 records = [pair for pair in sampled["anywhere"] if not pair.tie][:3]
@@ -517,7 +517,7 @@ Picture(left, "Strength against other people's mean rating, nearly on a line; an
 # luck as well as to the sentences, and other people do not share that luck. Every model that is fitted without a penalty
 # does this a little, and the reward model of chapter 04 will do it more.
 #
-# ### Pitfall: whoever never lost
+# ### Pitfall: a player who never lost
 #
 # **Predict, then run.** Three players; the first has beaten both others in every game. What is its strength by plain
 # maximum likelihood?
@@ -598,7 +598,7 @@ Picture(axes, "Correlation against the number of judgements for three plans: one
 # `my_guidelines.md` beside this notebook, and the labelling app shows them with each pair.
 #
 # Two ways lead to the same file, `my_labels.jsonl`. **The app**: run the next cell and use the mouse or the keys. It can
-# be stopped at any time, and asks nothing twice.
+# be stopped at any time, and never asks the same thing twice.
 
 # %%
 from rlhf_lesson.widgets.label import label

@@ -334,9 +334,9 @@ axes.legend(fontsize=8, ncols=2, loc="center left", bbox_to_anchor=(0.0, 0.74))
 Picture(axes, "Held-out accuracy against number of choices for a bag of words and networks, below the crowd's ceiling.")
 
 # %% [markdown]
-# Three things to take from this figure. A bag of words is hard to beat when the language model is this small; whoever
-# reports a reward model's accuracy without such a baseline has not said much. All of them are far from the ceiling,
-# and more choices help all of them. And held-out accuracy is *pairs of human texts*. A policy will not write human
+# Three things to take from this figure. A bag of words is hard to beat when the language model is this small: a
+# reward model's accuracy means little without such a baseline. All of them are far from the ceiling,
+# and more choices help all of them. And held-out accuracy is about *pairs of human texts*. A policy will not write human
 # texts.
 #
 # ### Pitfall: a validation set that isn't one
@@ -429,11 +429,11 @@ Picture(
 
 # %% [markdown]
 # Points below the diagonal are *overconfident*. Dividing by a spread is the same as changing the temperature of the
-# sigmoid, so a normalised score is no log-odds any more. PPO does not care, since it maximises. Whoever turns scores
-# back into probabilities does: to pick pairs to label (chapter 08), to simulate raters, to say "the model is sure".
-# Nor is calibration a gift of the loss: a model that has learnt its pairs by heart is surer than other people's
-# choices warrant. One number repairs both: the temperature $T$ that makes held-out choices least surprising. Find it
-# on one half of the choices and test it on the other.
+# sigmoid, so a normalised score is no longer a log-odds. PPO does not care, because it only maximises. But it matters
+# to everybody who turns scores back into probabilities: to pick pairs to label (chapter 08), to simulate raters, to
+# say "the model is sure". Nor is calibration a gift of the loss: a model that has learnt its pairs by heart is surer
+# than other people's choices warrant. One number repairs both: the temperature $T$ that makes held-out choices least
+# surprising. Find it on one half of the choices and test it on the other.
 
 # %%
 first, second = np.arange(len(held_out)) % 2 == 0, np.arange(len(held_out)) % 2 == 1
@@ -633,8 +633,8 @@ Picture(axes, "Scores of five odd texts by three reward models, with the cautiou
 # %% [markdown]
 # One good word, said twenty times, beats every real review for *both networks*. The bag of words can't be fooled by
 # repetition, so the three disagree, and caution takes a good part of the prize away. But see gold: it shares the
-# networks' weakness, since it began as the same language model. That is the limit of every ensemble. **Members that
-# start from one base, or learn from one set of raters, err together, and their agreement then means nothing.**
+# networks' weakness, because it began as the same language model. That is the limit of every ensemble. **Members that
+# start from one base, or learn from one set of raters, are wrong together, and their agreement then means nothing.**
 # Diversity has to be bought: other bases, other data, other kinds of model.
 #
 # ### Play: the score explorer
@@ -651,7 +651,7 @@ ScoreExplorer({**scorer_functions, "judge": judge_scorer}, units={"mine": plots.
 # %% [markdown]
 # ## 11. Your own labels
 #
-# If you labelled pairs in chapter 03, they lie in `my_labels.jsonl` and were part of the training above. How well do
+# If you labelled pairs in chapter 03, they are in `my_labels.jsonl` and were part of the training above. How well do
 # models that learnt from strangers predict *you*? And does a bag of words that learnt from you alone predict the
 # strangers?
 
@@ -730,6 +730,6 @@ print(f"network ahead of bag of words:        {ahead} of {len(shipped['rows'])} 
 # - Guo et al. 2017, [On calibration of modern neural networks](https://arxiv.org/abs/1706.04599)
 # - Singhal et al. 2024, [A long way to go: length correlations in RLHF](https://arxiv.org/abs/2310.03716)
 # - Coste et al. 2024, [Reward model ensembles help mitigate overoptimization](https://arxiv.org/abs/2310.02743);
-#   Eisenstein et al. 2023, [Helping or herding?](https://arxiv.org/abs/2312.09244) (why members of one base err
-#   together)
+#   Eisenstein et al. 2023, [Helping or herding?](https://arxiv.org/abs/2312.09244) (why members of one base
+#   are wrong together)
 # - Hutto and Gilbert 2014, *VADER* (the ratings, and the rules)

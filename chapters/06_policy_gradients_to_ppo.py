@@ -126,7 +126,7 @@ Picture(axes, "Two histograms of gradient estimates with the same mean; with a b
 #
 # $$R(y) = r(y) - \beta \log \frac{\pi(y)}{\pi_{\text{ref}}(y)}, \qquad A(y) = R(y) - \text{mean of the others}.$$
 #
-# Every token of a response gets the same $A$: there is no telling which word did it. One step on each rollout, no
+# Every token of a response gets the same $A$: nothing says which word earned it. There is one step on each rollout, no
 # critic, no clipping. The loop is `rlhf_lesson/train/reinforce.py`; read it now, it is short.
 #
 # **Predict, then run.** Which rises first, proxy or KL? By how much does gold, which the run never sees, lag behind?
@@ -176,8 +176,8 @@ Picture(left.figure, "REINFORCE: proxy and gold score, and the KL from the refer
 #
 # $$r_t = -\beta \log \frac{\pi(y_t)}{\pi_{\text{ref}}(y_t)} + \text{score} \cdot [t \text{ is the last real token}].$$
 #
-# The last token pays its penalty *and* gets the score. The sum over the response is $R(y)$ of section 2: nothing new is
-# asked for, it is only told where.
+# The last token pays its penalty *and* gets the score. The sum over the response is $R(y)$ of section 2: the total
+# is the same; only its split over tokens is new.
 
 # %% tags=["exercise"]
 from rlhf_lesson.rewards import kl_shaped_rewards
@@ -211,8 +211,8 @@ Picture(axes, "Rewards of the tokens of one response: small KL prices of both si
 #
 # ### Pitfall: one place too far
 #
-# With a score at `sum(mask)` in place of `sum(mask) - 1` the number lands on padding, where every later step masks it
-# away. Nothing errs, the KL goes to nought, and the run looks calm. You will meet it in chapter 07's gallery.
+# With the score at `sum(mask)` instead of `sum(mask) - 1`, the number lands on padding, where every later step masks it
+# out. No error is raised, the KL goes to 0, and the run looks calm. You will meet it in chapter 07's gallery.
 #
 # ### Responses that never end
 #
@@ -329,7 +329,7 @@ for name, values in {"as they are": advantages, **whitened}.items():
 # %% [markdown]
 # ## 6. Several steps on one rollout: the clip
 #
-# Sampling is the expensive part. After one step the samples come from a policy that is no longer the present one; the
+# Sampling is the expensive part. After one step the samples come from a policy that is no longer the current one; the
 # *ratio* corrects for it,
 #
 # $$\rho_t = \frac{\pi(y_t)}{\pi_{\text{old}}(y_t)} = e^{\log \pi(y_t) - \log \pi_{\text{old}}(y_t)},$$
@@ -531,7 +531,7 @@ for name, drawn in samples.items():
     print(f"{name:<12}" + "".join(f"{value:>21.2f}" for value in table[name]))
 
 # %% [markdown]
-# Which of the two is better? You can't say from this table: they stand at different KLs and had a different number of
+# Which of the two is better? You can't say from this table: they have different KLs and used a different number of
 # responses. Put them into one figure.
 
 # %%

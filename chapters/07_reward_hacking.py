@@ -198,7 +198,7 @@ Picture(
 #
 # A published curve in which gold turns down shows that the gold of that study was different enough from its proxy to
 # notice. A curve in which it does not turn down shows one of two things: all is well, **or your gold has the proxy's
-# blind spot**. The curve can't tell you which. Diversity told us, and reading did.
+# blind spot**. The curve can't tell you which. Diversity did, and so did reading.
 #
 # ### Pitfall: an evaluator made of the same stuff
 #
@@ -310,8 +310,8 @@ for kind in ("best of n", "PPO with the penalty", "PPO without"):
 # %% [markdown]
 # Two things hold over the seeds. For best-of-n the published form is excellent, and the free constant of the parabola
 # buys next to nothing, so the claim that the curve starts at 0 is worth its place. For PPO the form with the logarithm
-# is *not* better here than the parabola, in spite of its name; in these runs gold starts slowly and bends late, and it
-# has no way to do both. The law was found on larger models with other golds. A form is a hypothesis about *your*
+# is *not* better here than the parabola, in spite of its name; in these runs gold starts slowly and bends late, and
+# this form cannot do both. The law was found on larger models with other golds. A form is a hypothesis about *your*
 # system, and five lines of held-out error test it.
 #
 # ### Where to stop
@@ -343,15 +343,15 @@ for kind in ("best of n", "PPO without"):
         print(f"  seed {seen['seed']}: last point {d.max():5.1f}   tops {tops[0].d:8.1f} and {tops[1].d:.3g}")
 
 # %% [markdown]
-# The tops lie near the end of the data or far beyond it, and the two forms put them at places that have nothing to do
-# with each other. **A top beyond the last point is not a measurement.** And the text had collapsed long before: whoever
-# stops where this gold says so stops far too late. The budget that you noted in section 2 was better advice.
+# The tops are near the end of the data or far beyond it, and the two forms put them at places that have nothing to do
+# with each other. **A top beyond the last point is not a measurement.** And the text had collapsed long before: if
+# you stop where this gold says so, you stop far too late. The budget that you noted in section 2 was better advice.
 
 # %% [markdown]
 # ## 6. Sycophancy: it says what is liked
 #
-# Raters here like kind reviews. A reviewer who wants to be liked praises everything, whatever he has just said. Start
-# reviews with a loving and with a hating sentence, let each policy go on, and let the judge read *what the policy
+# Raters here like kind reviews. A reviewer who wants to be liked praises everything, whatever they have just said.
+# Start reviews with a loving and with a hating sentence, let each policy go on, and let the judge read *what the policy
 # added*.
 #
 # **Predict, then run.** The SFT policy hardly follows its prompt (chapter 01). What does the optimised one say after "i
@@ -418,7 +418,7 @@ print("the mistakes, in alphabetical order:", ", ".join(patients.choices))
 patients
 
 # %% [markdown]
-# The same as plain figures, for a page without widgets: one column a run, numbered as above.
+# The same as plain figures, for a page without widgets: one column per run, numbered as above.
 
 # %%
 shown = {
@@ -479,7 +479,7 @@ for number, run in enumerate(patients.runs, 1):
 print(f"\nyou named {right} of {len(patients.runs)}")
 
 # %% [markdown]
-# Read one of them again, beside what the reward models said of it:
+# Read one of them again, next to the scores that the reward models gave it:
 
 # %%
 for name in ("healthy", "wrong KL sign"):

@@ -264,14 +264,14 @@ Picture(left, "Doubt against dispute of each candidate, and how far apart gold p
 # %% [markdown]
 # Doubt spends its labels on pairs that are close in truth as well: there raters are wrong most often. Dispute is meant to
 # avoid that, as far as its members are honest about what they do not know. Copies of *one* network share its blind spots,
-# though: where all are wrong in the same way there is no dispute.
+# though: where all are wrong in the same way, they do not disagree.
 
 # %% [markdown]
 # ## 5. Ask, and teach the reward model
 #
 # Each rule gets the same number of labels, from the same raters, on pairs from the same pool. New labels are few and old
-# ones many, so a new pair stands several times in the training data, mixed with old pairs; without these the model would
-# forget what it knew. Training goes on from the proxy's own trunk. Two questions need two controls: a *random* choice of pairs
+# ones many, so a new pair appears several times in the training data, mixed with old pairs; without these the model would
+# forget what it knew. Training continues from the proxy's own trunk. Two questions need two controls: a *random* choice of pairs
 # (does choosing pay?), and old labels in place of new ones (or is it mere extra training? In the full preset and in section 8).
 
 
@@ -324,7 +324,7 @@ print(f"one standard error is {np.sqrt(0.2 * 0.8 / len(own.rows)):.1%}; all judg
 # ## 6. The second round of PPO
 #
 # It starts from the SFT policy again, with the same settings, seed and length as the first, so that what it gains comes from
-# labels and not from more training. (Production systems often go on from the last policy instead, and then must say which
+# labels and not from more training. (Production systems often continue from the last policy instead, and then must say which
 # reference their KL is measured from.)
 
 # %%

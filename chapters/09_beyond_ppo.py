@@ -435,7 +435,7 @@ print("\nsilent groups:", {name: f"{np.mean(shares):.1%}" for name, shares in si
 # ## 6. What it measured
 #
 # A single run of each proves little. The results file has all methods with the same proxy, the same prompts, the same $\beta$ and
-# as many sampled responses, for several seeds, each with its own SFT policy and reward models. Explore it:
+# the same number of sampled responses, for several seeds, each with its own SFT policy and reward models. Explore it:
 
 # %%
 frontier()
@@ -487,7 +487,7 @@ for name, path in paths.items():
 # %% [markdown]
 # How to read it. Where two ranges overlap no method is clearly better, whatever the medians say, and where fewer seeds
 # got there the median is of those alone. Between two measurements a path is taken as straight, which underrates a method that
-# goes far before its first one: trust the small KLs least. Best-of-n is no training method: it pays at every answer, and its
+# goes far before its first one: trust the small KLs least. Best-of-n is not a training method: it pays for every answer, and its
 # KL ends below the logarithm of n.
 #
 # So read, the five seeds say three things. The four methods that sample, PPO, REINFORCE, RLOO and GRPO, are *not clearly different*

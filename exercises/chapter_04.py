@@ -155,11 +155,11 @@ def cautious_score(scores: Float[Array, "models *batch"], *, caution: Scalar = 1
     The standard deviation is the population's (divides by the number of models): 0 for a single one.
 
     Args:
-      scores: one row a model, all on one scale (see `normalise_score`).
+      scores: one row per model, all on one scale (see `normalise_score`).
       caution: at least 0; 0 is the plain mean.
 
     Returns:
-      In reward units, one a response.
+      In reward units, one per response.
 
     Source: Coste et al. 2024, arXiv:2310.02743 (uncertainty-weighted optimisation), with the
       standard deviation for the variance, so that caution has no unit.

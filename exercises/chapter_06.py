@@ -74,7 +74,7 @@ def missing_end_penalty(
     every unfinished response equally bad, and better than a finished one scored below -1.
 
     Args:
-      score: in reward units, one a response.
+      score: in reward units, one per response.
       has_end: True where the response holds an end token, in its first place too.
       penalty: at least 0, in reward units.
 

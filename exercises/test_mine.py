@@ -1,20 +1,22 @@
-"""Runs the visible checks on the functions of this folder's modules: `pytest exercises/` for all, `-k gae` for one.
+"""Runs the visible checks on your functions in this folder: `pytest exercises/` for all of them, `-k gae` for one.
 
-Leaves out marks: a function without a body is skipped, a wrong one fails with the slip that it looks like.
+A function that you have not written yet is skipped. A wrong one fails, with the known mistake that it looks like.
+These checks give no marks.
 """
 
 import importlib.util
 from pathlib import Path
 
 import pytest
-from rlhf_lesson.checks import check
-from rlhf_lesson.specs import EXERCISES
+
+from rlhf_lesson.course.checks import check
+from rlhf_lesson.course.specs import EXERCISES
 
 MODULES = sorted(Path(__file__).parent.glob("chapter_*.py"))
-MINE = [(path, name) for path in MODULES for name in EXERCISES if f"# exercise: {name}\n" in path.read_text("utf-8")]
+ANSWERS = [(path, name) for path in MODULES for name in EXERCISES if f"# exercise: {name}\n" in path.read_text("utf-8")]
 
 
-@pytest.mark.parametrize("path, name", [pytest.param(*mine, id=mine[1]) for mine in MINE])
+@pytest.mark.parametrize("path, name", [pytest.param(path, name, id=name) for path, name in ANSWERS])
 def test_mine(path, name):
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)

@@ -18,7 +18,7 @@ from rlhf_lesson.study import chain, demo
 
 @dataclass(frozen=True)
 class Demo:
-    """The whole chain on the built-in model and human ratings, and a report."""
+    """Run the whole chain on the built-in model and human ratings, and write a report."""
 
     out: Path = Path("demo")
     config: Annotated[demo.Config, tyro.conf.arg(name="")] = field(default_factory=demo.Config)
@@ -30,7 +30,7 @@ class Demo:
 
 @dataclass(frozen=True)
 class Data:
-    """Fetch the human ratings once; everything works offline afterwards."""
+    """Download the human ratings once; afterwards everything works offline."""
 
     action: tyro.conf.Positional[Literal["fetch"]] = "fetch"
 
@@ -42,7 +42,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Course:
-    """Train the models that the chapters start from, once on a machine: SFT policy, proxy and gold reward model."""
+    """Train the models that the chapters start from, once per machine: SFT policy, proxy and gold reward model."""
 
     def run(self) -> dict:
         chain.trained_chain()
@@ -51,17 +51,17 @@ class Course:
 
 @dataclass(frozen=True)
 class Grade:
-    """Mark a class's submissions in a sandbox. Exit code 0: all graded, 3: open marks, 4: no sandbox, 130: stopped."""
+    """Mark a class's submissions in a sandbox. Exit code 0: all graded, 3: some marks open, 4: no sandbox, 130: interrupted."""
 
     submissions: tyro.conf.Positional[Path]  # a folder or an archive: a notebook, modules or an archive per student
-    out: Path = Path("results")  # marks for every reader; a later run goes on from here
+    out: Path = Path("results")  # folder for the marks; a later run continues from it
     key: Path = Path("course.key")  # the course's secret, made if missing
-    jobs: int = 2  # workers at a time
-    only: str | None = None  # one student
-    regrade: str | None = None  # one exercise, marked again for everyone
-    chapters: tuple[int, ...] = ()  # whose exercises count; none for all
-    seconds: float = 10.0  # what one exercise may take
-    unsafe: bool = False  # without a sandbox too: only for submissions that you wrote
+    jobs: int = 2  # workers at the same time
+    only: str | None = None  # mark only this student
+    regrade: str | None = None  # mark this exercise again for everyone
+    chapters: tuple[int, ...] = ()  # mark only these chapters' exercises; all if not given
+    seconds: float = 10.0  # time limit for one exercise
+    unsafe: bool = False  # run even without a sandbox: only for submissions that you wrote yourself
 
     def run(self) -> None:
         from rlhf_lesson.course.specs import EXERCISES
@@ -99,7 +99,7 @@ class Gradescope:
 
 @dataclass(frozen=True)
 class Page:
-    """Write a page with the simulator and the explorers that opens from disk and asks no host for anything."""
+    """Write a page with the simulator and the explorers; it opens from disk and loads nothing from a network."""
 
     out: Path = Path("page")  # folder of the page, index.html
 

@@ -1,4 +1,4 @@
-"""The commands that train and measure models: the options of each, and what it loads, runs, saves and returns.
+"""The commands that train and measure models: the options of each command, and what it loads, runs, saves and returns.
 
 The commands for instructors, and the command line itself, are in __main__.py.
 """
@@ -30,14 +30,15 @@ class Stage:
     """What the training commands have in common."""
 
     out: Path = Path("runs")  # folder of the run: metrics, checkpoints, model
-    resume: bool = False  # go on from the last checkpoint in `out`
+    resume: bool = False  # continue from the last checkpoint in `out`
     every: int = 5  # iterations between checkpoints
     track: Literal["tensorboard", "wandb"] | None = None  # also log there (extra: trackers)
 
     def drive(self, make: Callable[[Any], Any]) -> Any:
         """Runs a loop in `out` with these options; returns its last state."""
-        options = ("out", "resume", "every", "track", "config")  # how to run; the rest is what to run
-        settings = {key: value for key, value in vars(self).items() if key not in options} | asdict(self.config)
+        # these say how to run and may change when a run is resumed; the others say what to run
+        how_to_run = ("out", "resume", "every", "track", "config")
+        settings = {key: value for key, value in vars(self).items() if key not in how_to_run} | asdict(self.config)
         name = type(self).__name__.lower()
         steps = run(make, self.out, name=name, resume=self.resume, every=self.every, track=self.track, config=settings)
         for state, _ in steps:
@@ -45,7 +46,7 @@ class Stage:
         return state
 
     def save(self, model: GPT2 | ScalarModel, tokenizer, results: dict) -> dict:
-        """Saves the trained model with its tokenizer; returns the results with its folder."""
+        """Saves the trained model with its tokenizer; returns the results and the model's folder."""
         save_model(model, self.out / "model")
         tokenizer.save_pretrained(self.out / "model")
         return {**results, "model": str(self.out / "model")}
@@ -53,7 +54,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Pretrain(Stage):
-    """Make the base model and tokenizer that ship."""
+    """Train the base model and tokenizer that come with the package."""
 
     every: int = 100
     config: Annotated[pretrain.Config, tyro.conf.arg(name="")] = field(default_factory=pretrain.Config)
@@ -67,7 +68,7 @@ class SFT(Stage):
     """Fine-tune the base model on movie snippets."""
 
     every: int = 20
-    base: Path = BASE  # folder of the language model to start from, such as the one that `pretrain` made
+    base: Path = BASE  # folder of the language model to start from, for example one that `pretrain` made
     config: Annotated[sft.Config, tyro.conf.arg(name="")] = field(default_factory=sft.Config)
 
     def run(self) -> dict:
@@ -92,17 +93,17 @@ PARSERS = {
 
 @dataclass(frozen=True)
 class Reward(Stage):
-    """Train a reward model: on single raters' choices, with --gold on all ratings, or with --data on feedback of your own."""
+    """Train a reward model: on single raters' choices, on all ratings (--gold), or on your own feedback (--data)."""
 
     every: int = 20
     base: Path = BASE  # folder of the language model to start from
-    gold: bool = False  # all ratings of the gold split instead of pairs
-    pairs: int = 8000  # human choices
+    gold: bool = False  # train on all ratings of the gold split instead of pairs
+    pairs: int = 8000  # number of human choices
     data: Path | None = None  # your own feedback: a .jsonl or .jsonl.gz file, or a folder of them
     format: Literal["pair", "vote", "ranking", "rating", "implicit", "conversation"] = "pair"  # of --data
     scale: tuple[float, float] = (1, 5)  # lowest and highest rating, for --format rating
-    normalise: bool = True  # lower case and plain quotes, which the model that ships knows; --no-normalise for others
-    held_out: float = 0.1  # share of --data that is kept for measuring the accuracy
+    normalise: bool = True  # to lower case and plain quotes, for the built-in model; --no-normalise for other models
+    held_out: float = 0.1  # share of --data that is held out to measure the accuracy
     config: Annotated[reward_model.Config, tyro.conf.arg(name="")] = field(default_factory=reward_model.Config)
 
     def run(self) -> dict:
@@ -110,7 +111,7 @@ class Reward(Stage):
         return self._own(base, tokenizer) if self.data else self._snippets(base, tokenizer)
 
     def _own(self, base: GPT2, tokenizer) -> dict:
-        """Feedback of the user's own, from file to reward model."""
+        """The user's own feedback, from file to reward model."""
         parse = partial(formats.parse_rating, scale=self.scale) if self.format == "rating" else PARSERS[self.format]
         records, _ = formats.read(self.data, parse)
         to_rows = examples.to_rated if self.format == "rating" else examples.to_comparisons
@@ -146,11 +147,11 @@ class Reward(Stage):
 
 @dataclass(frozen=True)
 class PPO(Stage):
-    """PPO from an SFT model against a reward model; the folders are those that `demo` or the other commands made."""
+    """Train an SFT model with PPO against a reward model, with models that `demo` or the other commands made."""
 
     policy: Path = Path("demo/models/sft")
-    proxy: Path = Path("demo/models/proxy")  # the reward that is optimised
-    gold: Path = Path("demo/models/gold")  # only watched
+    proxy: Path = Path("demo/models/proxy")  # the reward model that PPO optimises
+    gold: Path = Path("demo/models/gold")  # only measured, never optimised
     config: Annotated[ppo.Config, tyro.conf.arg(name="")] = field(default_factory=ppo.Config)
 
     def run(self) -> dict:
@@ -172,7 +173,7 @@ class PPO(Stage):
 
 @dataclass(frozen=True)
 class BestOfN:
-    """Best-of-n of a policy by a reward model, for every power of 2 up to the pool's size."""
+    """Measure best-of-n of a policy by a reward model, for every power of 2 up to the pool's size."""
 
     policy: Path = Path("demo/models/sft")
     proxy: Path = Path("demo/models/proxy")
@@ -212,7 +213,7 @@ class Eval:
 
 
 def _policy(folder: Path) -> tuple[GPT2, Any]:
-    """(policy, tokenizer) of a folder; ValueError if a reward model lies there."""
+    """(policy, tokenizer) of a folder; ValueError if it contains a reward model."""
     model, tokenizer = load_base(folder)
     if not isinstance(model, GPT2):
         raise ValueError(f"{folder} holds a reward model: give a folder that `pretrain`, `sft` or `ppo` made")
@@ -220,7 +221,7 @@ def _policy(folder: Path) -> tuple[GPT2, Any]:
 
 
 def _scorers(proxy: Path, gold: Path, tokenizer) -> dict[str, ScalarModel]:
-    """The reward models of a command; ValueError if one is none, or reads other tokens than the policy writes."""
+    """The reward models of a command; ValueError if one has no reward head or another tokenizer than the policy."""
     scorers = {}
     for name, folder in {"proxy": proxy, "gold": gold}.items():
         scorers[name], words = load_base(folder)

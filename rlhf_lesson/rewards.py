@@ -51,7 +51,7 @@ def missing_end_penalty(
     every unfinished response equally bad, and better than a finished one scored below -1.
 
     Args:
-      score: in reward units, one a response.
+      score: in reward units, one per response.
       has_end: True where the response holds an end token, in its first place too.
       penalty: at least 0, in reward units.
 
@@ -93,11 +93,11 @@ def cautious_score(scores: Float[Array, "models *batch"], *, caution: Scalar = 1
     The standard deviation is the population's (divides by the number of models): 0 for a single one.
 
     Args:
-      scores: one row a model, all on one scale (see `normalise_score`).
+      scores: one row per model, all on one scale (see `normalise_score`).
       caution: at least 0; 0 is the plain mean.
 
     Returns:
-      In reward units, one a response.
+      In reward units, one per response.
 
     Source: Coste et al. 2024, arXiv:2310.02743 (uncertainty-weighted optimisation), with the
       standard deviation for the variance, so that caution has no unit.
@@ -138,7 +138,7 @@ def best_of_n(scores: Float[Array, " rows"], n: int) -> Int[Array, " prompts"]:
       n: responses a prompt, from 1 up.
 
     Returns:
-      Indices into `scores`, one a prompt, in the order of the prompts.
+      Indices into `scores`, one per prompt, in the order of the prompts.
 
     Raises:
       ValueError: the rows don't fill whole groups of n.

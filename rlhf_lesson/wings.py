@@ -12,7 +12,7 @@ ORDER = {
     "models": "GPT-2 with its heads, sampling, the tokenizer, models on disk",
     "data": "what people said of texts, and the way from there to what a loop takes",
     "view": "plots, the report, committed results",
-    "train": "one loop a file, and what loops share",
+    "train": "one loop per file, and what loops share",
     "study": "whole experiments: the chain of stages, the demo, sweeps",
     "widgets": "what students move with their hands",
     "course": "exercises, checks, progress",

@@ -160,7 +160,7 @@ def krippendorff_alpha(
     it is 0/0: NaN.
 
     Args:
-      ratings: one row a rater; NaN where a rater did not see the item.
+      ratings: one row per rater; NaN where a rater did not see the item.
       distance: delta, e.g. `nominal_distance` or `interval_distance`: symmetric, 0 on equal values,
         broadcasting.
 

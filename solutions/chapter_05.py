@@ -129,7 +129,7 @@ def best_of_n(scores: Float[Array, " rows"], n: int) -> Int[Array, " prompts"]:
       n: responses a prompt, from 1 up.
 
     Returns:
-      Indices into `scores`, one a prompt, in the order of the prompts.
+      Indices into `scores`, one per prompt, in the order of the prompts.
 
     Raises:
       ValueError: the rows don't fill whole groups of n.

@@ -1,6 +1,6 @@
-"""Writes docs/api.md, the equations at the package's root, from their signatures and docstrings: `python tools/api.py`.
+"""Writes docs/api.md from the signatures and docstrings of the equations at the package's root: `python tools/api.py`.
 
-The modules are read as text, nothing is imported, so the page does not depend on any installed version of JAX.
+The modules are read as text and not imported, so the page does not depend on the installed version of JAX.
 """
 
 import ast
@@ -12,15 +12,15 @@ from rlhf_lesson.wings import EQUATIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOC = ROOT / "docs" / "api.md"
-NOT_HERE = {"__init__", "__main__", "commands", "disk", "wings"}  # modules of the root that hold no equations
+NOT_HERE = {"__init__", "__main__", "commands", "disk", "wings"}  # modules of the root without equations
 SECTIONS = ("Args:", "Returns:", "Raises:", "Source:")
 ABOUT = """# The equation library
 
 Made by `python tools/api.py` from the docstrings; a test rebuilds it.
 
-These modules stand at the package's root: `from rlhf_lesson.advantages import gae`. Every function takes arrays and
-returns arrays, is small enough to be read, and is what a student writes in the course. Losses are minimised and none is
-reduced: the caller chooses mask and mean. How the rest of the package uses them is in [architecture.md](architecture.md).
+These modules are at the package's root: `from rlhf_lesson.advantages import gae`. Every function takes arrays and
+returns arrays and is short enough to read; many are exercises of the course. Losses are to be minimised and are not averaged
+yet: the caller chooses the mask and the mean. [architecture.md](architecture.md) shows how the rest of the package uses them.
 
 """
 
@@ -36,7 +36,7 @@ def joined(lines: list[str]) -> str:
 
 
 def items(lines: list[str]) -> str:
-    """An Args or Raises section as a list: a line less indented than its neighbours begins an item."""
+    """An Args or Raises section as a list: a line that is not indented begins an item."""
     lines = inspect.cleandoc("\n".join(["", *lines])).splitlines()
     entries: list[list[str]] = []
     for line in lines:
@@ -49,8 +49,9 @@ def items(lines: list[str]) -> str:
 
 
 def prose(lines: list[str]) -> str:
-    """Paragraphs as they are; lines that are indented are an equation and become a block of code."""
-    blocks, kind = [], None
+    """Paragraphs stay as they are; indented lines are an equation and become a block of code."""
+    blocks = []
+    kind = None
     for line in lines:
         new = "code" if line.startswith("    ") else "text" if line.strip() else None
         if new is None and kind == "code":
@@ -68,11 +69,14 @@ def prose(lines: list[str]) -> str:
 
 def docstring(text: str) -> str:
     """A docstring as Markdown."""
-    title, parts = "", {"": []}
+    title = ""
+    parts = {"": []}
     for line in text.splitlines():
         head = next((s for s in SECTIONS if line.startswith(s)), None)
         if head:
-            title, parts[head] = head, [line.removeprefix(head)] if line.removeprefix(head).strip() else []
+            title = head
+            rest = line.removeprefix(head)
+            parts[head] = [rest] if rest.strip() else []
         else:
             parts[title].append(line)
     markdown = [prose(parts.pop(""))]
@@ -85,7 +89,7 @@ def docstring(text: str) -> str:
 
 
 def signature(node: ast.FunctionDef | ast.ClassDef, lines: list[str]) -> str:
-    """A function's head, or a record with its fields, as they stand in the file."""
+    """A function's head, or a record with its fields, exactly as in the file."""
     first = node.body[0]
     if isinstance(node, ast.FunctionDef):
         return "\n".join(lines[node.lineno - 1 : first.lineno - 1]).rstrip()
@@ -94,9 +98,10 @@ def signature(node: ast.FunctionDef | ast.ClassDef, lines: list[str]) -> str:
 
 
 def section(name: str) -> str:
-    """One module: what it is, then every public function and record that has a docstring."""
+    """One module: its own docstring, then every public function and record."""
     text = (ROOT / "rlhf_lesson" / f"{name}.py").read_text(encoding="utf-8")
-    tree, lines = ast.parse(text), text.splitlines()
+    tree = ast.parse(text)
+    lines = text.splitlines()
     about = re.sub(r"\s*Leaves out .*", "", joined((ast.get_docstring(tree) or "").splitlines()))
     parts = [f"## {name}\n\n{about}\n"]
     for node in tree.body:
@@ -106,11 +111,11 @@ def section(name: str) -> str:
     return "\n".join(parts)
 
 
-def public_names(name: str) -> list[str]:
+def public_names(module: str) -> list[str]:
     """The functions and records of a module that the page shows."""
-    tree = ast.parse((ROOT / "rlhf_lesson" / f"{name}.py").read_text(encoding="utf-8"))
-    found = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    return [word for word in found if not word.startswith("_")]
+    tree = ast.parse((ROOT / "rlhf_lesson" / f"{module}.py").read_text(encoding="utf-8"))
+    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return [name for name in names if not name.startswith("_")]
 
 
 def document() -> str:

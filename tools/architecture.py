@@ -11,26 +11,30 @@ from pathlib import Path
 from rlhf_lesson.wings import ORDER, wing
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE, PICTURE = ROOT / "docs" / "architecture.md", ROOT / "docs" / "architecture.svg"
+PAGE = ROOT / "docs" / "architecture.md"
+PICTURE = ROOT / "docs" / "architecture.svg"
 END = "<!-- end -->"
-FRONT = {"rlhf_lesson", "rlhf_lesson.__main__", "rlhf_lesson.commands"}  # the doors: they may import everything
+FRONT = {"rlhf_lesson", "rlhf_lesson.__main__", "rlhf_lesson.commands"}  # the command line may import everything
 RANK = {name: rank for rank, name in enumerate(ORDER)}
 
 WALK = (  # from one person's rating to PPO's policy: (module:function, what leaves it); no step goes back to an earlier wing
-    ("data.feedback:load", "a sentence and the numbers that twenty people gave it"),
-    ("data.feedback:pairs", "a record of two texts: which one a rater preferred"),
-    ("data.examples:to_comparisons", "a comparison: prompt and both responses as token ids"),
-    ("data.batches:pad", "padded rows of few shapes, and their mask"),
+    ("data.feedback:load", "sentences, each with the ratings that twenty people gave it"),
+    ("data.feedback:pairs", "records of two texts: which one a rater preferred"),
+    ("data.examples:to_comparisons", "comparisons: prompt and both responses as token ids"),
+    ("data.batches:pad", "padded rows of only a few shapes, and their mask"),
     ("train.reward_model:train", "a reward model: one score per response"),
-    ("train.reward_model:normalised", "the same with mean 0 and spread 1 on the reference's samples"),
+    ("train.reward_model:normalised", "the same, with mean 0 and spread 1 on the reference's samples"),
     ("train.rollout:collect", "responses with log-probs, values and scores"),
     ("train.ppo:experience", "rewards per token, advantages and returns"),
     ("train.ppo:update", "the next policy"),
-    ("study.evaluate:sample", "responses of both policies with every score, for the report"),
+    ("study.evaluate:sample", "responses of both policies with all scores, for the report"),
 )
 
-WIDTH, TOP, LEFT, STEP = 1040, 56, 20, 52
-BOX = (96, 34)
+WIDTH = 1040
+TOP = 56
+LEFT = 20
+STEP = 52  # from one wing's row to the next
+BOX = (96, 34)  # width and height of a wing's box
 STYLE = """
   text { font: 14px system-ui, sans-serif; fill: #1f2328; }
   .small { font-size: 12.5px; fill: #57606a; }
@@ -52,7 +56,7 @@ def modules() -> dict[str, Path]:
 
 
 def import_counts() -> Counter:
-    """(importing wing, imported wing) -> how many import statements of the package say so; the doors are left out."""
+    """(importing wing, imported wing) -> number of such imports in the package, without those of the command line."""
     known, counts = modules(), Counter()
     for name, path in known.items():
         if name in FRONT:
@@ -81,7 +85,7 @@ def text(x: float, y: float, words: str, style: str = "", anchor: str = "start")
 def wings_part() -> list[str]:
     """The wings as boxes on a diagonal; the number below a box and left of another counts the imports between the two."""
     out = [
-        text(LEFT, 28, "Wings: a number counts the imports of the wing on its right from the wing above it", "title")
+        text(LEFT, 28, "Wings: a number counts how often the wing on its right imports from the wing above it", "title")
     ]
     counts = import_counts()
     half_width, half_height = BOX[0] / 2, BOX[1] / 2
@@ -108,8 +112,8 @@ def wings_part() -> list[str]:
 
 
 def walk_part(top: float) -> list[str]:
-    """The walk as one line: a column a wing, a row a step, downwards and to the right."""
-    out = [text(LEFT, top, "From a rating to what is measured of PPO's policy: the line never turns back", "title")]
+    """The walk as one line, downwards and to the right: one column per wing, one row per step."""
+    out = [text(LEFT, top, "From a rating to the measured policy: the line never turns back", "title")]
     wings = [name for name in ORDER if name in {wing(f"rlhf_lesson.{step.partition(':')[0]}") for step, _ in WALK}]
     columns = {name: LEFT + 40 + 110 * column for column, name in enumerate(wings)}
     places = []
@@ -141,9 +145,9 @@ def picture() -> str:
 
 
 def order_table() -> str:
-    """The wings in their order, with their modules' number and what they hold."""
+    """The wings in their order, with the number of their modules and their contents."""
     count = Counter(wing(name) for name, path in modules().items() if name not in FRONT and path.stem != "__init__")
-    lines = ["| | wing | modules | what it holds |", "| --- | --- | --- | --- |"]
+    lines = ["| | wing | modules | contents |", "| --- | --- | --- | --- |"]
     for rank, (name, words) in enumerate(ORDER.items()):
         where = f"[{name}/](../rlhf_lesson/{name})" if name else "[the root](../rlhf_lesson)"
         lines.append(f"| {rank} | {where} | {count[name]} | {words} |")
@@ -152,7 +156,7 @@ def order_table() -> str:
 
 def walk_table() -> str:
     """The walk's steps, each with a link to its file."""
-    lines = ["| | function | what leaves it |", "| --- | --- | --- |"]
+    lines = ["| | function | what it returns |", "| --- | --- | --- |"]
     for number, (step, words) in enumerate(WALK, 1):
         module, _, function = step.partition(":")
         lines.append(f"| {number} | [{module}.{function}](../rlhf_lesson/{module.replace('.', '/')}.py) | {words} |")

@@ -1,7 +1,7 @@
 """Builds notebooks/, exercises/ and solutions/ from chapters/: `python tools/build.py`, or with --check, which only compares.
 
-An exercise in a chapter is a cell tagged "exercise" that holds one import of a library function: here it becomes the function's
-own text, without its body for learners, whole for solutions. A cell tagged "figure" draws and is folded.
+An exercise in a chapter is a cell tagged "exercise" with one import of a library function. The build replaces it by the
+function's own text: without its body for learners, complete for solutions. A cell tagged "figure" is folded.
 """
 
 import argparse
@@ -25,7 +25,8 @@ from rlhf_lesson.course.specs import EXERCISES
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-REPOSITORY, TAG = PROJECT["urls"]["Repository"], f"v{__version__}"
+REPOSITORY = PROJECT["urls"]["Repository"]
+TAG = f"v{__version__}"
 SMALL = "jaxtyping wadler-lindig vaderSentiment==3.3.2"  # pure Python, and not in Colab's image
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -58,7 +59,7 @@ class Name(NamedTuple):
 
 
 class Function(NamedTuple):
-    """A library function as text; `stub` is it without its body, and each has the imports that it needs."""
+    """A library function as text; `stub` is the same without its body. Each comes with the imports that it needs."""
 
     name: str
     text: str
@@ -90,9 +91,9 @@ def imports(tree: ast.Module) -> Iterable[Name]:
 def function(cell: str) -> Function:
     """The function that an exercise's cell imports.
 
-    A helper from the function's own module belongs to the answer, so a stub does not import it unless its signature names it or
-    it is an exercise itself; whatever the module imports from elsewhere the stub imports too. A helper with a leading underscore
-    stands above the answer in the solution, which so is whole.
+    A helper from the function's own module is part of the answer, so a stub imports it only if the signature names it or if it
+    is an exercise itself. What the module imports from elsewhere, the stub imports too. In the solution, a helper with a leading
+    underscore is written above the function, so that the solution is complete.
     """
     (statement,) = ast.parse(cell).body
     (alias,) = statement.names
@@ -102,23 +103,24 @@ def function(cell: str) -> Function:
     if ast.get_docstring(node) is None:
         raise ValueError(f"{alias.name} is an exercise and needs a docstring: it is all that a learner sees")
     whole = [node]
-    for each in whole:  # grows as it goes
+    for each in whole:  # the list grows while we walk through it
         called = [functions[n] for n in sorted(names_in(each)) if n in functions and n.startswith("_")]
         whole += [f for f in called if f not in whole]
     stub = [*lines[begins(node) : node.body[0].end_lineno], "    raise NotImplementedError"]
-    used, signature = names_in(*whole), names_in(node.args, node.returns, *node.decorator_list)
-    brought = {n for n in imports(tree) if n.bound in used}
+    used = names_in(*whole)
+    signature = names_in(node.args, node.returns, *node.decorator_list)
+    imported = {n for n in imports(tree) if n.bound in used}
     defined = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
     assigned = [t for n in tree.body if isinstance(n, ast.Assign) for t in n.targets]
     defined += [n.id for t in assigned for n in ast.walk(t) if isinstance(n, ast.Name)]
     own = {Name(statement.module, n, None) for n in defined if n in used and n not in {f.name for f in whole}}
     known = {n for n in own if n.name in signature or n.name in EXERCISES}
     text = "\n\n\n".join("\n".join(lines[begins(n) : n.end_lineno]) for n in reversed(whole))
-    return Function(alias.name, text, "\n".join(stub), frozenset(brought | own), frozenset(brought | known))
+    return Function(alias.name, text, "\n".join(stub), frozenset(imported | own), frozenset(imported | known))
 
 
 def begins(node: ast.FunctionDef) -> int:
-    """The index of a function's first line, its decorators included."""
+    """The index of a function's first line, or of its first decorator's."""
     return min([node.lineno, *(d.lineno for d in node.decorator_list)]) - 1
 
 
@@ -126,7 +128,8 @@ def import_block(needed: Iterable[Name]) -> str:
     """Import statements as Ruff sorts them: standard library, others, ours; each with CONSTANTS, Classes, then functions."""
 
     def order(n: Name) -> tuple:
-        package, word = n.module.partition(".")[0], n.name or ""
+        package = n.module.partition(".")[0]
+        word = n.name or ""
         section = 0 if package in sys.stdlib_module_names else 2 if package == "rlhf_lesson" else 1
         return section, bool(n.name), n.module, not word.isupper() or len(word) == 1, not word[:1].isupper(), word
 
@@ -140,19 +143,21 @@ def import_block(needed: Iterable[Name]) -> str:
 
 
 def heading(name: str) -> str:
-    """The comment above an exercise; the grader finds the cell by its first line."""
+    """The comment above an exercise; its first line is how the grader finds the cell."""
     if name not in EXERCISES:
         raise ValueError(f"{name} is an exercise and has no spec: write it in rlhf_lesson/course/specs/")
     e = EXERCISES[name]
     return f"# exercise: {name}\n# {e.minutes} minutes, difficulty {e.difficulty} of 3, {e.points} points"
 
 
-def exercise_cells(found: Function, kind: str) -> list[str]:
+def exercise_cells(exercise: Function, kind: str) -> list[str]:
     """The cell to write in, and the cell that checks it."""
-    needed, body = (found.needs, found.text) if kind == "solutions" else (found.stub_needs, found.stub)
-    cell = f"{heading(found.name)}\n{import_block(needed)}\n\n\n{body}"
-    help_ = f'# stuck? hint("{found.name}", 1), then 2 and 3; the answer is in print(solution("{found.name}"))'
-    return [cell, f"{help_}\ncheck({found.name})"]
+    name = exercise.name
+    solved = kind == "solutions"
+    needed = exercise.needs if solved else exercise.stub_needs
+    cell = f"{heading(name)}\n{import_block(needed)}\n\n\n{exercise.text if solved else exercise.stub}"
+    advice = f'# stuck? hint("{name}", 1), then 2 and 3; the answer is in print(solution("{name}"))'
+    return [cell, f"{advice}\ncheck({name})"]
 
 
 def badge(path: str) -> str:
@@ -164,7 +169,8 @@ def badge(path: str) -> str:
 
 def notebook(source: Path, kind: str) -> str:
     """A chapter as the text of a notebook; `kind` is "notebooks" (stubs) or "solutions"."""
-    cells, seen = [], defaultdict(int)
+    cells = []
+    copies = defaultdict(int)  # of a cell's text, so that equal cells get different ids
     for i, cell in enumerate(jupytext.read(source, fmt="py:percent").cells):
         tags = set(cell.metadata.get("tags", []))
         texts = [cell.source]
@@ -179,33 +185,33 @@ def notebook(source: Path, kind: str) -> str:
         elif "figure" in tags:
             if not cell.source.startswith("# Figure: "):
                 raise ValueError(f"begin a cell tagged figure with `# Figure: what is drawn`, not {cell.source[:60]!r}")
-            texts = [f"# @title {cell.source.removeprefix('# ')}"]  # which is shown where the code is folded
-        kept = sorted(tags - {"setup", "exercise"})
-        metadata = ({"tags": kept} if kept else {}) | (FOLDED if "figure" in tags else {})
+            texts = [f"# @title {cell.source.removeprefix('# ')}"]  # shown in place of the folded code
+        own_tags = sorted(tags - {"setup", "exercise"})
+        metadata = ({"tags": own_tags} if own_tags else {}) | (FOLDED if "figure" in tags else {})
         for text in texts:
             digest = hashlib.sha1(f"{cell.cell_type}\0{text}".encode()).hexdigest()[:8]
             new = new_code_cell if cell.cell_type == "code" else new_markdown_cell
-            cells.append(new(text, id=f"{digest}-{seen[digest]}", metadata=metadata))
-            seen[digest] += 1
-    made = new_notebook(cells=cells, metadata=METADATA)
-    nbformat.validate(made)
-    return nbformat.writes(made, indent=1) + "\n"
+            cells.append(new(text, id=f"{digest}-{copies[digest]}", metadata=metadata))
+            copies[digest] += 1
+    book = new_notebook(cells=cells, metadata=METADATA)
+    nbformat.validate(book)
+    return nbformat.writes(book, indent=1) + "\n"
 
 
 def exercise_module(source: Path, kind: str) -> str | None:
-    """A chapter's exercises as one module, for people who like an editor; None if it has none."""
+    """A chapter's exercises as one module, for people who prefer an editor; None if it has none."""
     cells = jupytext.read(source, fmt="py:percent").cells
-    found = [function(c.source) for c in cells if "exercise" in c.metadata.get("tags", [])]
-    if not found:
+    functions = [function(c.source) for c in cells if "exercise" in c.metadata.get("tags", [])]
+    if not functions:
         return None
-    needed = {n for f in found for n in (f.needs if kind == "solutions" else f.stub_needs)}
-    block = import_block(n for n in needed if n.bound not in {f.name for f in found})
-    parts = [f"{heading(f.name)}\n{f.text if kind == 'solutions' else f.stub}" for f in found]
+    needed = {n for f in functions for n in (f.needs if kind == "solutions" else f.stub_needs)}
+    block = import_block(n for n in needed if n.bound not in {f.name for f in functions})
+    parts = [f"{heading(f.name)}\n{f.text if kind == 'solutions' else f.stub}" for f in functions]
     return "\n\n\n".join([f'"""{ABOUT[kind].format(source.stem[:2])}"""\n\n{block}', *parts]) + "\n"
 
 
 def built(root: Path = ROOT) -> dict[Path, str]:
-    """Every generated file's path, relative to the repository, and text."""
+    """All generated files: path relative to the repository -> text."""
     files = {}
     for source in sorted((root / "chapters").glob("[0-9][0-9]_*.py")):
         for kind in ("notebooks", "solutions"):
@@ -218,7 +224,7 @@ def built(root: Path = ROOT) -> dict[Path, str]:
 
 
 def differences(root: Path = ROOT) -> dict[Path, str | None]:
-    """What a rebuild would change: a file's new text, or None where it would go away."""
+    """What a rebuild would change: a file's new text, or None if the file would be removed."""
     wanted = built(root)
     present = [*root.glob("notebooks/*.ipynb"), *root.glob("solutions/*.*"), *root.glob("exercises/chapter_*.py")]
     changes: dict[Path, str | None] = {p.relative_to(root): None for p in present if p.relative_to(root) not in wanted}

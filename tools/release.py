@@ -1,6 +1,6 @@
 """Prepares a release: `make release` checks, tests, builds the wheel and makes the annotated tag. It pushes nothing.
 
-The version stands in rlhf_lesson/__init__.py. Notebooks of a class are pinned to its tag, so a tag must never be wrong.
+The version is in rlhf_lesson/__init__.py. A class's notebooks are pinned to a tag, so a tag must never be wrong.
 """
 
 import re
@@ -16,13 +16,13 @@ MARK = "Does this change a mark?"
 
 
 def entry(changelog: str, version: str) -> str | None:
-    """The text of a version in the change log, its heading included; None where there is none."""
+    """The text of a version in the change log, with its heading; None if there is none."""
     parts = re.split(r"^(?=## )", changelog, flags=re.MULTILINE)
     return next((part for part in parts if part.startswith(f"## [{version}]")), None)
 
 
 def refusals(version: str, *, changelog: str, address: str, changes: str, tags: list[str]) -> list[str]:
-    """Every reason not to release, as a sentence with its cure; empty when all is well.
+    """Every reason not to release, as a sentence that says what to do; empty if all is well.
 
     Args:
       version: the package's version, without "v".
@@ -72,7 +72,7 @@ def main() -> None:
         print("$", *command, flush=True)
         subprocess.run(command, cwd=ROOT, check=True)
     git("tag", "--annotate", f"v{__version__}", "--message", f"rlhf_lesson {__version__}")
-    print(f"The tag v{__version__} stands and dist/ holds the wheel. Now push both:")
+    print(f"The tag v{__version__} is made, and the wheel is in dist/. Now push the branch and the tag:")
     print(f"  git push origin HEAD v{__version__}")
 
 

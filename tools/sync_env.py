@@ -9,7 +9,7 @@ OWNED = ("jupyterlab", "jax", "flax", "optax", "ipywidgets", "matplotlib", "tran
 
 
 def environment() -> str:
-    """environment.yml: conda gives Python and pip, pip gives the packages with pyproject's bounds, then this folder."""
+    """The text of environment.yml: conda installs Python and pip, and pip installs everything else within pyproject's bounds."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + project["optional-dependencies"]["notebooks"]
     bounds = {re.split(r"[<>=!~ ]", w)[0]: w for w in wanted}

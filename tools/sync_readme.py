@@ -1,6 +1,6 @@
-"""Writes what README and docs take from elsewhere: measured numbers from benchmarks/results/, and README's tree from the files.
+"""Fills in the generated parts of README and docs: numbers from benchmarks/results/, and README's tree from the files.
 
-No number is typed; a test compares. In the tree only the words beside a file are written by hand, in README itself.
+No number is typed by hand, and a test compares. In the tree only the words beside a file are written by hand, in README itself.
 """
 
 import ast
@@ -11,8 +11,10 @@ from pathlib import Path
 from rlhf_lesson.wings import EQUATIONS, ORDER, wing
 
 ROOT = Path(__file__).resolve().parent.parent
-BEGIN, END = "<!-- numbers: tools/sync_readme.py -->", "<!-- end of numbers -->"
-TREE_BEGIN, TREE_END = "<!-- tree: tools/sync_readme.py -->", "<!-- end of tree -->"
+BEGIN = "<!-- numbers: tools/sync_readme.py -->"
+END = "<!-- end of numbers -->"
+TREE_BEGIN = "<!-- tree: tools/sync_readme.py -->"
+TREE_END = "<!-- end of tree -->"
 COLUMN = 32  # where the words beside a file begin
 
 
@@ -28,50 +30,58 @@ def spread(summary: dict, name: str, digits: int = 2, times: float = 1.0) -> str
 
 
 def table() -> str:
-    """The table, one row a claim: what, how much, which file and command."""
-    reward, chain = read("reward"), read("chain")
-    tuned, free = chain["penalised_summary"], chain["unpenalised_summary"]
-    ppo, generate, trl, graded = read("ppo_step"), read("generate"), read("trl_compare"), read("grade_class")
+    """README's table, one row per claim: what was measured, and its value."""
+    reward = read("reward")
+    chain = read("chain")
+    tuned = chain["penalised_summary"]
+    free = chain["unpenalised_summary"]
+    seeds = len(chain["rows"])
+    ppo = read("ppo_step")
+    trl = read("trl_compare")
+    graded = read("grade_class")
     lessons = [row["cpu"]["quick"] for row in read("chapters").values()]
-    fell, collapsed, seeds = (len(chain[k]) for k in ("gold_falls", "text_collapses", "rows"))
+    longest = max(row["seconds"] for row in lessons)
+    most_memory = max(row["megabytes"] for row in lessons) / 1000
     rows = [
         (
-            "Reward model, 8,000 single-rater pairs: held-out choices",
+            "Reward model, 8,000 single-rater pairs: held-out choices predicted",
             spread(reward["summary"], "neural", 1, 100) + " %",
         ),
-        ("Bag of words on the same pairs", spread(reward["summary"], "bag_of_words", 1, 100) + " %"),
+        ("Bag of words, trained on the same pairs", spread(reward["summary"], "bag_of_words", 1, 100) + " %"),
         ("VADER's rules on the same choices", spread(reward["summary"], "vader", 1, 100) + " %"),
         ("Gold model: correlation with held-out raters", spread(reward["summary"], "gold_correlation", 3)),
         ("Ridge regression on the same ratings", f"{reward['ridge_correlation']:.3f}"),
         ("PPO: gain in gold reward (reference spreads)", spread(tuned, "ppo.gold_gain")),
         ("PPO: gain by the independent judge (-1 to 1)", spread(tuned, "ppo.judge_gain")),
-        ("PPO: gold prefers it to SFT", spread(tuned, "ppo.win_rate_gold", 0, 100) + " %"),
-        ("PPO: KL from SFT, nats a response", spread(tuned, "ppo.kl_nats", 1)),
+        ("PPO: prompts on which gold prefers it to SFT", spread(tuned, "ppo.win_rate_gold", 0, 100) + " %"),
+        ("PPO: KL from SFT, nats per response", spread(tuned, "ppo.kl_nats", 1)),
         (
             "PPO: distinct bigrams, before and after",
             f"{spread(tuned, 'ppo.distinct2_before')}, {spread(tuned, 'ppo.distinct2_after')}",
         ),
-        ("Without the penalty: KL", spread(free, "ppo.kl_nats", 0)),
-        ("Without the penalty: distinct bigrams after", spread(free, "ppo.distinct2_after")),
-        ("Without the penalty: the proxy rises on while the text collapses", f"{collapsed} of {seeds} seeds"),
+        ("Without the penalty: KL from SFT, nats per response", spread(free, "ppo.kl_nats", 0)),
+        ("Without the penalty: distinct bigrams, after", spread(free, "ppo.distinct2_after")),
         (
-            "Without the penalty: the proxy rises on while the gold reward falls by a quarter",
-            f"{fell} of {seeds} seeds",
+            "Without the penalty: the proxy keeps rising while the text collapses",
+            f"{len(chain['text_collapses'])} of {seeds} seeds",
+        ),
+        (
+            "Without the penalty: the proxy keeps rising while the gold reward falls by a quarter",
+            f"{len(chain['gold_falls'])} of {seeds} seeds",
         ),
         (
             "One PPO iteration, one core (benchmark shape)",
-            f"{ppo['shared_trunk']['median']:.1f} CPU-s; two nets {ppo['two_nets']['median']:.1f}",
+            f"{ppo['shared_trunk']['median']:.1f} CPU-s; two networks {ppo['two_nets']['median']:.1f}",
         ),
         (
-            "The same beside TRL 1.12.0, in one run",
-            f"{trl['ours']['shared_trunk']['median']:.1f} CPU-s; two nets {trl['ours']['two_nets']['median']:.1f};"
-            f" TRL (two nets) {trl['trl']['median']:.1f}",
+            "The same, and TRL 1.12.0 measured in the same run",
+            f"{trl['ours']['shared_trunk']['median']:.1f} CPU-s; two networks {trl['ours']['two_nets']['median']:.1f};"
+            f" TRL (two networks) {trl['trl']['median']:.1f}",
         ),
-        ("Sampling, one core", f"{generate['tokens_per_second']:,.0f} tokens/s"),
+        ("Sampling, one core", f"{read('generate')['tokens_per_second']:,.0f} tokens/s"),
         (
             "All ten chapters, solved, two cores",
-            f"{sum(row['seconds'] for row in lessons) / 60:.0f} min; the longest {max(row['seconds'] for row in lessons):.0f} s,"
-            f" {max(row['megabytes'] for row in lessons) / 1000:.1f} GB",
+            f"{sum(row['seconds'] for row in lessons) / 60:.0f} min; the longest {longest:.0f} s, {most_memory:.1f} GB",
         ),
         (
             f"Grading {graded['students']} submissions of {graded['exercises']} exercises, two cores",
@@ -83,7 +93,7 @@ def table() -> str:
 
 
 def lessons() -> str:
-    """Seconds and memory of every solved chapter, a column a device."""
+    """Seconds and memory of every solved chapter, one column per device and preset."""
     measured = read("chapters")
     chips = sorted({(chip, preset) for row in measured.values() for chip, presets in row.items() for preset in presets})
     lines = [
@@ -92,13 +102,13 @@ def lessons() -> str:
     ]
     for name, row in measured.items():
         cells = (row.get(chip, {}).get(preset) for chip, preset in chips)
-        told = [f"{c['seconds']:.0f} s, {c['megabytes'] / 1000:.1f} GB" if c else "not measured" for c in cells]
-        lines.append(f"| {' | '.join([name, *told])} |")
+        costs = [f"{c['seconds']:.0f} s, {c['megabytes'] / 1000:.1f} GB" if c else "not measured" for c in cells]
+        lines.append(f"| {' | '.join([name, *costs])} |")
     return "\n".join(lines)
 
 
 def first_words(path: Path) -> str:
-    """A module's docstring up to its first colon, comma or stop, for a file that README does not describe yet."""
+    """A module's docstring up to its first colon, comma or full stop, for a file that README does not describe yet."""
     text = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
     words = re.split(r"[:;,]|\.(?: |$)", text)[0].split()
     return " ".join(words[:10])
@@ -108,7 +118,7 @@ def tree(current: str) -> str:
     """The package's files under their wings, in the order of the wings; the words beside a file stay as `current` has them.
 
     Files keep the order that README gives them within a wing; a file that README does not list yet comes last, with the
-    first words of its docstring. All files of the exercises are one line, since there is one for each exercise.
+    first words of its docstring. The folder of the exercises is one line, since it has one file per exercise.
     """
     known = dict(re.findall(r"^ +(\S+\.py|\S+/)  +(\S.*)$", current, re.MULTILINE))
     package = ROOT / "rlhf_lesson"

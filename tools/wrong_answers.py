@@ -1,6 +1,6 @@
-"""Writes docs/wrong_answers.md, what `check` says of every known mistake: `python tools/wrong_answers.py`.
+"""Writes docs/wrong_answers.md, what `check` says about every known mistake: `python tools/wrong_answers.py`.
 
-tests/course/test_specs.py tries the right answers, and finds this table out of date if a verdict changed.
+tests/course/test_specs.py tries the right answers, and fails if this table is out of date.
 """
 
 import re
@@ -11,18 +11,18 @@ from rlhf_lesson.course.exercise import Exercise
 from rlhf_lesson.course.specs import EXERCISES
 
 DOC = Path(__file__).resolve().parent.parent / "docs" / "wrong_answers.md"
-ABOUT = """# Wrong answers, and what `check` says of them
+ABOUT = """# Wrong answers, and what `check` says about them
 
-Made by `python tools/wrong_answers.py`; a test compares it with what `check` says today. Every exercise has named *slips*,
-functions that make one mistake that people make. A slip must be rejected, and should be told by its own name: "named as" is
-*itself*, the name of another slip that gives the same wrong numbers there, or – where only the property is told.
+Made by `python tools/wrong_answers.py`; a test compares it with what `check` says today. Every exercise has named *slips*:
+functions with one mistake that people really make. `check` must reject a slip and should report it by its own name. "Named as" is
+*itself*, the name of another slip that gives the same wrong numbers, or – if `check` reports only the property that does not hold.
 
 {summary}
 """
 
 
 def verdicts(exercise: Exercise) -> list[tuple[str, str, str]]:
-    """(slip, what it is named as, the property that does not hold) for every slip; "accepted" is a fault of the spec."""
+    """(slip, what it is named as, the property that does not hold) for every slip; "accepted" means that the spec is wrong."""
     rows = []
     for slip in exercise.slips:
         verdict = examine(exercise, slip.wrong)
@@ -45,9 +45,10 @@ def rows(text: str) -> list[list[str]]:
 
 
 def summary(sections: str) -> str:
-    """How many are rejected, and how many by their own name."""
+    """How many slips are rejected, and how many of them are reported by their own name."""
     named_as = [cells[1] for cells in rows(sections)]
-    rejected, named = sum(n != "accepted" for n in named_as), sum(n == "itself" for n in named_as)
+    rejected = sum(name != "accepted" for name in named_as)
+    named = sum(name == "itself" for name in named_as)
     exercises = sections.count("\n## ") + sections.startswith("## ")
     return (
         f"{len(named_as)} slips of {exercises} exercises: {rejected} are rejected ({rejected / len(named_as):.0%}), and {named}"

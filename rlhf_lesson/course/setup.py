@@ -1,6 +1,6 @@
-"""The set-up cell's one line, `rl.setup("01_language_model")`: looks at the machine, chooses how much to compute, says both.
+"""The set-up cell's one line, `rl.setup("01_language_model")`: looks at the machine and chooses how much to compute.
 
-Leaves out installing: nothing here installs, upgrades or removes a package, since that is how a hosted notebook loses its TPU.
+Nothing here installs, upgrades or removes a package, because doing so can cost a hosted notebook its TPU.
 """
 
 import glob
@@ -22,10 +22,10 @@ def numbers(of: str) -> tuple[int, ...]:
 
 
 def installed() -> dict[str, str]:
-    """Versions of what decides whether a chapter runs.
+    """The versions of Python, jax and flax, on which it depends whether a chapter runs.
 
     Raises:
-      ValueError: jax is missing or too old; says what to do on this host.
+      ValueError: jax or flax is missing, or jax is too old; the message says what to do on this host.
     """
     if "google.colab" in sys.modules:
         cure = "choose Runtime > Change runtime type > Runtime version > Latest, then run this cell again"
@@ -44,7 +44,7 @@ def installed() -> dict[str, str]:
 
 
 def unused_chip() -> str | None:
-    """ "TPU" or "GPU" if the machine has one and JAX computes on the CPU all the same, without having been asked to."""
+    """ "TPU" or "GPU" if the machine has one but JAX computes on the CPU although nobody asked for it; else None."""
     import jax
 
     if jax.default_backend() != "cpu" or os.environ.get("JAX_PLATFORMS", "").startswith("cpu"):
@@ -72,21 +72,21 @@ def scale(*, quick: Value, full: Value) -> Value:
 
 
 def eta(chapter: str) -> str:
-    """How long a chapter computes, from benchmarks/results/chapters.json: chapter -> platform -> preset -> {seconds, megabytes}."""
+    """A line on how long a chapter computes, from benchmarks/results/chapters.json."""
     import jax
 
     from rlhf_lesson.view.results import measured
 
     where = f"on a {jax.default_backend()} at the {preset()} preset"
     try:
-        found = measured("chapters", made_by="chapters.py")[chapter][jax.default_backend()][preset()]
+        cost = measured("chapters", made_by="chapters.py")[chapter][jax.default_backend()][preset()]
     except (ValueError, KeyError):
         return f"computing time {where}: not measured yet"
-    return f"computing time {where}: {found['seconds']:.0f} s, memory {found['megabytes']:.0f} MB (measured)"
+    return f"computing time {where}: {cost['seconds']:.0f} s, memory {cost['megabytes']:.0f} MB (measured)"
 
 
 def exercises(chapter: str) -> list[str]:
-    """What there is to write in this chapter, and how far the learner is in the course."""
+    """Two lines: the exercises of this chapter, and the learner's progress in the course."""
     from rlhf_lesson.course import progress
     from rlhf_lesson.course.specs import EXERCISES
 
@@ -111,17 +111,17 @@ def setup(chapter: str | None = None) -> None:
 
     from rlhf_lesson.view import plots
 
-    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # else it advises to install torch
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # otherwise it advises installing torch
     matplotlib.rcParams.update(plots.STYLE)
     chips = jax.devices()
     other = "full" if preset() == "quick" else "quick"
-    print(f"rlhf_lesson {version('rlhf-lesson')},", ", ".join(f"{name} {found}" for name, found in versions.items()))
+    print(f"rlhf_lesson {version('rlhf-lesson')},", ", ".join(f"{name} {number}" for name, number in versions.items()))
     print(f"device:    {len(chips)} x {chips[0].device_kind}, {os.cpu_count()} CPU cores")
     if chip := unused_chip():
         print(
-            f"warning:   this machine has a {chip} and JAX does not use it, so all runs on the CPU. In Colab choose Runtime"
+            f"warning:   this machine has a {chip} and JAX does not use it: everything runs on the CPU. In Colab choose"
         )
-        print("           > Disconnect and delete runtime, then connect again; elsewhere install jax for it.")
-    print(f"preset:    {preset()} (set RLHF_SCALE={other} before the kernel starts for the other)")
+        print("           Runtime > Disconnect and delete runtime, then connect again; elsewhere install jax for it.")
+    print(f"preset:    {preset()} (for the {other} one, set RLHF_SCALE={other} before the kernel starts)")
     for line in [eta(chapter), *exercises(chapter)] if chapter else []:
         print(line)

@@ -23,7 +23,7 @@ from rlhf_lesson.kl import best_of_n_logprobs, exact_kl, tilted_policy
 from rlhf_lesson.rewards import best_of_n_estimate
 
 ASSET = Path(__file__).parents[1] / "assets" / "pool.gz"
-ENOUGH = 50.0  # effective samples below which the pool's answer is only a lower bound in disguise: a convention
+ENOUGH = 50.0  # effective samples; with fewer, the estimate is in truth only a lower bound (a convention)
 
 
 class Proxy(NamedTuple):

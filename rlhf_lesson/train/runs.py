@@ -47,9 +47,9 @@ def run(
         for state, metrics in run(steps, "runs/ppo", config=config, resume=True):
             ...
 
-    Resumed, it first yields the checkpoint that it goes on from, so a finished run yields its result again. Rows and
-    weights are then those of a run never killed, on the same machine and all but "seconds". Ctrl-C waits for the
-    iteration to end and for its checkpoint; a second Ctrl-C stops at once and leaves the checkpoint before.
+    A resumed run first yields the checkpoint that it continues from, so a finished run yields its result again. On the same
+    machine, a resumed run gives exactly the rows (except "seconds") and weights of an uninterrupted one. Ctrl-C waits for
+    the iteration to end and for its checkpoint; a second Ctrl-C stops at once and keeps the previous checkpoint.
 
     Args:
       loop: makes the iterator, from the state to go on from or None; metrics hold "step" (from 1) and "steps".

@@ -1,6 +1,6 @@
-"""A run's results as one HTML file that opens from disk: figures inside, samples side by side, numbers that explain themselves.
+"""A run's results as one HTML file that opens from disk: figures, samples side by side, and a table that explains every number.
 
-The page has no scripts and takes nothing from a network.
+The file contains no scripts and loads nothing from a network.
 """
 
 import base64
@@ -19,18 +19,22 @@ from rlhf_lesson.view.plots import alt_text
 MEANING = {  # what it is, unit, which direction is good
     "sft.val_loss": ("cross-entropy of the SFT model on held-out completions", "nats per token", "lower"),
     "reward.accuracy_single_rater": ("single raters' held-out choices that the proxy predicts", "share", "above 0.5"),
-    "gold.correlation": ("of the gold model with the mean of the raters, on held-out snippets", "-1 to 1", "higher"),
-    "ppo.proxy_gain": ("rise of the reward that PPO optimised", "spreads of SFT's scores", "higher, if gold rises too"),
-    "ppo.gold_gain": ("rise of the gold reward, which PPO never saw", "spreads of SFT's scores", "higher"),
-    "ppo.judge_gain": ("rise of an independent rule-based judge (VADER)", "its scale, -1 to 1", "higher"),
+    "gold.correlation": ("of the gold model with the raters' mean, on held-out snippets", "-1 to 1", "higher"),
+    "ppo.proxy_gain": (
+        "rise of the proxy's score, optimised by PPO",
+        "spreads of SFT's scores",
+        "higher, if gold rises",
+    ),
+    "ppo.gold_gain": ("rise of the gold model's score, which PPO never saw", "spreads of SFT's scores", "higher"),
+    "ppo.judge_gain": ("rise of an independent rule-based judge's score (VADER)", "its scale, -1 to 1", "higher"),
     "ppo.win_rate_gold": ("prompts on which gold prefers PPO's text to SFT's", "share", "above 0.5"),
     "ppo.kl_nats": ("how far PPO went from SFT", "nats per response", "lower for the same gain"),
-    "ppo.distinct2_before": ("variety: different word pairs over all word pairs, SFT", "share", "higher"),
-    "ppo.distinct2_after": ("the same after PPO", "share", "near the one before"),
+    "ppo.distinct2_before": ("variety of SFT's texts: different word pairs, of all word pairs", "share", "higher"),
+    "ppo.distinct2_after": ("the same for PPO's texts", "share", "close to the value before"),
     "seconds.total": ("wall time of the whole chain", "seconds", "lower"),
-    "seconds.compile": ("of which JAX spent compiling", "seconds", "lower"),
+    "seconds.compile": ("the part of it that JAX spent compiling", "seconds", "lower"),
 }
-SHOWN = 8  # samples on the open page; the others unfold
+SHOWN = 8  # samples that are always visible; the others are folded
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --soft: #5a5a5a; --line: #c8c8c8; }
 @media (prefers-color-scheme: dark) { :root { --ink: #ececec; --paper: #161616; --soft: #adadad; --line: #4a4a4a; } }
@@ -60,7 +64,7 @@ summary { cursor: pointer; }
 
 
 def picture(figure: Figure, alt: str) -> str:
-    """A figure as an <img> that carries its own bytes; ValueError if nothing says in words what it shows."""
+    """A figure as an <img> that carries its own bytes; ValueError if it has no description in words."""
     if not alt.strip():
         raise ValueError("a figure needs an alt text: say in a sentence what it shows")
     buffer = io.BytesIO()
@@ -70,9 +74,9 @@ def picture(figure: Figure, alt: str) -> str:
 
 
 def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Collection[str] = ()) -> str:
-    """A table of cells that are HTML already; the first of a row names it, and one that scrolls can take the focus.
+    """A table of cells that are HTML already; the first cell of a row is its name. A wide table scrolls, also by keyboard.
 
-    The heads named in `numbers` stand at the right, above their numbers.
+    The headings listed in `numbers` are aligned right, like the numbers below them.
     """
     head = "".join(f'<th scope="col"{" class=number" if h in numbers else ""}>{h}</th>' for h in heads)
     body = "".join(f'<tr><th scope="row">{first}</th>{"".join(rest)}</tr>' for first, *rest in rows)
@@ -92,7 +96,7 @@ def _numbers(results: Mapping) -> Iterable[list[str]]:
 
 
 def _sample(row: Mapping) -> list[str]:
-    """A row of the samples' table: each text with the scores that the row holds for it."""
+    """A row of the samples' table: each text with its scores, as far as the row has them."""
 
     def cell(when: str) -> str:
         scores = [f"{n} {row[f'{n}_{when}']:+.2f}" for n in ("proxy", "gold", "judge") if f"{n}_{when}" in row]
@@ -105,28 +109,28 @@ def _sample(row: Mapping) -> list[str]:
 def page(
     results: Mapping, samples: Sequence[Mapping], figures: Mapping[str, Figure], alts: Mapping[str, str] | None = None
 ) -> str:
-    """The whole report as HTML; what the arguments hold: see `write_report`."""
+    """The whole report as HTML; `write_report` explains the arguments."""
     pictures = "".join(picture(f, (alts or {}).get(name) or alt_text(f)) for name, f in figures.items())
     heads = ["prompt", "before (SFT)", "after (PPO)", "best of n"]
-    caption = "The same prompt before PPO, after it, and the best of n samples by the proxy. KL in nats."
+    caption = "Texts for the same prompt: before PPO, after PPO, and the best of n samples by the proxy. KL in nats."
     before_after = table(caption, heads, map(_sample, samples[:SHOWN]))
     if rest := samples[SHOWN:]:
-        more = table("The other prompts, in the same columns.", heads, map(_sample, rest))
+        more = table("The other prompts, with the same columns.", heads, map(_sample, rest))
         before_after += f"<details><summary>{len(rest)} more prompts</summary>{more}</details>"
     heads = ["name", "value", "what it is", "unit", "better"]
-    numbers = table("Every number of metrics.json.", heads, _numbers(results), ["value"])
+    numbers = table("Every number in metrics.json.", heads, _numbers(results), ["value"])
     points = results.get("bestofn", [])
     scorers = [name for name in ("proxy", "gold", "judge") if all(name in p for p in points)]
     rows = [[f"{p['n']}", *(_number(float(p[k])) for k in ("kl", *scorers))] for p in points]
-    caption = "Of n samples of the SFT model the best by the proxy is kept: its KL in nats, and mean scores."
+    caption = "The best of n samples of the SFT model, chosen by the proxy: KL in nats, and mean scores."
     bestofn = table(caption, ["n", "KL", *scorers], rows, ["KL", *scorers])
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>RLHF, end to end</title><style>{STYLE}</style></head><body><main>
 <h1>RLHF, end to end</h1>
-<p>A small language model was fine-tuned on film-review snippets (SFT). A proxy reward model learned from choices of single
-people, and PPO raised that reward under a KL penalty. The gold model learned from all ratings of other snippets; nothing
-was optimised against it, so it shows whether the rise is real.</p>
+<p>A small language model was fine-tuned on film-review snippets (SFT). A proxy reward model learned from the choices of single
+people, and PPO raised its score under a KL penalty. The gold model learned from all ratings of other snippets. Nothing was
+optimised against it, so it shows whether the rise is real.</p>
 {pictures}
 <h2>Samples</h2>
 {before_after}
@@ -157,12 +161,12 @@ def write_report(
     """Writes report.html, samples.jsonl and metrics.json into a folder, each atomically.
 
     Args:
-      folder: made if missing.
+      folder: created if missing.
       results: flat, as {"sft.val_loss": 3.9}; "bestofn" is a list of {n, kl, proxy, gold}.
       samples: rows {prompt, before, after, best_of_n, proxy_before, proxy_after, gold_before, ..., kl_after}; a score
-        that a row lacks is left out.
+        that a row does not have is not shown.
       figures: name -> figure, in the order of the page.
-      alts: name -> what the figure shows, in words; `plots.alt_text` where missing.
+      alts: name -> what the figure shows, in words; if missing, `plots.alt_text` describes it.
     """
     folder = Path(folder)
     lines = "".join(json.dumps(strict(row), ensure_ascii=False) + "\n" for row in samples)

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from rlhf_lesson.data import formats
 from rlhf_lesson.data.formats import parse_pair, read, write
 from rlhf_lesson.data.records import Pair
+from rlhf_lesson.data.sources import hub
 
 PAIR = {"prompt": "p", "chosen": "good", "rejected": "bad"}
 
@@ -44,7 +44,7 @@ def test_a_broken_gzip_file_is_told_and_its_rest_is_not_taken_for_the_end(tmp_pa
 def test_a_data_set_by_name_goes_the_same_way_as_a_file(monkeypatch):
     rows = [plus(PAIR, prompt=None), PAIR]
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=lambda name, split: rows))
-    pairs, problems = read(formats.hub("someone/pairs", split="test"), parse_pair, skip_bad=True)
+    pairs, problems = read(hub("someone/pairs", split="test"), parse_pair, skip_bad=True)
     assert pairs == [Pair("p", "good", "bad")]
     assert problems[0].where == "someone/pairs/test:1"
 
@@ -52,4 +52,4 @@ def test_a_data_set_by_name_goes_the_same_way_as_a_file(monkeypatch):
 def test_without_the_optional_package_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ValueError, match=r"pip install 'rlhf-lesson\[hub\]'"):
-        read(formats.hub("someone/pairs"), parse_pair)
+        read(hub("someone/pairs"), parse_pair)

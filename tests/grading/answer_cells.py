@@ -35,6 +35,17 @@ def _free(node: ast.AST) -> set[str]:
     return {n.id for n in names if isinstance(n.ctx, ast.Load)} - own
 
 
+def _rules(tree: ast.Module, name: str) -> list[ast.stmt]:
+    """The statements of a file that complete a function of this name: a call or a decorator on one of its attributes."""
+
+    def on_it(node: ast.AST) -> bool:
+        return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
+
+    calls = [s for s in tree.body if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call) and on_it(s.value.func)]
+    functions = [s for s in tree.body if isinstance(s, ast.FunctionDef) and any(map(on_it, s.decorator_list))]
+    return [*functions, *calls]
+
+
 def _needed(module: str, node: ast.AST, texts: dict[tuple[str, str], str]) -> None:
     """Adds to `texts` whatever `node` needs of its file, and of the exercises' files that this one imports from."""
     bindings = _bindings(_tree(module))
@@ -50,6 +61,9 @@ def _needed(module: str, node: ast.AST, texts: dict[tuple[str, str], str]) -> No
         if not isinstance(statement, ast.Import | ast.ImportFrom):
             _needed(home, statement, texts)
         texts[home, name] = texts.pop((home, name)) or ast.unparse(statement)  # after what it needs
+        for rule in _rules(_tree(home), name):  # `name.defjvp(...)`, which completes it
+            _needed(home, rule, texts)
+            texts[home, f"{name} completed"] = ast.unparse(rule)
 
 
 def cells(name: str, number: int) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import tiny
 from project import ROOT
 
 from rlhf_lesson.data.examples import Comparison
-from rlhf_lesson.study import pool, pool_runs
+from rlhf_lesson.study import pool_runs
 from rlhf_lesson.study.pool_runs import load_runs
 
 RESULTS = ROOT / "benchmarks" / "results"

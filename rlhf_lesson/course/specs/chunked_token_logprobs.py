@@ -139,7 +139,7 @@ EXERCISE = Exercise(
         Slip(
             "normalised over the chunk", "logsumexp runs over the vocabulary, the last axis.", normalised_over_the_chunk
         ),
-        Slip("one sum in place of one number a token", "The caller adds them up.", changed(in_chunks, jnp.sum)),
+        Slip("one sum in place of one number per token", "The caller adds them up.", changed(in_chunks, jnp.sum)),
         Slip("the sign is wrong", "A log-probability is at most 0.", changed(in_chunks, jnp.negative)),
         Slip(
             "the gradient stops at the hidden states",

@@ -155,7 +155,7 @@ EXERCISE = Exercise(
             "Minus the log of it.",
             in_order(lambda ordered: jnp.exp(-loss_of(ordered))),
         ),
-        Slip("one number a place", "One number a ranking: the sum.", in_order(choices)),
+        Slip("one number per place", "One number per ranking: the sum.", in_order(choices)),
         Slip(
             "exponentials overflow or vanish",
             "exp(300) is infinite in float32: jax.lax.cumlogsumexp stays in logs.",

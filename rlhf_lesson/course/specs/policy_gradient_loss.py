@@ -76,7 +76,7 @@ EXERCISE = Exercise(
         ),
         Slip(
             "reduced to one number",
-            "One number a token: the caller masks and averages.",
+            "One number per token: the caller masks and averages.",
             lambda logp, advantages: jnp.mean(-logp * advantages),
         ),
         Slip(

@@ -178,7 +178,7 @@ EXERCISE = Exercise(
         ),
         Slip(
             "reduced to one number",
-            "One number a token: the caller masks and averages.",
+            "One number per token: the caller masks and averages.",
             lambda logp, old_logp, advantages, clip=0.2: jnp.mean(ppo_clip_loss(logp, old_logp, advantages, clip=clip)),
         ),
         Slip(

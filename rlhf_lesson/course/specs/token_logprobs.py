@@ -118,7 +118,7 @@ EXERCISE = Exercise(
             at_temperature(lambda scaled, tokens: token_logprobs(scaled, jnp.roll(tokens, -1, -1))),
         ),
         Slip(
-            "summed over time", "One number a token is asked for.", changed(token_logprobs, lambda logp: logp.sum(-1))
+            "summed over time", "One number per token is asked for.", changed(token_logprobs, lambda logp: logp.sum(-1))
         ),
         Slip(
             "the log of a softmax",

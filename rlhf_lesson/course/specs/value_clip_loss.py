@@ -153,7 +153,7 @@ EXERCISE = Exercise(
         ),
         Slip(
             "reduced to one number",
-            "One number a token.",
+            "One number per token.",
             of_errors(lambda plain, clipped: jnp.mean(larger(plain, clipped))),
         ),
         Slip(
