@@ -28,6 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rlhf_lesson.data import feedback, formats, label_agreement, labels
+from rlhf_lesson.data.questions import questions
 from rlhf_lesson.data.records import Vote
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
@@ -611,7 +612,7 @@ label(30)
 
 # %%
 my_answers = ""  # for example "A B tie A"
-session = labels.Labelling(labels.questions(30))
+session = labels.Labelling(questions(30))
 for answer in my_answers.split():
     session.decide(answer)
 waiting = [q for q in session.questions if q.either_way not in session.decided]

@@ -16,7 +16,8 @@ from jaxtyping import Float, Int
 
 from rlhf_lesson.agreement import cohen_kappa, krippendorff_alpha, nominal_distance, percent_agreement
 from rlhf_lesson.data.feedback import Sentence
-from rlhf_lesson.data.labels import VOTES, Question, labels
+from rlhf_lesson.data.labels import VOTES, labels
+from rlhf_lesson.data.questions import Question
 from rlhf_lesson.data.records import Vote
 
 TURNED = {"A": "B", "B": "A"}

@@ -16,6 +16,7 @@ from rlhf_lesson.data import formats
 from rlhf_lesson.data.questions import Question
 from rlhf_lesson.data.questions import questions as questions  # chapters say `labels.questions`
 from rlhf_lesson.data.records import Pair, Vote
+from rlhf_lesson.data.sources import local
 
 VOTES = ("A", "B", "tie")
 
@@ -68,7 +69,7 @@ def _decisions(file: Path) -> Iterator[Vote]:
     content = file.read_bytes() if file.is_file() else b""
     torn = content.rpartition(b"\n")[2]
     last = f":{content.count(10) + 1}"  # 10: a line's end
-    for where, row in formats.local(file) if content.strip() else ():
+    for where, row in local(file) if content.strip() else ():
         try:
             if isinstance(row, formats.BadRow):
                 raise row

@@ -14,7 +14,8 @@ import traitlets
 from matplotlib.figure import Figure
 
 from rlhf_lesson.data import feedback, label_agreement, labels
-from rlhf_lesson.data.labels import Labelling, Question
+from rlhf_lesson.data.labels import Labelling
+from rlhf_lesson.data.questions import Question
 from rlhf_lesson.view import plots
 from rlhf_lesson.widgets import look
 
@@ -149,9 +150,9 @@ def label(
       rules: the learner's guidelines.
       seed: of the pairs: a class that compares its labels shares it.
       questions: pairs of your own, such as a policy's samples.
-      one_person: closer pairs, see `labels.questions`.
+      one_person: closer pairs, see `data.questions.questions`.
     """
     annotator = annotator or os.environ.get("RLHF_LESSON_ANNOTATOR") or "me"
-    draw = partial(labels.questions, count, seed=seed, annotator=annotator, one_person=one_person)
+    draw = partial(questions, count, seed=seed, annotator=annotator, one_person=one_person)
     session = Labelling(draw() if questions is None else questions, file, annotator)
     return Label(session, rules=rules) if look.widgets_wanted() else session

@@ -6,7 +6,8 @@ import pytest
 from rlhf_lesson.data import feedback, label_agreement, labels
 from rlhf_lesson.data.feedback import Sentence
 from rlhf_lesson.data.label_agreement import against_raters, agreement, as_numbers, others
-from rlhf_lesson.data.labels import Labelling, Question
+from rlhf_lesson.data.labels import Labelling
+from rlhf_lesson.data.questions import Question, questions
 from rlhf_lesson.data.records import Vote
 
 ASKED = [Question("", f"first {i}", f"second {i}") for i in range(6)]
@@ -80,7 +81,7 @@ def test_the_crowd_and_single_raters_by_hand():
 
 
 def test_a_labeller_who_repeats_the_crowd_agrees_with_it_fully(movies):
-    asked = labels.questions(60, sentences=movies)
+    asked = questions(60, sentences=movies)
     crowd = others(asked, movies).crowd[0]
     votes = [Vote(*q, labels.VOTES[c], "me") for q, c in zip(asked, crowd, strict=True)]
     you, single, people = against_raters(votes, movies)

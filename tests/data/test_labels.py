@@ -12,7 +12,8 @@ from flax import nnx
 
 from rlhf_lesson.data import feedback, formats, labels
 from rlhf_lesson.data.formats import parse_vote
-from rlhf_lesson.data.labels import Labelling, Question
+from rlhf_lesson.data.labels import Labelling
+from rlhf_lesson.data.questions import Question, questions
 from rlhf_lesson.data.records import Pair, Vote
 from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.models.gpt2 import GPT2
@@ -108,7 +109,8 @@ def test_a_bad_line_in_the_middle_is_told(file):
 
 WRITER = """
 import sys
-from rlhf_lesson.data.labels import Labelling, Question
+from rlhf_lesson.data.labels import Labelling
+from rlhf_lesson.data.questions import Question, questions
 session = Labelling([Question("", f"first {i}", f"second {i} " + "x" * 500) for i in range(100_000)], sys.argv[1])
 while True:
     session.decide("A")
@@ -156,7 +158,7 @@ def movies():
 
 def test_a_reward_model_learns_from_my_labels(file, movies, optimised):
     data = Snippets(load_tokenizer(BASE), 0)
-    session = Labelling(labels.questions(24, sentences=movies), file)
+    session = Labelling(questions(24, sentences=movies), file)
     while session.question:
         session.decide("B" if len(session.question.response_b) > len(session.question.response_a) else "A")
     pairs = data.comparisons(labels.my_choices(file))

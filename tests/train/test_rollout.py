@@ -14,7 +14,7 @@ from rlhf_lesson.train.rollout import collect, text_reward
 
 SAME = (
     (
-        "step steps score score/proxy score/gold kl entropy length sampler_gap missing_end return grad_norm"  # of every loop
+        "step steps score score/gold score/proxy entropy kl length sampler_gap missing_end return grad_norm"  # of every loop
     ).split()
 )
 

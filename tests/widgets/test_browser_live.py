@@ -47,7 +47,7 @@ def has(page, selector, attribute, value):
 
 LABELS = """
 import os
-from rlhf_lesson.data.labels import Question
+from rlhf_lesson.data.questions import Question
 from rlhf_lesson.widgets.label import label
 open("pid", "w").write(str(os.getpid()))
 open("my_guidelines.md", "w").write("Praise of the whole film counts more than praise of an actor.")

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from rlhf_lesson.data import labels
-from rlhf_lesson.data.labels import Labelling, Question
+from rlhf_lesson.data.labels import Labelling
+from rlhf_lesson.data.questions import Question
 from rlhf_lesson.widgets.label import label
 
 ASKED = [Question("", f"first {i}", f"second {i}") for i in range(5)]
