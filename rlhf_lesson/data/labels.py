@@ -14,7 +14,6 @@ from pathlib import Path
 
 from rlhf_lesson.data import formats
 from rlhf_lesson.data.questions import Question
-from rlhf_lesson.data.questions import questions as questions  # chapters say `labels.questions`
 from rlhf_lesson.data.records import Pair, Vote
 from rlhf_lesson.data.sources import local
 
