@@ -7,7 +7,7 @@ import tiny
 from project import ROOT
 
 from rlhf_lesson.data.examples import Comparison
-from rlhf_lesson.study import pool, pool_runs
+from rlhf_lesson.study import pool_runs
 from rlhf_lesson.study.pool_runs import load_runs
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -25,7 +25,7 @@ def test_label_noise_turns_round_about_its_share_and_the_same_first_pairs():
 
 def test_a_proxy_learns_from_turned_labels_what_they_say():
     easy = [Comparison(((5, 6, 1), (7, 8, 1)))] * 64
-    config = pool.reward_model.Config(epochs=4, batch_tokens=64, dropout=0.0, learning_rate=3e-3)
+    config = pool_runs.reward_model.Config(epochs=4, batch_tokens=64, dropout=0.0, learning_rate=3e-3)
     gap = {}
     for noise in (0.0, 1.0):
         *_, (state, _) = pool_runs.train_proxy(tiny.model(), easy, noise, config=config, pad_id=tiny.PAD)

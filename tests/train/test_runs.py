@@ -58,7 +58,7 @@ def die_at(moment, count):
     def save_or_die(*args, **options):
         calls.append(1)
         if len(calls) == count:
-            setattr(checkpoint.os, {"half-written": "fsync", "before the rename": "replace"}[moment], die)
+            setattr(os, {"half-written": "fsync", "before the rename": "replace"}[moment], die)
         save(*args, **options)
 
     sys.modules["rlhf_lesson.train.runs"].save_state = save_or_die
