@@ -19,12 +19,12 @@ rl.setup("02_supervised_fine_tuning")
 
 # %%
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data import feedback
 from rlhf_lesson.data.batches import pad
-from rlhf_lesson.data.examples import to_examples
+from rlhf_lesson.data.examples import to_examples, whole
 from rlhf_lesson.data.records import Demonstration
 from rlhf_lesson.measures import distinct
 from rlhf_lesson.models.generate import generate
@@ -37,7 +37,6 @@ from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
-from rlhf_lesson.widgets.score import reward_scorer
 
 base, tokenizer = load_base()
 built = trained_chain()  # trains the course's models, once on this machine; the gold model is this chapter's judge
@@ -146,17 +145,25 @@ from rlhf_lesson.losses import cross_entropy_loss
 
 # %%
 cross_entropy_loss = yours("cross_entropy_loss")
-each = cross_entropy_loss(base(batch.tokens, batch.mask)[:, :-1], batch.tokens[:, 1:])
-print(f"the batch above, before any training: {masked_mean(each, batch.learn[:, 1:]):.2f} nats per response token")
+
+
+@jax.jit
+def surprise(model, batch):
+    """Summed surprise of the tokens to learn, and how many they are."""
+    each = cross_entropy_loss(model(batch.tokens, batch.mask)[:, :-1], batch.tokens[:, 1:])
+    return jnp.sum(jnp.where(batch.learn[:, 1:], each, 0.0)), jnp.sum(batch.learn[:, 1:])
 
 
 def held_out(model, examples):
-    """Nats per response token, by the library's own mask and loss."""
-    return sft.validation_loss(model, examples, pad_id=tokenizer.pad_token_id)
+    """Nats per response token; all batches have one shape, (21, 48), so this compiles once."""
+    parts = [examples[i : i + 21] for i in range(0, len(examples), 21)]
+    sums = [surprise(model, sft.make_batch(part, 21, 48, tokenizer.pad_token_id)) for part in parts]
+    total, count = np.sum(sums, axis=0)
+    return float(total / count)
 
 
 test = to_examples([Demonstration(*parse_instruction(row)) for row in held_back], tokenizer)
-print(f"held-out demonstrations:              {held_out(base, test):.2f} nats per response token")
+print(f"before any training: {held_out(base, test):.2f} nats per token of a held-out response")
 
 # %% [markdown]
 # ## 5. Before
@@ -169,9 +176,16 @@ print(f"held-out demonstrations:              {held_out(base, test):.2f} nats pe
 
 # %%
 COUNT, NEW_TOKENS = rl.scale(quick=128, full=512), 24
-gold = reward_scorer(built.scorers["gold"], tokenizer)  # texts -> their scores
+score = jax.jit(lambda model, tokens, mask: model(tokens, mask))
 
 
+def gold(texts):
+    """The gold model's score of each text by itself."""
+    rows = [row[:48] for row in whole(tokenizer, texts)]
+    return np.asarray(score(built.scorers["gold"], *pad(rows, len(rows), 48, pad_id=tokenizer.pad_token_id)))
+
+
+# %%
 def continued(model, rows, *, seed=0):
     """One sampled continuation of each row of ids: the texts, and which of them came to an end."""
     tokens, mask = pad(rows, len(rows), 32, pad_id=tokenizer.pad_token_id, left=True)
