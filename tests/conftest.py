@@ -4,6 +4,7 @@ The tests compile thousands of tiny programs: they are compiled with few optimis
 kernels and commands that tests start share (a chapter runs twice, unsolved and solved, and compiles once).
 """
 
+import csv
 import os
 import signal
 from pathlib import Path
@@ -35,3 +36,17 @@ def optimised():
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.fixture
+def review_cache(tmp_path):
+    """A cache with four film reviews, as the package of other people's reviews holds them."""
+    rows = [
+        ("Dull.<br /><br />I left early!", "0", "imdb"),
+        ("Dull.<br /><br />I left early!", "0", "imdb"),
+        ("a sentence that our raters judged", "1", "rotten_tomatoes"),
+        ("A joy. " * 40, "1", "imdb"),
+    ]
+    with (tmp_path / "maas_2011.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", "label", "source"), *rows])
+    return tmp_path

@@ -5,35 +5,17 @@ import inspect
 import threading
 
 import jax
-import jax.numpy as jnp
 import pytest
+from masked_means import forgets_the_mask, masked_mean, not_written
 
 from rlhf_lesson import arrays
-from rlhf_lesson.course import checks, progress
+from rlhf_lesson.course import progress
 from rlhf_lesson.course.checks import check, hint, solution, yours
 from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.train import background
 from rlhf_lesson.train.background import Background
 
-
-@pytest.fixture(autouse=True)
-def fresh(tmp_path, monkeypatch):
-    """An empty file of progress, and a kernel in which nothing has passed yet."""
-    monkeypatch.setenv("RLHF_LESSON_PROGRESS", str(tmp_path / "drive" / "progress.json"))
-    monkeypatch.setattr(checks, "PASSED", {})
-    return tmp_path / "drive" / "progress.json"
-
-
-def masked_mean(values, mask):
-    return jnp.sum(jnp.where(mask, values, 0.0)) / jnp.maximum(jnp.sum(mask), 1)
-
-
-def forgets_the_mask(values, mask):
-    return jnp.mean(values)
-
-
-def not_written(values, mask):
-    raise NotImplementedError
+pytestmark = pytest.mark.usefixtures("fresh")
 
 
 def test_a_function_is_checked_under_its_own_name_or_the_one_that_is_said():

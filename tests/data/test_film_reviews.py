@@ -1,27 +1,12 @@
 """The film reviews that pretraining reads: a file like the package's stands in for the download."""
 
-import csv
-
 import pytest
 
 from rlhf_lesson.data import film_reviews
 
 
-@pytest.fixture
-def cache(tmp_path):
-    rows = [
-        ("Dull.<br /><br />I left early!", "0", "imdb"),
-        ("Dull.<br /><br />I left early!", "0", "imdb"),
-        ("a sentence that our raters judged", "1", "rotten_tomatoes"),
-        ("A joy. " * 40, "1", "imdb"),
-    ]
-    with (tmp_path / "maas_2011.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("text", "label", "source"), *rows])
-    return tmp_path
-
-
-def test_reviews_come_once_without_markup_and_without_the_raters_sentences(cache):
-    reviews = film_reviews.load(cache)
+def test_reviews_come_once_without_markup_and_without_the_raters_sentences(review_cache):
+    reviews = film_reviews.load(review_cache)
     assert [r.liked for r in reviews] == [False, True]
     assert reviews[0].text.split() == "Dull. I left early!".split()
     assert not any("raters judged" in r.text for r in reviews)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rlhf_lesson.data import feedback, label_agreement, labels
+from rlhf_lesson.data import label_agreement, labels
 from rlhf_lesson.data.feedback import Sentence
 from rlhf_lesson.data.label_agreement import against_raters, agreement, as_numbers, others
 from rlhf_lesson.data.labels import Labelling
@@ -24,14 +24,6 @@ def votes(file):
 
 def sentence(text, *ratings):
     return Sentence(f"a/{text}", text, ratings, "a")
-
-
-@pytest.fixture(scope="module")
-def movies():
-    try:
-        return feedback.load(feedback.MOVIES)
-    except ValueError as error:
-        pytest.skip(f"the ratings need one fetch: {error}")
 
 
 def test_percent_and_kappa_by_hand():

@@ -10,7 +10,7 @@ import pytest
 import tiny
 from flax import nnx
 
-from rlhf_lesson.data import feedback, formats, labels
+from rlhf_lesson.data import formats, labels
 from rlhf_lesson.data.formats import parse_vote
 from rlhf_lesson.data.labels import Labelling
 from rlhf_lesson.data.questions import Question, questions
@@ -143,14 +143,6 @@ def test_export_and_import_in_the_format_of_votes(file, tmp_path):
 
 
 # ---- questions -----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def movies():
-    try:
-        return feedback.load(feedback.MOVIES)
-    except ValueError as error:
-        pytest.skip(f"the ratings need one fetch: {error}")
 
 
 # ---- agreement -----------------------------------------------------------------------------------

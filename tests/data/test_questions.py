@@ -3,19 +3,10 @@
 from functools import partial
 
 import numpy as np
-import pytest
 
 from rlhf_lesson.data import feedback
 from rlhf_lesson.data.label_agreement import others
 from rlhf_lesson.data.questions import questions
-
-
-@pytest.fixture(scope="module")
-def movies():
-    try:
-        return feedback.load(feedback.MOVIES)
-    except ValueError as error:
-        pytest.skip(f"the ratings need one fetch: {error}")
 
 
 def test_more_questions_begin_with_the_same_ones(movies):

@@ -2,8 +2,11 @@
 
 import jax
 import pytest
+from flax import nnx
 
+from rlhf_lesson.models.gpt2 import ScalarModel
 from rlhf_lesson.models.pretrained import load_base
+from rlhf_lesson.widgets import score
 
 
 @pytest.fixture(autouse=True)
@@ -22,3 +25,13 @@ def double():
     jax.config.update("jax_enable_x64", True)
     yield
     jax.config.update("jax_enable_x64", False)
+
+
+@pytest.fixture(scope="module")
+def scorers(base):
+    """A reward model that nothing has trained, and the judge: enough to score any text."""
+    model, tokenizer = base
+    return {
+        "proxy": score.reward_scorer(ScalarModel(model, rngs=nnx.Rngs(0)), tokenizer),
+        "judge": score.judge_scorer,
+    }

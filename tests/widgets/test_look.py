@@ -6,10 +6,8 @@ import re
 import pytest
 import traitlets
 from browser import bare
-from flax import nnx
 from IPython.core.formatters import DisplayFormatter
 
-from rlhf_lesson.models.gpt2 import ScalarModel
 from rlhf_lesson.view import plots
 from rlhf_lesson.widgets import best_of_n, gae, kl_estimators, look, next_token, score
 from rlhf_lesson.widgets.bradley_terry import BradleyTerry
@@ -18,19 +16,10 @@ from rlhf_lesson.widgets.clip import Clip
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-def scorers(base):
-    """A reward model that nothing has trained, and the judge: enough to score any text."""
-    model, tokenizer = base
-    return {
-        "proxy": score.reward_scorer(ScalarModel(model, rngs=nnx.Rngs(0)), tokenizer),
-        "judge": score.judge_scorer,
-    }
-
-
 @pytest.fixture(scope="module")
-def explorers(base):
+def explorers(base, scorers):
     made = [BradleyTerry(), Clip(), gae.GAE(), kl_estimators.KLEstimators(), best_of_n.BestOfN()]
-    return [*made, next_token.NextToken(*base), score.ScoreExplorer(scorers(base))]
+    return [*made, next_token.NextToken(*base), score.ScoreExplorer(scorers)]
 
 
 def test_state_is_plain_json_of_the_widgets_own_traits(explorers):

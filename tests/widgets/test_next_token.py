@@ -3,19 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 from browser import twin
-from flax import nnx
 
-from rlhf_lesson.models.gpt2 import ScalarModel
 from rlhf_lesson.widgets import next_token, score
-
-
-def scorers(base):
-    """A reward model that nothing has trained, and the judge: enough to score any text."""
-    model, tokenizer = base
-    return {
-        "proxy": score.reward_scorer(ScalarModel(model, rngs=nnx.Rngs(0)), tokenizer),
-        "judge": score.judge_scorer,
-    }
 
 
 def test_typed_text_changes_the_logits_and_a_cut_keeps_what_it_says(base):
@@ -36,8 +25,8 @@ def test_next_token_logits_are_the_models_own_without_padding(base):
     np.testing.assert_allclose(found, alone, atol=2e-4)
 
 
-def test_a_text_too_long_for_the_model_is_answered_with_words(base):
-    widget = score.ScoreExplorer(scorers(base))
+def test_a_text_too_long_for_the_model_is_answered_with_words(base, scorers):
+    widget = score.ScoreExplorer(scorers)
     before = widget.result
     widget.text = "film " * 200
     assert "shorten" in widget.problem and widget.result == before
