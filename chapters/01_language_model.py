@@ -447,7 +447,8 @@ print(f"weights:                 {card['parameters']:,}")
 # ## 10. What a framework would do for you here
 #
 # - **TRL** and **Tunix** both call `token_logprobs` `selective_log_softmax`. It gathers the chosen logit first, since the
-#   log-softmax of a large vocabulary is the largest array of a training step (chapter 10 makes it smaller still).
+#   log-softmax of a large vocabulary is the largest array of a training step (`chunked_token_logprobs` in `logprobs.py`
+#   makes it smaller still).
 # - **Tunix** has a `Sampler` with temperature, top-k, top-p and a preallocated cache, and can hand sampling to vLLM or
 #   SGLang; **TRL** uses `transformers`' `generate` or vLLM. A second sampler means second probabilities: they are where
 #   "sampled and re-scored log-probs agree" fails first.
