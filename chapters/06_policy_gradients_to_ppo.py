@@ -41,6 +41,7 @@ from rlhf_lesson.widgets.clip import Clip
 from rlhf_lesson.widgets.dashboard import dashboard
 from rlhf_lesson.widgets.gae import GAE
 
+# %%
 built = trained_chain()  # the SFT policy of chapter 02, proxy and gold of chapter 04; trained once on a machine
 config, tokenizer = demo.Config(), built.data.tokenizer
 ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
