@@ -46,7 +46,7 @@ def sums(ratings, distance, least):
     """The sums over items with at least `least` ratings."""
     present = ~jnp.isnan(ratings)
     count = jnp.sum(present, 0)
-    present = present & (count >= least)
+    present = present & (count >= least)[None]
     values = jnp.where(present, ratings, 0.0)
     return Sums(
         within=pair_sum(values, present, distance),

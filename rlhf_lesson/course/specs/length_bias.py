@@ -46,7 +46,7 @@ def about_0(score, length):
 def of_ranks(score, length):
     """The correlation of the places in order of score and of length."""
     ranks = [jnp.argsort(jnp.argsort(values)).astype(jnp.float32) for values in (score, length)]
-    return length_bias(*ranks)
+    return from_moments(correlation)(*ranks)
 
 
 # ---- right answers in other words ----------------------------------------------------------------
