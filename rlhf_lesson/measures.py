@@ -61,7 +61,11 @@ def distinct(texts: Sequence[str], n: int = 2) -> float:
     return len(grams) / max(1, sum(grams.values()))
 
 
-def score_at(kl: float, path_kl: Float[np.ndarray, " points"], path_score: Float[np.ndarray, " points"]) -> float:
+def score_at(
+    kl: float,
+    path_kl: Sequence[float] | Float[np.ndarray, " points"],
+    path_score: Sequence[float] | Float[np.ndarray, " points"],
+) -> float:
     """The score of a training run where its KL first gets to a value: runs are compared at equal KL, not at their ends.
 
     Between two points the path is taken as straight; a KL that falls again is passed over.
