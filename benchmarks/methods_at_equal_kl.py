@@ -22,7 +22,7 @@ from rlhf_lesson.data import raters
 from rlhf_lesson.data.examples import Choice
 from rlhf_lesson.data.prompts import Prompts, repeat_prompts
 from rlhf_lesson.disk import write_atomically
-from rlhf_lesson.measures import distinct
+from rlhf_lesson.measures import distinct, score_at
 from rlhf_lesson.models.gpt2 import GPT2
 from rlhf_lesson.study import chain as chain_study
 from rlhf_lesson.study import demo, evaluate
@@ -224,10 +224,10 @@ def measure(config: Config, task: Task, held_out: Prompts) -> dict:
 
 def read_at(rows: Sequence[Mapping[str, float]], kl: float) -> dict[str, float] | None:
     """Proxy and gold of a path at a KL, interpolated between two measurements; None outside the path's range."""
-    reached = np.maximum.accumulate([row["kl"] for row in rows])
-    if not reached[0] <= kl <= reached[-1]:
+    path_kl = [row["kl"] for row in rows]
+    if not path_kl[0] <= kl <= max(path_kl):
         return None
-    return {name: float(np.interp(kl, reached, [row[name] for row in rows])) for name in ("proxy", "gold")}
+    return {name: score_at(kl, path_kl, [row[name] for row in rows]) for name in ("proxy", "gold")}
 
 
 def at_equal_kl(seeds: Sequence[Mapping]) -> list[dict]:
