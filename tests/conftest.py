@@ -5,20 +5,22 @@ kernels and commands that tests start share (a chapter runs twice, unsolved and 
 """
 
 import csv
+import gc
 import os
 import signal
 from pathlib import Path
 
 worker, cores = os.environ.get("PYTEST_XDIST_WORKER", ""), sorted(getattr(os, "sched_getaffinity", lambda _: ())(0))
 if worker and len(cores) == int(os.environ["PYTEST_XDIST_WORKER_COUNT"]):
-    os.sched_setaffinity(0, {cores[int(worker[2:])]})  # a core each: XLA's threads would wait for one another
+    # A core each: XLA's threads would wait for one another. A worker that replaces one that died counts on: gw2, gw3.
+    os.sched_setaffinity(0, {cores[int(worker[2:]) % len(cores)]})
 
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax  # noqa: E402 (reads the environment)
-import pytest  # noqa: E402
+import psutil  # noqa: E402
 from browser import chromium, lab  # noqa: E402, F401 (fixtures for every test)
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -28,6 +30,15 @@ jax.config.update("jax_disable_most_optimizations", True)
 
 # a shell that starts the tests in the background has them ignore Ctrl-C
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory():
+    """Forgets compiled programs when this process holds more than 3 GB: two workers and their children must fit in 16."""
+    yield
+    if psutil.Process().memory_info().rss > 3e9:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="module")
