@@ -20,6 +20,7 @@ from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data.batches import epochs, pad, plan
 from rlhf_lesson.data.examples import Comparison, Rated
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel, copy_of
+from rlhf_lesson.seeds import stage_key
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -152,7 +153,7 @@ def train(
         model = ScalarModel(copy_of(trunk), rngs=nnx.Rngs(config.seed))
         model.trunk.config = trunk.config._replace(dropout=config.dropout)
         state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
-    key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
+    key = stage_key(config.seed, "reward model", impl="rbg")  # three times faster than the default for dropout on a CPU
     current = state
     for step in range(int(current.step), len(schedule)):
         rows, width, indices = schedule[step]

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import tarfile
 from itertools import pairwise
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from rlhf_lesson.data import download, feedback
-from rlhf_lesson.data.feedback import AMAZON, MOVIES, NYT, TWEETS, Sentence, normalise, pairs, rankings, split
+from rlhf_lesson.data.feedback import AMAZON, MOVIES, NYT, TWEETS, Sentence, by_split, normalise, pairs, rankings, split
 
 
 def load(name):
@@ -102,8 +103,37 @@ def test_a_sentence_never_changes_its_split():
 
 
 def test_splits_are_disjoint_and_never_move(movies):
-    parts = [split(s.id) for s in movies]
-    assert {part: parts.count(part) for part in parts} == {"gold": 4739, "proxy": 4824, "eval": 1042}
+    parts = by_split(movies)
+    assert {name: len(part) for name, part in parts.items()} == {"gold": 4741, "proxy": 4823, "eval": 1041}
+    assert sum(split(s.id) != name for name, part in parts.items() for s in part) == 2  # texts that are there twice
+
+
+def test_two_sentences_with_one_text_are_never_in_two_splits(movies):
+    gold, proxy, held_out = ({normalise(s.text) for s in part} for part in by_split(movies).values())
+    assert not gold & proxy and not gold & held_out and not proxy & held_out
+    copies = [
+        Sentence(f"movieReviewSnippets/{i}", text, (1.0,), MOVIES) for i, text in ((7, "A  film."), (1, "a film ."))
+    ]
+    assert [split(s.id) for s in copies] == ["eval", "gold"]
+    assert by_split(copies) == {"gold": copies, "proxy": [], "eval": []}
+
+
+# --- the order -----------------------------------------------------------------------------------------------------
+
+
+def test_the_first_sentences_are_a_random_sample_and_not_the_praise_that_the_file_begins_with(movies):
+    """Within four standard errors of the share of positive sentences; the file's own first 500 are all positive."""
+    for part in (movies, *by_split(movies).values()):
+        share = sum(s.mean > 0 for s in part) / len(part)
+        for count in (32, 128, 256, 500):
+            positive = sum(s.mean > 0 for s in part[:count]) / count
+            assert abs(positive - share) < 4 * (share * (1 - share) / count) ** 0.5
+    as_in_the_file = sorted(movies, key=lambda s: int(s.id.rpartition("/")[2]))
+    assert sum(s.mean > 0 for s in as_in_the_file[:500]) > 450
+
+
+def test_the_order_is_the_same_for_everybody(movies):
+    assert [s.id.rpartition("/")[2] for s in movies[:3]] == ["10105", "8272", "9238"]
 
 
 # --- choices -------------------------------------------------------------------------------------------------------
@@ -122,7 +152,8 @@ def test_one_raters_choice_agrees_with_the_crowd_as_often_as_was_counted(movies,
 @pytest.mark.parametrize(("name", "low", "high"), [(MOVIES, 0.25, 0.5), (AMAZON, -0.03, 0.03), (NYT, -0.03, 0.03)])
 def test_a_column_is_one_person_for_a_page_of_movies_and_nobody_elsewhere(name, low, high):
     """How far column k lies above the crowd on one sentence predicts its place on the next, in the movie set only."""
-    both = [(a, b) for a, b in pairwise(load(name)[:3000]) if len(a.ratings) == len(b.ratings)]
+    as_read = sorted(load(name), key=lambda s: [int(number) for number in re.findall(r"\d+", s.id)])
+    both = [(a, b) for a, b in pairwise(as_read[:3000]) if len(a.ratings) == len(b.ratings)]
     together = sum((x - a.mean) * (y - b.mean) for a, b in both for x, y in zip(a.ratings, b.ratings, strict=True))
     assert low < together / sum((x - a.mean) ** 2 for a, _ in both for x in a.ratings) < high
 
