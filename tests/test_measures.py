@@ -59,3 +59,11 @@ def test_a_kl_that_falls_again_does_not_turn_the_path_back():
     assert score_at(6.0, there, [0.0, 1.0, 2.0, 3.0]) == pytest.approx(
         2.5
     )  # half-way from 2, the later of the two, to 3
+
+
+@pytest.mark.parametrize("measure", [pairwise_accuracy, calibration])
+def test_a_score_of_nan_is_refused_and_not_counted_as_a_mistake(measure):
+    scores = np.array([0.5, np.nan, 1.0])
+    for chosen, rejected in ((scores, np.zeros(3)), (np.zeros(3), scores)):
+        with pytest.raises(ValueError, match="a score is NaN"):
+            measure(chosen, rejected)
