@@ -153,7 +153,8 @@ def best_of_n(scores: Float[Array, " rows"], n: int) -> Int[Array, " prompts"]:
     table = scores.reshape(-1, n)
     if not isinstance(scores, jax.core.Tracer) and jnp.isnan(table).all(axis=1).any():
         raise ValueError(f"all {n} scores of a prompt are NaN: mend the reward that gave them")
-    best = jnp.argmax(jnp.nan_to_num(table, nan=-jnp.inf, posinf=jnp.inf), axis=1)
+    numbers = jnp.maximum(table, jnp.finfo(table.dtype).min)  # so that -inf, too, is above what stands for NaN
+    best = jnp.argmax(jnp.where(jnp.isnan(table), -jnp.inf, numbers), axis=1)
     return jnp.arange(scores.size // n) * n + best
 
 

@@ -158,4 +158,6 @@ def test_a_response_scored_nan_is_the_last_that_best_of_n_would_pick():
 
 def test_length_bias_of_equal_scores_has_no_residue():
     lengths = jnp.arange(7, dtype=jnp.int32)
-    assert jnp.isnan(length_bias(jnp.full(7, 0.1), lengths)) and jnp.isnan(length_bias(jnp.arange(7.0), lengths * 0 + 9))
+    assert jnp.isnan(length_bias(jnp.full(7, 0.1), lengths)) and jnp.isnan(
+        length_bias(jnp.arange(7.0), lengths * 0 + 9)
+    )
