@@ -79,3 +79,11 @@ def test_the_interval_holds_the_mean_in_95_of_100_draws_of_five():
     rng = np.random.default_rng(0)
     rows = [mean_and_interval(rng.normal(1.0, 2.0, 5)) for _ in range(2000)]
     assert 0.93 < np.mean([row["low"] < 1.0 < row["high"] for row in rows]) < 0.97
+
+
+@pytest.mark.parametrize("measure", [pairwise_accuracy, calibration])
+def test_a_score_of_nan_is_refused_and_not_counted_as_a_mistake(measure):
+    scores = np.array([0.5, np.nan, 1.0])
+    for chosen, rejected in ((scores, np.zeros(3)), (np.zeros(3), scores)):
+        with pytest.raises(ValueError, match="a score is NaN"):
+            measure(chosen, rejected)

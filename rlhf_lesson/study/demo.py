@@ -56,8 +56,7 @@ def run(config: Config, out: Path) -> tuple[dict, list[dict]]:
     results["seconds.total"] = time.time() - started
     results["seconds.compile"] = clock.seconds
     for name, model in {"sft": built.sft, "ppo": policy, **built.scorers}.items():
-        save_model(model, out / "models" / name)
-        built.data.tokenizer.save_pretrained(out / "models" / name)
+        save_model(model, out / "models" / name, tokenizer=built.data.tokenizer)
     rows = list(sample_rows(samples["sft"], samples["ppo"], pool, config.pool))
     figure = plots.frontier_figure([path], results["bestofn"], window=1)
     report.write_report(out, results, rows, {"reward_against_kl": figure})

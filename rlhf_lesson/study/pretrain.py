@@ -177,7 +177,6 @@ def run(config: Config, out: Path, drive: Callable) -> dict:
         "samples_at_0.7": sample_texts(trained, tokenizer, count=50, temperature=0.7),
         "loss_curve": [round(float(np.mean(part)), 3) for part in np.array_split(losses, min(50, len(losses)))],
     }
-    save_model(trained, out / "model", half=True)
-    tokenizer.save_pretrained(out / "model")
+    save_model(trained, out / "model", half=True, tokenizer=tokenizer)
     write_atomically(out / "model" / "card.json", (json.dumps(card, indent=1) + "\n").encode())
     return {k: v for k, v in card.items() if k not in ("config", "loss_curve")}

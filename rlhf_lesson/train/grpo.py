@@ -69,8 +69,9 @@ def no_penalty(logp: Float[Array, "*shape"], ref_logp: Float[Array, "*shape"]) -
 class Equations(NamedTuple):
     """What the methods differ in, and what a student may replace. A KL estimator stands in the reward *or* in the loss.
 
-    The place matters more than the estimator: in the reward k1 gives the gradient of KL(pi || ref); in the loss k2
-    does, while k3 gives that of the *other* KL, KL(ref || pi), and k1 gives none at all on average.
+    The place matters more than the estimator: in the reward k1 gives the gradient of a response's KL(pi || ref); in
+    the loss k2 gives it per token only, without what a token does to the KL of later tokens, k3 that of the *other*
+    KL, KL(ref || pi), likewise per token, and k1 none at all on average.
     """
 
     advantages: Callable = advantages.group_advantages  # scores of one group -> advantages

@@ -215,10 +215,16 @@ def normalised(model: ScalarModel, reference_scores: Float[np.ndarray, " samples
       reference_scores: its scores on samples of the policy that PPO starts from.
 
     Raises:
-      ValueError: all scores are equal: train the reward model first.
+      ValueError: all scores are equal: train the reward model first; or one is NaN or infinite: its weights may be.
 
     Source: Ziegler et al. 2019, arXiv:1909.08593, section 2; lm-human-preferences `normalize_after`.
     """
+    broken = np.flatnonzero(~np.isfinite(reference_scores))
+    if len(broken):
+        raise ValueError(
+            f"{len(broken)} of {len(reference_scores)} reference scores are NaN or infinite, first sample {broken[0]}: "
+            "look for NaN in the reward model's weights, and for texts longer than its context"
+        )
     mean, std = float(np.mean(reference_scores)), float(np.std(reference_scores))
     if not std > 0.0:
         raise ValueError("all reference scores are equal: train the reward model before normalising it")
