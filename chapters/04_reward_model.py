@@ -311,9 +311,13 @@ Picture(left, "Training loss falls below that of a coin; held-out accuracy rises
 shipped = measured("reward", made_by="reward_vs_bag_of_words.py")
 on_reviews |= {name: read_all(model, data.texts("eval")) for name, model in built.scorers.items()}
 proxy, gold = accuracy(on_reviews["proxy"]), accuracy(on_reviews["gold"])
-for name in ("neural", "bag_of_words", "vader"):
-    row = shipped["summary"][name]
-    print(f"{name:<13} {row['mean']:.1%} ± {row['std']:.1%} over {len(shipped['rows'])} seeds")
+print(
+    f"{len(shipped['rows'])} seeds: mean ± spread (n - 1); between which ends the mean would lie with other held-out texts"
+)
+for name in ("neural", "bag_of_words", "bag_with_verdicts", "verdicts_alone", "vader"):
+    if row := shipped["summary"].get(name):
+        texts = "{low:.1%} to {high:.1%}".format(**row["over_snippets"]) if "over_snippets" in row else ""
+        print(f"{name:<18} {row['mean']:.1%} ± {row['std']:.1%}   {texts}")
 
 # %% tags=["figure"]
 # Figure: held-out accuracy against the number of choices
@@ -477,7 +481,7 @@ for name, model in {"mine": mine, **built.scorers}.items():
     on_samples = length_bias(samples.scores[name], samples.mask.sum(1))
     effect = read_all(model, longer) - read_all(model, texts)
     bias = float(length_bias(on_reviews[name], length))
-    mean, error = effect.mean(), effect.std() / len(effect) ** 0.5
+    mean, error = effect.mean(), effect.std(ddof=1) / len(effect) ** 0.5
     print(f"{name:<8}{bias:>+12.2f}{float(on_samples):>+12.2f}   {mean:+.2f} ± {error:.2f} spreads of the policy")
 noise = [1 / n**0.5 for n in (len(reviews), len(samples.texts))]
 print(f"correlations of pure noise: ± {noise[0]:.2f} and ± {noise[1]:.2f}")

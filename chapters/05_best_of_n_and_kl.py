@@ -564,7 +564,8 @@ median = []
 for points in zip(*(seed["bestofn"] for seed in seeds)):  # every seed's best of one, of two, of four ...
     print(f"best of {points[0]['n']:>3}, {len(points)} seeds: ", end="")
     proxy, gold = ([p[name] for p in points] for name in ("proxy", "gold"))
-    print(f"proxy {np.mean(proxy):+.2f} ± {np.std(proxy):.2f}, gold {np.mean(gold):+.2f} ± {np.std(gold):.2f}")
+    spread = np.std(proxy, ddof=1), np.std(gold, ddof=1)
+    print(f"proxy {np.mean(proxy):+.2f} ± {spread[0]:.2f}, gold {np.mean(gold):+.2f} ± {spread[1]:.2f}")
     median.append({name: float(np.median([p[name] for p in points])) for name in points[0]} | {"n": points[0]["n"]})
 paths = [ppo_path(seed["penalised"]["curve"]) for seed in seeds]
 

@@ -375,7 +375,7 @@ means, errors = {}, {}
 for i, mood in enumerate(moods):
     name = f"after a {mood} start"
     means[name] = [scores[i].mean() for scores in added.values()]
-    errors[name] = [scores[i].std() / 8 for scores in added.values()]  # the root of 64 samples
+    errors[name] = [scores[i].std(ddof=1) / 8 for scores in added.values()]  # the root of 64 samples
 
 # %% tags=["figure"]
 # Figure: the judge's score of what each policy adds to two starts
