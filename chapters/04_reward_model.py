@@ -301,8 +301,13 @@ Picture(left, "Training loss falls below that of a coin; held-out accuracy rises
 
 # %% [markdown]
 # Below stands your model among others: the bag of words at five amounts of data, the course's own proxy (the same
-# choices, all of them; it takes minutes), and what five seeds reached with more data and two passes, with their
-# spread.
+# choices, all of them; it takes minutes), and what five seeds reached with more data and two passes.
+#
+# One comparison there is fairer than the others. The net's base model was pretrained on the *verdicts* of thousands of
+# film reviews, and the bag of words never saw them. `bag_with_verdicts` did: what a second bag makes of the same verdicts is
+# one more feature of it. And each accuracy has two uncertainties, which must not be confused: the spread over seeds (other
+# pairs, another start), and that of the held-out texts, which are the same in every seed. For the second, draw as many texts
+# with replacement, look at the pairs whose texts were both drawn, and do it a thousand times: a *bootstrap* over texts.
 #
 # **Predict, then run.** Where does the language model have the larger lead over the bag: with few choices, or with
 # many?
@@ -338,10 +343,25 @@ axes.legend(fontsize=8, ncols=2, loc="center left", bbox_to_anchor=(0.0, 0.74))
 Picture(axes, "Held-out accuracy against number of choices for a bag of words and networks, below the crowd's ceiling.")
 
 # %% [markdown]
-# Three things to take from this figure. A bag of words is hard to beat when the language model is this small: a
+# Three things to take from this figure. A bag of words is hard to beat when the language model is this small, and a
 # reward model's accuracy means little without such a baseline. All of them are far from the ceiling,
 # and more choices help all of them. And held-out accuracy is about *pairs of human texts*. A policy will not write human
 # texts.
+
+# %%
+for name, row in shipped.get("differences", {}).items():
+    texts = row["over_snippets"]
+    if row["low"] <= 0 <= row["high"] or texts["low"] <= 0 <= texts["high"]:
+        verdict = "not told apart: an interval holds 0"
+    else:
+        verdict = "the net is ahead" if row["mean"] > 0 else "the net is behind"
+    print(f"{name.replace('_', ' ')}: {100 * row['mean']:+.1f} points; ", end="")
+    print("95 % over seeds {:+.1f} to {:+.1f}, ".format(*(100 * row[end] for end in ("low", "high"))), end="")
+    print("over texts {:+.1f} to {:+.1f}: ".format(*(100 * texts[end] for end in ("low", "high"))) + verdict)
+
+# %% [markdown]
+# A lead over a baseline that knew less is a statement about the information, not about the model. Before you praise a model,
+# give the baseline everything that the model got.
 #
 # ### Pitfall: a validation set that isn't one
 #

@@ -119,7 +119,8 @@ function render({ model, el }) {
     const [first, second] = here;
     let text = kl === undefined ? "" : `At ${nats(kl)} no method that is switched on has a measurement.`;
     if (first) {
-      text = `At ${nats(kl)} ${first.method} has the highest median gain in ${scorer}: ${number(first[scorer].median)}.`;
+      const top = number(first[scorer].median);
+      text = `At ${nats(kl)} ${first.method} has the highest median gain in ${scorer}: ${top}.`;
     }
     if (second) {
       const isApart = first[scorer].min > second[scorer].max;
