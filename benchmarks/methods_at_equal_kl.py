@@ -3,8 +3,8 @@
     python benchmarks/methods_at_equal_kl.py --out benchmarks/results/methods.json
 
 Every seed trains its own SFT policy and reward models. All methods optimise the same proxy from the same policy with the
-same betas and the same number of sampled responses. None subtracts a penalty for a missing end, as the demo's PPO does: DPO and
-best-of-n have no such penalty, and with it PPO would have another optimum. DPO's pairs are samples of the SFT policy, labelled
+same betas and the same number of sampled responses. None subtracts a penalty for a missing end: DPO and best-of-n have no such
+penalty, and with it PPO would have another optimum. DPO's pairs are samples of the SFT policy, labelled
 by the proxy as Bradley-Terry raters of temperature 1 would label them, so that DPO has the same optimum as PPO. All methods,
 best-of-n too, are measured on the same held-out prompts, and compared by how far they rise above their own start. Each seed's
 models are kept in the cache folder, and each of its methods leaves a file in `runs`, so an interrupted call continues where it
@@ -45,9 +45,7 @@ class Config:
     every: int = 4  # iterations between two measurements
     group: int = 4  # responses per prompt in RLOO and GRPO
     dpo_rate: float = 5e-4  # at 1e-4 two passes reach only half a nat, at 1.5e-3 the KL jumps (LOG.md)
-    chain: demo.Config = field(
-        default_factory=lambda: demo.Config(ppo=replace(demo.Config().ppo, missing_end_penalty=0.0))
-    )
+    chain: demo.Config = field(default_factory=demo.Config)
     runs: Path = Path("runs/methods")
     out: Path = Path("benchmarks/results/methods.json")
 

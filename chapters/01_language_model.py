@@ -401,7 +401,7 @@ kindness = {}
 for start in starts:
     texts = [text for seed in (1, 2) for text in sample(start, temperature=0.7, seed=seed)[0]]
     kindness[start] = np.array([vader_score(text) for text in texts])
-mean_and_error = {start: (scores.mean(), scores.std() / len(scores) ** 0.5) for start, scores in kindness.items()}
+mean_and_error = {start: (scores.mean(), scores.std(ddof=1) / len(scores) ** 0.5) for start, scores in kindness.items()}
 
 # %% tags=["figure"]
 # Figure: the judge's scores after three first sentences

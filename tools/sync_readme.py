@@ -6,6 +6,7 @@ No number is typed by hand, and a test compares. In the tree only the words besi
 import ast
 import json
 import re
+import textwrap
 from pathlib import Path
 
 from rlhf_lesson.measures import mean_and_interval
@@ -126,7 +127,63 @@ def table() -> str:
         "| measured over five seeds: mean ± sample standard deviation (n - 1) [95 % interval of the mean] | |",
         "|---|---|",
     ]
-    return "\n".join([*lines, *(f"| {what} | {value} |" for what, value in rows)])
+    notes = (
+        "*Snippets* is the 95 % interval of a bootstrap over the held-out snippets, which are the same in every seed; the spread"
+        " over seeds does not hold it. Held out are texts, not raters (`data/feedback.py`, `by_split`)."
+    )
+    words = textwrap.fill(f"{takeaways()} {notes}", 128, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([*lines, *(f"| {what} | {value} |" for what, value in rows), "", words])
+
+
+def mean_of(values: list[float], digits: int = 2, times: float = 1.0) -> str:
+    """A mean over seeds with its 95 % interval, in words."""
+    row = mean_and_interval([times * value for value in values])
+    return f"{row['mean']:.{digits}f} (95 %: {row['low']:.{digits}f} to {row['high']:.{digits}f})"
+
+
+def told_apart(*intervals: dict) -> bool:
+    """Whether every interval lies on one side of 0."""
+    return all(row["low"] > 0 for row in intervals) or all(row["high"] < 0 for row in intervals)
+
+
+def lead_in_words(lead: dict, bag: str) -> str:
+    """A sentence on the net and a bag of words that says no more than both intervals allow."""
+    points = f"{100 * lead['mean']:+.1f} points"
+    if not told_apart(lead, lead["over_snippets"]):
+        return f"Five seeds and 1,041 held-out snippets do not tell the small network from {bag} ({points})."
+    return f"The small network is {'ahead of' if lead['mean'] > 0 else 'behind'} {bag} ({points})."
+
+
+def takeaways() -> str:
+    """What follows from the numbers, in sentences that turn with them."""
+    chain = read("chain")
+    rows = chain["rows"]
+    sentences = []
+    if found := read("reward").get("differences"):
+        sentences.append(lead_in_words(found["neural - bag_of_words"], "a bag of words trained on the same pairs"))
+        bag = "a bag that is also given the verdicts which the network's base model was pretrained on"
+        sentences.append(lead_in_words(found["neural - bag_with_verdicts"], bag))
+    gains = {name: [row["penalised"][f"ppo.{name}_gain"] for row in rows] for name in ("gold", "judge")}
+    rises = "raises" if told_apart(mean_and_interval(gains["gold"])) else "does not clearly raise"
+    sentences.append(f"PPO {rises} the gold reward, by {mean_of(gains['gold'])} spreads of the reference's scores.")
+    ends = [row["equal_kl"][-1] for row in rows]
+    lead = [end["best_of_n_gold"] - end["ppo_gold"] for end in ends]
+    over = mean_and_interval(lead)
+    kl = sum(end["kl"] for end in ends) / len(ends)
+    who = "best-of-n has gained more gold than PPO" if over["mean"] > 0 else "PPO has gained more gold than best-of-n"
+    size = mean_of([abs(over["mean"]) / (over["mean"] or 1.0) * value for value in lead])
+    if told_apart(over):
+        sentences.append(f"At equal KL (about {kl:.1f} nats), on the same prompts, {who}, by {size}.")
+    else:
+        sentences.append(
+            f"At equal KL (about {kl:.1f} nats), on the same prompts, PPO and best-of-n are not told apart."
+        )
+    collapsed, fell, seeds = len(chain["text_collapses"]), len(chain["gold_falls"]), len(rows)
+    sentences.append(
+        f"Without the KL penalty the proxy keeps rising while the text falls apart in {collapsed} of {seeds} seeds; the gold"
+        f" model, a network of the same kind, falls by a quarter in {fell}."
+    )
+    return " ".join(sentences)
 
 
 def lessons() -> str:

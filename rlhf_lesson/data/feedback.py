@@ -168,12 +168,15 @@ def by_split(sentences: Sequence[Sentence]) -> dict[str, list[Sentence]]:
       and the two halves of one review may fall on both sides. The models see neither page nor rater. But "held-out raters" would
       be wrong: what is measured is the ratings *of held-out texts*.
     """
+    texts = [normalise(sentence.text) for sentence in sentences]
     home: dict[str, str] = {}
-    for name in SPLITS:
-        for sentence in sentences:
-            if split(sentence.id) == name:
-                home.setdefault(normalise(sentence.text), name)
-    return {name: [s for s in sentences if home[normalise(s.text)] == name] for name in SPLITS}
+    for sentence, text in zip(sentences, texts, strict=True):
+        name = split(sentence.id)
+        home[text] = min(name, home.get(text, name), key=SPLITS.index)
+    parts: dict[str, list[Sentence]] = {name: [] for name in SPLITS}
+    for sentence, text in zip(sentences, texts, strict=True):
+        parts[home[text]].append(sentence)
+    return parts
 
 
 def _rated(sentences: Sequence[Sentence], count: int, k: int, *, seed: int, one_person: bool, keep_ties: bool = False):

@@ -48,7 +48,11 @@ class Config:
     sft: sft_loop.Config = field(default_factory=sft_loop.Config)
     gold: reward_model.Config = field(default_factory=reward_model.Config)
     proxy: reward_model.Config = field(default_factory=lambda: reward_model.Config(epochs=1))  # a second pass overfits
-    ppo: ppo_loop.Config = field(default_factory=lambda: ppo_loop.Config(temperature=0.7, kl_coef=0.15))
+    ppo: ppo_loop.Config = (
+        field(  # the reward is the proxy alone, since best-of-n, DPO and the closed form know no other
+            default_factory=lambda: ppo_loop.Config(temperature=0.7, kl_coef=0.15, missing_end_penalty=0.0)
+        )
+    )
 
 
 Settings = TypeVar("Settings", bound=Config)

@@ -80,11 +80,8 @@ def few_prompts(data: Snippets, count: int = PROMPTS) -> Prompts:
 
 
 def settings(**changes) -> ppo_loop.Config:
-    """PPO as in the demo, with the pool's way of sampling; `changes` are fields of `ppo.Config`.
-
-    There is no penalty for a missing end: the closed form that PPO is drawn beside re-weights by the proxy alone.
-    """
-    return replace(Config().ppo, missing_end_penalty=0.0, **SAMPLING, **changes)
+    """PPO as in the demo, with the pool's way of sampling; `changes` are fields of `ppo.Config`."""
+    return replace(Config().ppo, **SAMPLING, **changes)
 
 
 def measure(policy: GPT2, chain: Chain, scorers: Mapping[str, ScalarModel], *, seed: int) -> dict[str, float]:

@@ -9,6 +9,7 @@ from project import script
 
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.study import evaluate
+from rlhf_lesson.study.pool_runs import settings
 
 methods = script("benchmarks/methods_at_equal_kl.py")
 seeds = script("benchmarks/chain_seeds.py")
@@ -34,7 +35,8 @@ def test_two_starts_that_differ_by_their_prompts_make_no_method_better():
 
 
 def test_no_method_is_charged_for_a_missing_end_unless_all_are():
-    assert methods.Config().chain.ppo.missing_end_penalty == 0.0
+    """Best-of-n, DPO and the simulator's closed form know the proxy alone, so PPO must not be paid for anything else."""
+    assert methods.Config().chain.ppo.missing_end_penalty == settings().missing_end_penalty == 0.0
 
 
 def test_every_side_of_the_comparison_meets_the_same_prompts(monkeypatch):
