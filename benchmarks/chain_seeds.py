@@ -118,7 +118,7 @@ def main(config: Config) -> None:
             write_atomically(path, (json.dumps(row, indent=1) + "\n").encode())
     paths = [config.runs / f"seed_{seed}.json" for seed in ALL]
     if config.out and all(path.is_file() for path in paths):
-        rows = [json.loads(path.read_text()) for path in paths]
+        rows = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
         result = {f"{kind}_summary": summary([r[kind] for r in rows]) for kind in ("penalised", "unpenalised")}
         for kind in ("gold_falls", "text_collapses"):
             result[kind] = [r["seed"] for r in rows if overoptimised(r)[kind]]

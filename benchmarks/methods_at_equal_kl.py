@@ -275,7 +275,7 @@ def main(config: Config) -> None:
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(file, (json.dumps(one(config, seed), indent=1) + "\n").encode())
-    rows = [json.loads(file.read_text()) for file in files.values()]
+    rows = [json.loads(file.read_text(encoding="utf-8")) for file in files.values()]
     result = {"equal_kl": at_equal_kl(rows), "seeds": rows}
     config.out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(config.out, (json.dumps(result, indent=1) + "\n").encode())

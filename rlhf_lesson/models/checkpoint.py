@@ -88,7 +88,7 @@ def load_model(folder: Path | str) -> GPT2 | ScalarModel:
     folder = Path(folder)
     if not (folder / "config.json").is_file() or not (folder / "model.safetensors").is_file():
         raise ValueError(f"{folder} has no config.json and model.safetensors: give a folder made by `save_model`")
-    c = json.loads((folder / "config.json").read_text())
+    c = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if c.get("model_type") != "gpt2" or c.get("activation_function", "gelu_new") != "gelu_new":
         raise ValueError(f"{folder} holds a {c.get('model_type')} model: only GPT-2 (gelu_new) can be read")
     config = ModelConfig(

@@ -71,6 +71,8 @@ class Label(look.Widget):
         except (OSError, ValueError) as error:  # a full disk, a file that can't be read: the learner must see it
             said = f"Not done: {error}"
         self._show(said or "")
+        if content.get("do") == "report" or not self.question:
+            self.renew_still()
 
     def _show(self, message: str = "") -> None:
         question, session = self.session.question, self.session
