@@ -21,13 +21,8 @@ CALLS = {
     signal: "SIGKILL SIGALRM SIGHUP SIGUSR1 setitimer alarm pthread_sigmask pidfd_send_signal",
     socket: "AF_UNIX send_fds recv_fds",
 }
-SANDBOX = (
-    "answering",
-    "loading",
-    "sandbox",
-    "seccomp",
-    "worker",
-)  # run inside the wall, beside each other, without the package
+# They run inside the wall, beside each other, without the package.
+SANDBOX = ("answering", "loading", "sandbox", "seccomp", "worker")
 
 
 def become(system: str) -> None:

@@ -83,9 +83,8 @@ def run(
     write_table(folder, rows)
     with ExitStack() as stack:
         log = stack.enter_context(tracker(track, folder, settings, start=len(rows)))
-        lines = stack.enter_context(
-            open(folder / "metrics.jsonl", "a", buffering=1, encoding="utf-8")
-        )  # on disk line by line
+        # buffering=1: on disk line by line
+        lines = stack.enter_context(open(folder / "metrics.jsonl", "a", buffering=1, encoding="utf-8"))
         iterations = loop(state)
         if progress:
             iterations = stack.enter_context(closing(bar(name, iterations, delay=2)))
