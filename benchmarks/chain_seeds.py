@@ -132,7 +132,10 @@ def main(config: Config) -> None:
             write_atomically(file, (json.dumps(found, indent=1) + "\n").encode())
             print(f"seed {seed}, {kind}: done", flush=True)
     if config.out and all(file.is_file() for file in files.values()):
-        rows = [whole(seed, {kind: json.loads(files[seed, kind].read_text()) for kind in PARTS}) for seed in ALL]
+        rows = [
+            whole(seed, {kind: json.loads(files[seed, kind].read_text(encoding="utf-8")) for kind in PARTS})
+            for seed in ALL
+        ]
         write_atomically(config.out, (json.dumps(result(rows), indent=1) + "\n").encode())
 
 

@@ -242,7 +242,7 @@ def main(config: Config) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(file, (json.dumps(one(config, seed, shared), indent=1) + "\n").encode())
             print("seed", seed, "is done", flush=True)
-        rows = [json.loads(finished.read_text()) for finished in files.values() if finished.is_file()]
+        rows = [json.loads(finished.read_text(encoding="utf-8")) for finished in files.values() if finished.is_file()]
         result = {"less_random": summary(rows), "compared": [compared(row) for row in rows], "seeds": rows}
         config.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(config.out, (json.dumps(result, indent=1) + "\n").encode())

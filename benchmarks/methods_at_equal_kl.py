@@ -279,7 +279,9 @@ def main(config: Config) -> None:
         if not file.is_file():
             write_atomically(file, (json.dumps(one(config, seed, name), indent=1) + "\n").encode())
             print(f"seed {seed}, {name}: done", flush=True)
-    rows = [whole(seed, {n: json.loads(files[seed, n].read_text()) for n in names}) for seed in config.seeds]
+    rows = [
+        whole(seed, {n: json.loads(files[seed, n].read_text(encoding="utf-8")) for n in names}) for seed in config.seeds
+    ]
     result = {"equal_kl": at_equal_kl(rows), "seeds": rows}
     write_atomically(config.out, (json.dumps(result, indent=1) + "\n").encode())
 

@@ -164,9 +164,9 @@ def result(curves: Curves) -> dict:
 
 
 def main(config: Config) -> None:
-    curves = of_chain(json.loads(config.chain.read_text())["rows"], config.block)
+    curves = of_chain(json.loads(config.chain.read_text(encoding="utf-8"))["rows"], config.block)
     if config.methods.is_file():
-        curves |= of_methods(json.loads(config.methods.read_text())["seeds"])
+        curves |= of_methods(json.loads(config.methods.read_text(encoding="utf-8"))["seeds"])
     results = result(curves)
     config.out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(config.out, (json.dumps(results, indent=1) + "\n").encode())

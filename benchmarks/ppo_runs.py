@@ -73,7 +73,7 @@ def summary(rows: list[dict]) -> list[dict]:
 
 def write(config: Config) -> None:
     """Writes both files from the runs so far, so that an interrupted call leaves complete files."""
-    rows = [json.loads(file.read_text()) for file, _, _ in wanted(config) if file.is_file()]
+    rows = [json.loads(file.read_text(encoding="utf-8")) for file, _, _ in wanted(config) if file.is_file()]
     result = {"config": asdict(settings()), "ends": summary(rows), "rows": rows}
     write_atomically(config.out, (json.dumps(result, indent=1, default=str) + "\n").encode())
     shown = [{name: row[name] for name in Run._fields} for row in rows]

@@ -213,7 +213,7 @@ def main(config: Config) -> None:
             row = one_seed(config, seed, base, data, verdicts)
             write_atomically(file, (json.dumps(row) + "\n").encode())
             print({name: value for name, value in row.items() if name != "resampled"}, flush=True)
-    found = result(config, [json.loads(file.read_text()) for file in files.values()])
+    found = result(config, [json.loads(file.read_text(encoding="utf-8")) for file in files.values()])
     if not config.skip_gold:
         found["ridge_correlation"] = ridge_correlation(data)
     print(json.dumps(found["summary"] | found["differences"], indent=1))

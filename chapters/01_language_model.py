@@ -431,7 +431,7 @@ Picture(axes, "Cumulative share of samples by the judge's score after a neutral,
 # Beside your own run stand the numbers that were measured when the model was made.
 
 # %%
-card = json.loads((BASE / "card.json").read_text())
+card = json.loads((BASE / "card.json").read_text(encoding="utf-8"))
 _, surprise_at_one, entropy_at_one = written[1.0]
 print(f"the words shuffled:      {totals[1] - totals[0]:+.0f} nats")
 print(f"slope on later tokens:   {ahead}")

@@ -1,8 +1,9 @@
-"""The command line: `python -m rlhf_lesson COMMAND --help` lists a command's options with their defaults.
+"""The command line: `rlhf-lesson COMMAND --help`, or `python -m rlhf_lesson COMMAND --help`, lists a command's options.
 
 The commands that train and measure models are in commands.py.
 """
 
+import io
 import json
 import sys
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ import tyro
 from rlhf_lesson import commands
 from rlhf_lesson.data import feedback
 from rlhf_lesson.study import chain, demo
+
+NEEDS_LINUX = "rlhf_lesson: the grader's sandbox needs Linux: grade in WSL 2, on a Linux machine, or through Gradescope"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,33 @@ class Course:
 
 
 @dataclass(frozen=True)
+class Lab:
+    """Open JupyterLab on the lessons; the first call trains the models that chapters start from, about three minutes."""
+
+    folder: Path = Path("rlhf_lesson_notebooks")  # for the notebooks of an installed package; a clone has its own
+
+    def run(self) -> None:
+        from rlhf_lesson.course import lab
+
+        lab.lessons(self.folder)
+        chain.trained_chain()
+        sys.exit(lab.open_lab(self.folder))
+
+
+@dataclass(frozen=True)
+class Test:
+    """Run the tests of a clone that are not slow, a quarter of an hour on two cores."""
+
+    workers: int = 2  # processes at the same time; each takes up to 3 GB
+
+    def run(self) -> None:
+        from rlhf_lesson.course import lab
+
+        feedback.fetch()
+        sys.exit(lab.run_tests(self.workers))
+
+
+@dataclass(frozen=True)
 class Grade:
     """Mark a class's submissions in a sandbox. Exit code 0: all graded, 3: some marks open, 4: no sandbox, 130: interrupted."""
 
@@ -65,8 +95,11 @@ class Grade:
 
     def run(self) -> None:
         from rlhf_lesson.course.specs import EXERCISES
-        from rlhf_lesson.grading.run import course_key, grade
+        from rlhf_lesson.grading.run import NO_SANDBOX, course_key, grade
 
+        if sys.platform != "linux":
+            print(NEEDS_LINUX, file=sys.stderr)
+            sys.exit(NO_SANDBOX)
         status = grade(
             self.submissions,
             self.out,
@@ -119,6 +152,8 @@ Command = (
     | Annotated[commands.Eval, tyro.conf.subcommand("eval")]
     | Annotated[Data, tyro.conf.subcommand("data")]
     | Annotated[Course, tyro.conf.subcommand("course")]
+    | Annotated[Lab, tyro.conf.subcommand("lab")]
+    | Annotated[Test, tyro.conf.subcommand("test")]
     | Annotated[Grade, tyro.conf.subcommand("grade")]
     | Annotated[Gradescope, tyro.conf.subcommand("gradescope")]
     | Annotated[Page, tyro.conf.subcommand("page")]
@@ -127,6 +162,11 @@ Command = (
 
 def main(args: list[str] | None = None) -> None:
     """Runs one command; a mistake in the input ends in one sentence, not in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a file or a pipe on Windows cannot hold every letter: "?" in its place
+            stream.reconfigure(errors="replace")
     command = tyro.cli(Command, args=args, prog="python -m rlhf_lesson")
     try:
         result = command.run()

@@ -21,7 +21,7 @@ COLUMN = 32  # where the words beside a file begin
 
 
 def read(name: str) -> dict:
-    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def over_seeds(rows: list[dict], name: str, digits: int = 2, times: float = 1.0) -> str:

@@ -225,4 +225,6 @@ def trained_chain(config: Config | None = None) -> Chain:
         write_atomically(home / "results.json", json.dumps(chain.results).encode())
     data = Snippets(load_base(config.base)[1], config.seed)
     scorers = {name: load_model(home / name) for name in SCORERS}
-    return Chain(data, load_model(home / "sft"), scorers, json.loads((home / "results.json").read_text()))
+    return Chain(
+        data, load_model(home / "sft"), scorers, json.loads((home / "results.json").read_text(encoding="utf-8"))
+    )

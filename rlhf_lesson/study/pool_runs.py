@@ -151,4 +151,4 @@ class Run(NamedTuple):
 
 def load_runs() -> list[Run]:
     """The measured runs that ship, made by benchmarks/ppo_runs.py."""
-    return [Run(**row) for row in json.loads(RUNS.read_text())]
+    return [Run(**row) for row in json.loads(RUNS.read_text(encoding="utf-8"))]

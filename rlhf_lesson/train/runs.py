@@ -16,7 +16,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -83,7 +83,8 @@ def run(
     write_table(folder, rows)
     with ExitStack() as stack:
         log = stack.enter_context(tracker(track, folder, settings, start=len(rows)))
-        lines = stack.enter_context(open(folder / "metrics.jsonl", "a", buffering=1))  # on disk line by line
+        # buffering=1: on disk line by line
+        lines = stack.enter_context(open(folder / "metrics.jsonl", "a", buffering=1, encoding="utf-8"))
         iterations = loop(state)
         if progress:
             iterations = stack.enter_context(closing(bar(name, iterations, delay=2)))
@@ -129,7 +130,7 @@ def claim(folder: Path, settings: Mapping[str, Any], resume: bool) -> list[Row]:
         return []
     if not resume:
         raise ValueError(f"{folder} holds a run already: pass --resume (resume=True) to go on, or another folder")
-    old = json.loads((folder / "run.json").read_text())
+    old = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     none = "missing"
     keys = [key for key in {**old, **settings} if old.get(key, none) != settings.get(key, none)]
     if keys:
@@ -148,7 +149,7 @@ def read_metrics(folder: Path | str) -> list[Row]:
     Args:
       folder: of the run.
     """
-    lines = (Path(folder) / "metrics.jsonl").read_text().splitlines(keepends=True)
+    lines = (Path(folder) / "metrics.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
@@ -163,7 +164,8 @@ def write_table(folder: Path, rows: list[Row]) -> None:
     table = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
-    write_atomically(folder / "metrics.csv", text.getvalue().encode())
+    with suppress(PermissionError):  # on Windows, from a spreadsheet that shows it: the next table has these rows too
+        write_atomically(folder / "metrics.csv", text.getvalue().encode())
 
 
 # ---- Ctrl-C and trackers -----------------------------------------------------------------------

@@ -76,7 +76,7 @@ class Dashboard(look.Widget):
         curves: Mapping[str, Sequence[str]] = PANELS,
         title: str = "Training",
     ):
-        self.loop = Background(steps, self._seen, lambda: self._push(now=True))
+        self.loop = Background(steps, self._seen, self._turned)
         self._sample, self._every, self._curves, self._pushed = sample, every, curves, 0.0
         super().__init__(title=title, prompt=prompt, progress=self._progress())
         if look.anywidget is not None:
@@ -121,6 +121,11 @@ class Dashboard(look.Widget):
             texts = [str(text) for text in self._sample(state)]
             self.samples = [*self.samples, {"step": step, "texts": texts}][-MOST_SAMPLES:]
         self._push()
+
+    def _turned(self) -> None:
+        self._push(now=True)
+        if self.loop.ended:
+            self.renew_still()
 
     def _progress(self) -> dict:
         loop = self.loop
