@@ -32,7 +32,7 @@ from rlhf_lesson.measures import distinct, score_at
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.train import dpo, grpo
 from rlhf_lesson.train.descend import descend
-from rlhf_lesson.train.diagnose import check_first_margin
+from rlhf_lesson.train.checks import check_first_margin
 from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture

@@ -7,7 +7,7 @@ import tiny
 
 from rlhf_lesson.disk import cache_folder
 from rlhf_lesson.models.checkpoint import load_model, save_model
-from rlhf_lesson.train.diagnose import same_tree
+from rlhf_lesson.train.checks import same_tree
 
 
 def test_a_write_that_is_cut_off_leaves_the_old_file(tmp_path, monkeypatch):

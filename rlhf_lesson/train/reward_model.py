@@ -20,6 +20,8 @@ from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data.batches import epochs, pad, plan
 from rlhf_lesson.data.examples import Comparison, Rated
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel, copy_of
+from rlhf_lesson.train.checks import finite
+from rlhf_lesson.train.inputs import check_examples
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -143,7 +145,16 @@ def train(
       pad_id: the padding token.
       state: the last state of an earlier run with the same arguments, to go on from there.
       objective: (scores, target) -> loss per row.
+
+    Raises:
+      ValueError: settings that can't be trained with, no examples, a response without a token, or numbers that are not finite.
     """
+    check_examples(config, trunk, examples, pad_id=pad_id)
+    for i, example in enumerate(examples):
+        if not all(len(response) for response in example.responses):
+            raise ValueError(
+                f"example {i} has a response without a token: begin each with the begin token and its prompt"
+            )
     lengths = [max(len(r) for r in example.responses) for example in examples]
     batch_tokens = config.batch_tokens // len(examples[0].responses)
     schedule = epochs(lengths, config.epochs, batch_tokens=batch_tokens, seed=config.seed)
@@ -158,7 +169,7 @@ def train(
         rows, width, indices = schedule[step]
         batch = make_batch([examples[i] for i in indices], rows, width, pad_id)
         current, loss = train_step(current, batch, key, optimizer=tx, objective=objective, lm_coef=config.lm_coef)
-        yield current, {"step": step + 1, "steps": len(schedule), "loss": float(loss)}
+        yield current, finite({"step": step + 1, "steps": len(schedule), "loss": float(loss)}, current)
 
 
 def objective_of(examples: Sequence[Comparison | Rated]) -> Callable:
@@ -214,11 +225,16 @@ def normalised(model: ScalarModel, reference_scores: Float[np.ndarray, " samples
       reference_scores: its scores on samples of the policy that PPO starts from.
 
     Raises:
-      ValueError: all scores are equal: train the reward model first.
+      ValueError: all scores are equal: train the reward model first; or one is not finite.
 
     Source: Ziegler et al. 2019, arXiv:1909.08593, section 2; lm-human-preferences `normalize_after`.
     """
     mean, std = float(np.mean(reference_scores)), float(np.std(reference_scores))
+    if not np.isfinite(std):
+        row = int(np.argmax(~np.isfinite(reference_scores)))
+        raise ValueError(
+            f"reference score {row} is {float(reference_scores[row])}: every score has to be a finite number"
+        )
     if not std > 0.0:
         raise ValueError("all reference scores are equal: train the reward model before normalising it")
     out = jax.tree.map(lambda x: x, model)

@@ -18,7 +18,8 @@ from rlhf_lesson.advantages import gae
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.kl import exact_kl, tilted_policy
 from rlhf_lesson.train import ppo
-from rlhf_lesson.train.diagnose import diagnose, same_tree
+from rlhf_lesson.train.checks import same_tree
+from rlhf_lesson.train.diagnose import diagnose
 from rlhf_lesson.train.ppo import Config, Equations, train, update
 from rlhf_lesson.train.rollout import collect
 

@@ -221,18 +221,6 @@ def test_a_loop_that_failed_before_its_first_iteration_leaves_the_folder_free(tm
     assert len(go(tmp_path, replace(Config(), rate=0.2))) == 10
 
 
-@pytest.mark.parametrize(("track", "library"), [("tensorboard", "tensorboardX"), ("wandb", "wandb")])
-def test_a_missing_tracker_names_what_to_install(tmp_path, monkeypatch, track, library):
-    monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(ValueError, match=rf'{library} is not installed: run pip install "rlhf-lesson\[trackers\]"'):
-        go(tmp_path, track=track)
-
-
-def test_an_unknown_tracker_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="use tensorboard, wandb or none"):
-        go(tmp_path, track="notebook")
-
-
 def test_the_checkpoint_says_what_it_is_and_keeps_scalars_scalar(tmp_path):
     (*_, (state, _)) = go(tmp_path)
     loaded, note = checkpoint.load_state(state, tmp_path / "state.safetensors")
