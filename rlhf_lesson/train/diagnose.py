@@ -77,7 +77,7 @@ def findings(metrics: Sequence[Mapping[str, float]], *, judge: str = "gold", rew
 
 
 def due(rows: int) -> bool:
-    """Whether to look at a run that goes on: at each of its first rows, then every twentieth part, so that it costs little.
+    """Whether to look at a run that goes on: at each of its first rows, then more seldom the longer it is, so that it costs little.
 
     Args:
       rows: how many there are so far, from 1 up.
@@ -90,29 +90,36 @@ def _only_finite(row: Mapping[str, float]) -> dict[str, float]:
 
 
 def _from_curves(metrics: Sequence[Mapping[str, float]], judge: str, reward: str) -> list[str]:
-    column = lambda name: np.array([row[name] for row in metrics if name in row])  # noqa: E731
     first, last = metrics[0], metrics[-1]
     tail = metrics[-max(1, len(metrics) // 4) :]
-    enough, several = len(metrics) >= ENOUGH, len(metrics) > 3
-    start = lambda name, other=0.0: first.get(name, other)  # noqa: E731
+    several, enough = len(metrics) > 3, len(metrics) >= ENOUGH
+
+    def column(name: str) -> np.ndarray:  # what is compared with a column that a loop does not have is false
+        return np.array([row[name] for row in metrics if name in row] or [np.nan])
+
+    def start(name: str, other: float = 0.0) -> float:
+        return first.get(name, other)
 
     def late(name: str) -> float:
         return float(np.mean([row[name] for row in tail if name in row])) if name in last else float("nan")
 
-    def luck(name: str) -> float:  # three standard deviations of one row, as its neighbours show it
-        values = column(name)
-        return 3.0 * float(np.std(np.diff(values))) / np.sqrt(2.0) if len(values) > 2 else 0.0
+    def luck(name: str) -> float:  # four standard deviations of one row, from the differences of neighbours
+        steps = np.diff(column(name))
+        return 4.0 * 1.48 / np.sqrt(2.0) * float(np.median(np.abs(steps - np.median(steps)))) if len(steps) > 1 else 0.0
 
     optimised = f"score/{reward}" if f"score/{reward}" in first else "score"
+    judged = f"score/{judge}"
+    peak = np.convolve(
+        column(judged), np.full(len(tail), 1.0 / len(tail)), "valid"
+    ).max()  # of means as long as the tail
     gain = late(optimised) - start(optimised)
     kl, length, unended = late("kl"), late("length"), late("missing_end")
-    fell_from_peak = enough and f"score/{judge}" in first and gain > 0.2 and optimised != "score"
-    extra = column("score") - column(optimised) if {"score", optimised} <= set(first) else np.zeros(1)
+    extra = column("score") - column(optimised)
     paid_more = extra[-len(tail) :].mean() - extra[0] > 0.3  # for something besides the reward model's score
-    stops_early = (column("missing_end") == 1.0).all() and (
-        np.ptp(column("length")) > 0.0 or start("length") % 1.0 > 0.0
-    )
+    longer = 0.05 * start("length") if paid_more else max(0.3 * start("length"), luck("length"))
     without_end = start("missing_end") > 0.9 and unended > 0.9
+    all_without = (column("missing_end") == 1.0).all()
+    stop_early = all_without and (np.ptp(column("length")) > 0.0 or start("length") % 1.0 > 0.0)
     collapsed = length <= 2.0 and unended < 0.5
     shown = {
         "sampler-disagrees": start("sampler_gap") > 1e-3,
@@ -120,35 +127,30 @@ def _from_curves(metrics: Sequence[Mapping[str, float]], judge: str, reward: str
         "first-ratio": (column("first_ratio_gap") > 1e-3).any(),
         "same-key": late("repeats") > 0.05,
         "negative-kl": kl < -0.5,
-        "still-kl": several and "kl" in first and np.ptp(column("kl")) == 0.0,
-        "no-returns": several
-        and "return" in first
-        and np.abs(column("return")).max() < 1e-3 < np.abs(column("score")).max(),
-        "constant-reward": several
-        and (column("score_spread") <= 1e-6 * (1.0 + abs(start("score")))).all()
-        and "score_spread" in first,
+        "still-kl": several and np.ptp(column("kl")) == 0.0,
+        "no-returns": several and np.abs(column("return")).max() < 1e-3 < np.abs(column("score")).max(),
+        "constant-reward": several and (column("score_spread") <= 1e-6 * (1.0 + abs(start("score")))).all(),
         "equal-groups": several and late("silent_groups") > 0.9,
         "value-swamps": late("value_pull") > SWAMPED,
-        "kl-ran-away": kl > 50.0
-        or kl > 2.0 * length
-        or (kl > 10.0 and gain < 0.1),  # nats per response, per token; for nothing
-        "over-optimised": fell_from_peak
-        and column(f"score/{judge}").max() - late(f"score/{judge}") > max(0.3, luck(f"score/{judge}")),
+        "kl-ran-away": kl > 50.0  # nats per response
+        or kl > 2.0 * length  # nats per token
+        or (kl > 10.0 and gain < 0.1),  # less far, but for nothing
+        "over-optimised": enough and gain > 0.2 and peak - late(judged) > max(0.3, luck(judged)),
         "reward-falls": enough and gain < -max(0.2, luck(optimised)),
         "entropy-collapse": late("entropy") < 0.35 * start("entropy"),
         "ends-forgotten": unended > 0.5 and start("missing_end") < 0.3,
-        "never-ends": without_end and not stops_early,
-        "pad-is-end": without_end and stops_early,
-        "grows": enough
-        and length > (1.05 if paid_more else 1.3) * start("length", 1.0)
-        and length - start("length") > luck("length"),
+        "never-ends": without_end and not stop_early,
+        "pad-is-end": without_end and stop_early,
+        "grows": enough and length - start("length") > longer,
         "length-collapse": collapsed,
         "shrinks": enough and not collapsed and length < 0.5 * start("length", 1.0),
         "clipped": late("clip_fraction") > 0.5,
         "poor-critic": enough and late("explained_variance") < -1.0,
-        "hardly-moves": len(metrics) >= 20 and abs(kl) < 0.02 and gain < luck(optimised) and np.ptp(column("kl")) > 0.0,
+        "hardly-moves": len(metrics) >= 20 and np.abs(column("kl")).max() < 0.02 and gain <= luck(optimised),
         "loss-rises": enough and late("loss") - start("loss") > max(0.05 * abs(start("loss")), luck("loss")),
-        "still-loss": several and "loss" in first and np.ptp(column("loss")) == 0.0,
+        "still-loss": several and np.ptp(column("loss")) == 0.0,
         "negative-margin": enough and late("margin") < -luck("margin"),
     }
+    if shown["still-kl"]:  # says more
+        shown["hardly-moves"] = False
     return [name for name in SENTENCES if shown.get(name)]

@@ -1,4 +1,4 @@
-"""Numbers that are not finite stop a run, and a reward that drowns the policy is said; the other checks are in test_planted_bugs.py."""
+"""Numbers that are not finite stop a run, and a drowned policy is said; the other checks are in test_planted_bugs.py."""
 
 import warnings
 

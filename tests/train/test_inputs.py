@@ -86,6 +86,7 @@ def test_a_setting_out_of_range_is_refused_by_its_name(config, sentence):
         check_settings(config)
 
 
+SCORERS = {"proxy": lambda tokens, mask: mask.sum(axis=1)}
 SAMPLING = {"ppo": ppo, "grpo": grpo, "reinforce": reinforce}
 EXAMPLES = {
     "sft": (sft, Example([3, 4, 5], 1)),
@@ -99,18 +100,18 @@ def test_every_loop_on_samples_looks_at_its_prompts_and_settings_first(name):
     loop, ids = SAMPLING[name], {"pad_id": tiny.PAD, "end_id": tiny.END}
     right = prompts(mask_of_row=[1, 1, 0, 0])
     with pytest.raises(ValueError, match="padded on the right"):
-        next(loop.train(loop.Config(), tiny.model(), right, {"proxy": None}, **ids))
+        next(loop.train(loop.Config(response=8), tiny.model(), right, SCORERS, **ids))
     with pytest.raises(ValueError, match="temperature is 0"):
-        next(loop.train(loop.Config(temperature=0), tiny.model(), right, {"proxy": None}, **ids))
+        next(loop.train(loop.Config(temperature=0), tiny.model(), right, SCORERS, **ids))
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_every_loop_on_examples_refuses_none_of_them_and_a_missing_pad_token(name):
+def test_every_loop_on_examples_refuses_none_of_them_and_a_foreign_pad_token(name):
     loop, example = EXAMPLES[name]
     with pytest.raises(ValueError, match="there are no examples"):
         next(loop.train(loop.Config(), tiny.model(), [], pad_id=tiny.PAD))
-    with pytest.raises(ValueError, match="pad_id is None"):
-        next(loop.train(loop.Config(), tiny.model(), [example], pad_id=None))
+    with pytest.raises(ValueError, match="pad_id is 48"):
+        next(loop.train(loop.Config(), tiny.model(), [example], pad_id=48))
     with pytest.raises(ValueError, match="epochs is 0"):
         next(loop.train(replace(loop.Config(), epochs=0), tiny.model(), [example], pad_id=tiny.PAD))
 
@@ -118,9 +119,9 @@ def test_every_loop_on_examples_refuses_none_of_them_and_a_missing_pad_token(nam
 def test_methods_that_compare_responses_need_two_of_them():
     ids = {"pad_id": tiny.PAD, "end_id": tiny.END}
     with pytest.raises(ValueError, match="group is 1"):
-        next(grpo.train(grpo.Config(group=1), tiny.model(), tiny.prompts(), {"proxy": None}, **ids))
+        next(grpo.train(grpo.Config(group=1, response=8), tiny.model(), tiny.prompts(), SCORERS, **ids))
     with pytest.raises(ValueError, match="batch is 1"):
-        next(reinforce.train(reinforce.Config(batch=1), tiny.model(), tiny.prompts(), {"proxy": None}, **ids))
+        next(reinforce.train(reinforce.Config(batch=1, response=8), tiny.model(), tiny.prompts(), SCORERS, **ids))
 
 
 def test_dpo_without_beta_is_refused():

@@ -12,11 +12,10 @@ from rlhf_lesson.models.gpt2 import ActorCritic
 from rlhf_lesson.train import grpo, ppo, reinforce
 from rlhf_lesson.train.rollout import check_scores, collect, score_of, text_reward
 
-SAME = (
-    (
-        "step steps score score/gold score/proxy entropy kl length sampler_gap missing_end score_spread return grad_norm"  # of every loop
-    ).split()
-)
+SAME = [  # columns of every loop
+    *"step steps score score/gold score/proxy entropy kl length sampler_gap missing_end score_spread".split(),
+    *"return grad_norm".split(),
+]
 
 
 def sevens(tokens, mask):
