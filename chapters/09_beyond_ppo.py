@@ -31,8 +31,8 @@ from rlhf_lesson.kl import exact_kl, tilted_policy
 from rlhf_lesson.measures import distinct, mean_and_interval, score_at
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.train import dpo, grpo
+from rlhf_lesson.train.checks import check_first_margin
 from rlhf_lesson.train.descend import descend
-from rlhf_lesson.train.diagnose import check_first_margin
 from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture

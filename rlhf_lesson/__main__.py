@@ -15,6 +15,8 @@ import tyro
 from rlhf_lesson import commands
 from rlhf_lesson.data import feedback
 from rlhf_lesson.study import chain, demo
+from rlhf_lesson.train.diagnose import SENTENCES, findings
+from rlhf_lesson.train.runs import read_metrics
 
 NEEDS_LINUX = "rlhf_lesson: the grader's sandbox needs Linux: grade in WSL 2, on a Linux machine, or through Gradescope"
 
@@ -142,6 +144,21 @@ class Page:
         return write(self.out)
 
 
+@dataclass(frozen=True)
+class Diagnose:
+    """Say what the metrics of a run show: of a finished one, or of one that is still going on."""
+
+    run_folder: tyro.conf.Positional[Path]  # what a training command got as --out
+
+    def run(self) -> dict:
+        if not (self.run_folder / "metrics.jsonl").is_file():
+            raise ValueError(
+                f"{self.run_folder} holds no metrics.jsonl: give the folder of a run, the --out of its command"
+            )
+        rows = read_metrics(self.run_folder)
+        return {"iterations": len(rows), "findings": {name: SENTENCES[name] for name in findings(rows)}}
+
+
 Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[commands.Pretrain, tyro.conf.subcommand("pretrain")]
@@ -150,6 +167,7 @@ Command = (
     | Annotated[commands.BestOfN, tyro.conf.subcommand("bestofn")]
     | Annotated[commands.PPO, tyro.conf.subcommand("ppo")]
     | Annotated[commands.Eval, tyro.conf.subcommand("eval")]
+    | Annotated[Diagnose, tyro.conf.subcommand("diagnose")]
     | Annotated[Data, tyro.conf.subcommand("data")]
     | Annotated[Course, tyro.conf.subcommand("course")]
     | Annotated[Lab, tyro.conf.subcommand("lab")]

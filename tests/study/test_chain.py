@@ -8,7 +8,7 @@ import pytest
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import chain
 from rlhf_lesson.study.demo import Config as DemoConfig
-from rlhf_lesson.train.diagnose import same_tree
+from rlhf_lesson.train.checks import same_tree
 
 FEW = chain.Config(snippets=64, pairs=64)
 
