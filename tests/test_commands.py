@@ -183,6 +183,27 @@ def test_resuming_with_other_settings_is_refused_by_name(lesson):
     assert "learning_rate was 0.0005, now 0.5" in said
 
 
+def test_resuming_with_another_model_under_the_same_path_is_refused(lesson):
+    weights = lesson.home / "pretrain" / "model" / "model.safetensors"
+    before = weights.read_bytes()
+    try:
+        weights.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+        said = refusal(*lesson.words["sft"], "--out", lesson.home / "sft", "--resume")
+    finally:
+        weights.write_bytes(before)
+    assert "content of base was" in said and "use another folder" in said
+
+
+def test_diagnose_reads_the_folder_of_any_run(lesson):
+    for name in ("sft", "reward", "ppo"):
+        said = call("diagnose", lesson.home / name)
+        assert said["iterations"] == len(read_metrics(lesson.home / name)) and "not-finite" not in said["findings"]
+    assert "holds no metrics.jsonl" in refusal("diagnose", lesson.home)
+    assert "no finding is called 'hunch'" in refusal(
+        *lesson.words["ppo"], "--out", lesson.home / "refused", "--stop-on", "hunch"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "option", "folder", "why"),
     [
