@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from rlhf_lesson import commands
+from rlhf_lesson import chips, commands
 from rlhf_lesson.data import feedback
 from rlhf_lesson.study import chain, demo
 
@@ -128,10 +128,16 @@ Command = (
 def main(args: list[str] | None = None) -> None:
     """Runs one command; a mistake in the input ends in one sentence, not in a traceback."""
     command = tyro.cli(Command, args=args, prog="python -m rlhf_lesson")
+    chips.prepare()
     try:
         result = command.run()
     except (ValueError, OSError) as error:
         sys.exit(f"rlhf_lesson: {error}")
+    except RuntimeError as error:
+        sentence = chips.advice(error)
+        if sentence is None:  # a mistake of ours
+            raise
+        sys.exit(f"rlhf_lesson: {sentence}")
     if isinstance(result, dict):
         print(json.dumps(result, indent=1))
 
