@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from rlhf_lesson import commands
+from rlhf_lesson import chips, commands
 from rlhf_lesson.data import feedback
 from rlhf_lesson.study import chain, demo
 from rlhf_lesson.train.diagnose import SENTENCES, findings
@@ -186,10 +186,16 @@ def main(args: list[str] | None = None) -> None:
         ):  # a file or a pipe on Windows cannot hold every letter: "?" in its place
             stream.reconfigure(errors="replace")
     command = tyro.cli(Command, args=args, prog="python -m rlhf_lesson")
+    chips.prepare()
     try:
         result = command.run()
     except (ValueError, OSError) as error:
         sys.exit(f"rlhf_lesson: {error}")
+    except RuntimeError as error:
+        sentence = chips.advice(error)
+        if sentence is None:  # a mistake of ours
+            raise
+        sys.exit(f"rlhf_lesson: {sentence}")
     if isinstance(result, dict):
         print(json.dumps(result, indent=1))
 
