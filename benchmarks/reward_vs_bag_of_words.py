@@ -24,7 +24,7 @@ from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.models.pretrained import BASE, load_base
 from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.study.chain import rater_correlation, reward_accuracy
-from rlhf_lesson.train import reward_model
+from rlhf_lesson.train import objectives, reward_model
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def one_seed(config: Config, seed: int, base, data: Snippets) -> dict:
         row["vader"] = float(np.mean([vader_score(p.chosen) > vader_score(p.rejected) for p in held_out]))
     if not config.skip_gold:
         settings = replace(config.gold, seed=seed)
-        objective = reward_model.rating_objective
+        objective = objectives.rating_objective
         for state, _ in reward_model.train(settings, base, data.rated("gold"), pad_id=pad_id, objective=objective):
             pass
         row["gold_correlation"] = rater_correlation(state.model, data)

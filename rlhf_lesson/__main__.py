@@ -1,6 +1,6 @@
 """The command line: `python -m rlhf_lesson COMMAND --help` lists a command's options with their defaults.
 
-The commands that train and measure models are in commands.py.
+The commands that train and measure models are in commands.py and policy_commands.py.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from rlhf_lesson import commands
+from rlhf_lesson import commands, policy_commands
 from rlhf_lesson.data import feedback
 from rlhf_lesson.study import chain, demo
 
@@ -115,7 +115,10 @@ Command = (
     | Annotated[commands.SFT, tyro.conf.subcommand("sft")]
     | Annotated[commands.Reward, tyro.conf.subcommand("reward")]
     | Annotated[commands.BestOfN, tyro.conf.subcommand("bestofn")]
-    | Annotated[commands.PPO, tyro.conf.subcommand("ppo")]
+    | Annotated[policy_commands.PPO, tyro.conf.subcommand("ppo")]
+    | Annotated[policy_commands.GRPO, tyro.conf.subcommand("grpo")]
+    | Annotated[policy_commands.Reinforce, tyro.conf.subcommand("reinforce")]
+    | Annotated[policy_commands.DPO, tyro.conf.subcommand("dpo")]
     | Annotated[commands.Eval, tyro.conf.subcommand("eval")]
     | Annotated[Data, tyro.conf.subcommand("data")]
     | Annotated[Course, tyro.conf.subcommand("course")]

@@ -16,11 +16,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from rlhf_lesson import losses
 from rlhf_lesson.arrays import Scalar, masked_mean
-from rlhf_lesson.data.batches import epochs, pad, plan
+from rlhf_lesson.data.batches import check_rows, epochs, pad, plan
 from rlhf_lesson.data.examples import Choice
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
-from rlhf_lesson.models.gpt2 import GPT2, copy_of
+from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, copy_of
 from rlhf_lesson.train.diagnose import check_first_margin
 
 # ---- Config ------------------------------------------------------------------------------------
@@ -122,14 +122,16 @@ def make_batch(
     return Batch(tokens, mask, mask & (np.arange(width) >= prompt), reference, np.arange(rows) < len(choices))
 
 
-def lengths(choices: Sequence[Choice]) -> list[int]:
-    """Tokens of the longer of the two rows of each pair.
+def lengths(choices: Sequence[Choice], config: ModelConfig) -> list[int]:
+    """Tokens of the longer of the two rows of each pair, which a model of this `config` must be able to read.
 
     Raises:
-      ValueError: a pair without a prompt: the first response token would have nothing to be predicted from.
+      ValueError: `check_rows` refuses a pair, or it has no prompt: then nothing would predict its first token.
     """
     if not all(len(c.prompt) for c in choices):
         raise ValueError("a choice has an empty prompt: start every prompt with the begin token")
+    rows = [[*c.prompt, *response] for c in choices for response in (c.chosen, c.rejected)]
+    check_rows(rows, config)
     return [len(c.prompt) + max(len(c.chosen), len(c.rejected)) for c in choices]
 
 
@@ -152,7 +154,10 @@ def all_logprobs(
       Chosen and rejected, nats per response.
     """
     out = np.zeros((len(choices), 2), np.float32)
-    for rows, width, indices in plan(lengths(choices), batch_tokens=batch_tokens // 2, seed=0, epoch=0):
+    size, context = batch_tokens // 2, policy.config.context
+    for rows, width, indices in plan(
+        lengths(choices, policy.config), batch_tokens=size, seed=0, epoch=0, context=context
+    ):
         some = [choices[i] for i in indices]
         batch = make_batch(some, np.zeros((len(some), 2), np.float32), rows, width, pad_id)
         out[indices] = np.asarray(_response_logprobs(policy, batch, temperature))[: len(some)]
@@ -179,10 +184,12 @@ def train(
       dpo_loss: (chosen_logp, rejected_logp, ref_chosen_logp, ref_rejected_logp, kl_coef=beta) -> loss per pair.
 
     Raises:
-      ValueError: an empty prompt, or a margin at step 0 that is not 0, with its likely cause.
+      ValueError: a pair that `lengths` refuses, or a margin at step 0 that is not 0, with its likely cause.
     """
     size = config.batch_tokens
-    schedule = epochs(lengths(choices), config.epochs, batch_tokens=size // 2, seed=config.seed)
+    context = policy.config.context
+    tokens = lengths(choices, policy.config)
+    schedule = epochs(tokens, config.epochs, batch_tokens=size // 2, seed=config.seed, context=context)
     ref_logp = all_logprobs(policy, choices, pad_id=pad_id, temperature=config.temperature, batch_tokens=size)
     tx = optimizer(config, len(schedule))
     fresh = state is None

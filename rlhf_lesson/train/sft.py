@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from rlhf_lesson import losses
 from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data import batches
-from rlhf_lesson.data.batches import epochs, pad, plan
+from rlhf_lesson.data.batches import check_rows, epochs, pad, plan
 from rlhf_lesson.data.examples import Example
 from rlhf_lesson.models.gpt2 import GPT2, copy_of
 
@@ -129,9 +129,14 @@ def train(
       state: the last state of an earlier run with the same arguments, to go on from there.
       cross_entropy_loss: (logits, targets) -> loss per token.
       response_mask: (mask, tokens of each prompt) -> which tokens are learnt.
+
+    Raises:
+      ValueError: an example is longer than the model's context, or holds an id that the model does not know.
     """
+    context = model.config.context
+    check_rows([e.tokens for e in examples], model.config)
     lengths = [len(e.tokens) for e in examples]
-    schedule = epochs(lengths, config.epochs, batch_tokens=config.batch_tokens, seed=config.seed)
+    schedule = epochs(lengths, config.epochs, batch_tokens=config.batch_tokens, seed=config.seed, context=context)
     tx = optimizer(config, len(schedule))
     if state is None:
         model = copy_of(model)
@@ -166,10 +171,15 @@ def validation_loss(model: GPT2, examples: Sequence[Example], *, pad_id: int, ba
 
     Returns:
       Mean over tokens, nats per token.
+
+    Raises:
+      ValueError: an example is longer than the model's context, or holds an id that the model does not know.
     """
+    context = model.config.context
+    check_rows([e.tokens for e in examples], model.config)
     lengths = [len(e.tokens) for e in examples]
     total = count = 0.0
-    for rows, width, indices in plan(lengths, batch_tokens=batch_tokens, seed=0, epoch=0):
+    for rows, width, indices in plan(lengths, batch_tokens=batch_tokens, seed=0, epoch=0, context=context):
         batch = make_batch([examples[i] for i in indices], rows, width, pad_id)
         loss, tokens = _sum_of_losses(model, batch)
         total, count = total + float(loss), count + int(tokens)
