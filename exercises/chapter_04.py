@@ -147,7 +147,7 @@ def plackett_luce_loss(scores: Float[Array, " k"], ranking: Int[Array, " k"]) ->
 
 # exercise: cautious_score
 # 5 minutes, difficulty 1 of 3, 3 points
-def cautious_score(scores: Float[Array, "models *batch"], *, caution: Scalar = 1.0) -> Float[Array, "*batch"]:
+def cautious_score(scores: Float[Array, " models *batch"], *, caution: Scalar = 1.0) -> Float[Array, "*batch"]:
     """What an ensemble of reward models dares to say: less where its members disagree.
 
         mean_k s_k - caution * std_k s_k

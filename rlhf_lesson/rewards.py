@@ -85,7 +85,7 @@ def normalise_score(score: Float[Array, "*batch"], mean: Scalar, std: Scalar) ->
     return (score - mean) / std
 
 
-def cautious_score(scores: Float[Array, "models *batch"], *, caution: Scalar = 1.0) -> Float[Array, "*batch"]:
+def cautious_score(scores: Float[Array, " models *batch"], *, caution: Scalar = 1.0) -> Float[Array, "*batch"]:
     """What an ensemble of reward models dares to say: less where its members disagree.
 
         mean_k s_k - caution * std_k s_k

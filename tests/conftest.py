@@ -21,6 +21,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax  # noqa: E402 (reads the environment)
 import psutil  # noqa: E402
+import pytest  # noqa: E402
 from browser import chromium, lab  # noqa: E402, F401 (fixtures for every test)
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
