@@ -27,19 +27,12 @@ def parse_instruction(row: Mapping) -> Demonstration:
 
     Source: the template of Alpaca (Taori et al. 2023), without its opening sentence.
     """
+    prompt = INSTRUCTION + field(row, "instruction")
+    for key in ("input", "context"):
+        if str(row.get(key) or "").strip():
+            prompt += INPUT + field(row, key)
     answer = "output" if "response" not in row and "output" in row else "response"  # Alpaca's own name for it
-    return Demonstration(instruction_prompt(row), field(row, answer))
-
-
-def instruction_prompt(row: Mapping) -> str:
-    """The prompt of a row of instruction data: its "instruction", and its "input" or "context" where it has one.
-
-    Raises:
-      BadRow: the instruction is missing or blank.
-    """
-    texts = [INSTRUCTION + field(row, "instruction")]
-    texts += [INPUT + field(row, key) for key in ("input", "context") if str(row.get(key) or "").strip()]
-    return "".join(texts) + RESPONSE
+    return Demonstration(prompt + RESPONSE, field(row, answer))
 
 
 def instruction_row(demonstration: Demonstration) -> dict:

@@ -77,6 +77,9 @@ def placed(source: Path | str | Iterable, parse: Callable[[Mapping], Any]) -> It
     Args:
       source: as `read` takes it.
       parse: row -> record; raises BadRow.
+
+    Raises:
+      ValueError: there is no such file or folder.
     """
     first_place: dict[str, str] = {}  # of each id
     for place, item in enumerate(local(source) if isinstance(source, str | Path) else source, 1):

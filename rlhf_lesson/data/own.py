@@ -76,15 +76,12 @@ def prepare(source: Path | str | Iterable, use: Use, handling: Handling, tokeniz
     records = _judged(records, handling, report)
     sides: list[Placed] = [[], []]
     for where, record in records:
-        sides[is_held_out(record, handling.held_out, seed=handling.split_seed)].append((where, record))
-    tie = lambda record: isinstance(record, Pair) and record.tie  # noqa: E731
-    sides[1] = [(where, record) for where, record in sides[1] if not tie(record)]  # a tie has no right answer
-    sides[0] = [
-        (where, way)
-        for where, r in sides[0]
-        for way in ([r, r._replace(chosen=r.rejected, rejected=r.chosen)] if tie(r) else [r])
-    ]
-    sides[0] = [(where, record._replace(tie=False) if tie(record) else record) for where, record in sides[0]]
+        side = is_held_out(record, handling.held_out, seed=handling.split_seed)
+        if not (isinstance(record, Pair) and record.tie):
+            sides[side].append((where, record))
+        elif not side:  # a tie has no right answer to be measured by
+            a, b = record.chosen, record.rejected
+            sides[0] += [(where, Pair(record.prompt, a, b)), (where, Pair(record.prompt, b, a))]
     training, held_out = (_rows(side, use, handling, tokenizer, context, report) for side in sides)
     if not training:
         training, held_out = held_out, []

@@ -53,7 +53,7 @@ def check_prompts(prompts: Prompts, config: ModelConfig | None = None) -> None:
             " (padding_side='left'), and begin each with the begin token, so that none is empty"
         )
     if config is not None:
-        check_rows([row[keep] for row, keep in zip(tokens, mask.astype(bool), strict=True)], config)
+        check_rows([row[keep].tolist() for row, keep in zip(tokens, mask.astype(bool), strict=True)], config)
 
 
 def repeat_prompts(prompts: Prompts, times: int) -> Prompts:

@@ -88,7 +88,8 @@ def parse_prompt(row: Mapping, *, tokenizer=None) -> Demonstration:
 
 def parse_instructed_pair(row: Mapping) -> Pair:
     """{"instruction", "chosen", "rejected"}, and "input" where there is one: the prompt is that of instruction data."""
-    return checked_pair(chats.instruction_prompt(row), field(row, "chosen"), field(row, "rejected"), tied(row))
+    asked, chosen = chats.parse_instruction({**row, "response": field(row, "chosen")})
+    return checked_pair(asked, chosen, field(row, "rejected"), tied(row))
 
 
 def parser(name: str, *, tokenizer=None, scale: tuple[float, float] = (1, 5)) -> Callable[[Mapping], Any]:

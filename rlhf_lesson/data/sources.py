@@ -35,7 +35,7 @@ Row = tuple[str, Any]  # ("file:number", row); a BadRow in place of a row that c
 
 
 def local(path: Path | str) -> Iterator[Row]:
-    """The rows of a file, or of all files of a folder that can be read, in the order of their names.
+    """The rows of a file, or of all files of a folder that can be read (text files excepted), in the order of their names.
 
     JSON lines, JSON (an array, or objects one after another), CSV, TSV, Parquet, and text with one prompt per line; each
     may be gzipped. Blank lines are skipped.
@@ -53,7 +53,8 @@ def local(path: Path | str) -> Iterator[Row]:
     path = Path(path)
     if path.is_dir():
         names = [file for file in sorted(path.iterdir()) if file.is_file()]
-        files = [f for f in names if kind(f) in KINDS and not f.name.startswith(("dataset_info", "state", "."))]
+        beside = ("dataset_info", "state", ".")  # what libraries write beside the rows
+        files = [f for f in names if kind(f) in KINDS and kind(f) != ".txt" and not f.name.startswith(beside)]
         if not files:
             found = ", ".join(f.name for f in sorted(path.iterdir())[:5]) or "nothing"
             raise ValueError(f"no rows in {path}: it holds {found}, but no file of {', '.join(KINDS)} (or .gz of one)")
@@ -162,7 +163,8 @@ def _table(path: Path, lines: list[bytes]) -> Iterator[Row]:
     csv.field_size_limit(10**9)
     number = 0
     try:
-        for number, row in enumerate(csv.DictReader(text, delimiter=max(",;\t", key=header.count)), 1):
+        cut = "\t" if kind(path) == ".tsv" else max(",;\t", key=header.count)
+        for number, row in enumerate(csv.DictReader(text, delimiter=cut), 1):
             if None in row or None in row.values():
                 count = sum(value is not None for value in row.values()) - (None in row) + len(row.get(None, []))
                 yield f"{path}:{number}", BadRow(f"the row has {count} cells, the header {len(row) - (None in row)}")

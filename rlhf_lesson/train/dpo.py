@@ -154,10 +154,8 @@ def all_logprobs(
       Chosen and rejected, nats per response.
     """
     out = np.zeros((len(choices), 2), np.float32)
-    size, context = batch_tokens // 2, policy.config.context
-    for rows, width, indices in plan(
-        lengths(choices, policy.config), batch_tokens=size, seed=0, epoch=0, context=context
-    ):
+    tokens, context = lengths(choices, policy.config), policy.config.context
+    for rows, width, indices in plan(tokens, batch_tokens=batch_tokens // 2, seed=0, epoch=0, context=context):
         some = [choices[i] for i in indices]
         batch = make_batch(some, np.zeros((len(some), 2), np.float32), rows, width, pad_id)
         out[indices] = np.asarray(_response_logprobs(policy, batch, temperature))[: len(some)]
@@ -186,8 +184,7 @@ def train(
     Raises:
       ValueError: a pair that `lengths` refuses, or a margin at step 0 that is not 0, with its likely cause.
     """
-    size = config.batch_tokens
-    context = policy.config.context
+    size, context = config.batch_tokens, policy.config.context
     tokens = lengths(choices, policy.config)
     schedule = epochs(tokens, config.epochs, batch_tokens=size // 2, seed=config.seed, context=context)
     ref_logp = all_logprobs(policy, choices, pad_id=pad_id, temperature=config.temperature, batch_tokens=size)

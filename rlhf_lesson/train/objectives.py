@@ -28,7 +28,7 @@ def objective_of(examples: Sequence[Comparison | Rated | Labelled]) -> Callable:
 
 
 def expect(k: int, scores: Float[Array, "rows k"], examples: str) -> None:
-    """ValueError unless each row has k `scores`: with others, an objective for such `examples` learns something else."""
+    """ValueError unless each row has `k` `scores`: an objective for such `examples` would learn something else from others."""
     if scores.shape[1] != k:
         raise ValueError(
             f"this objective is for {examples}, and these examples have {scores.shape[1]} response(s) each:"
@@ -55,7 +55,7 @@ def rating_objective(scores: Float[Array, "rows k"], target: Float[Array, " rows
 
 
 def label_objective(scores: Float[Array, "rows k"], target: Float[Array, " rows"], loss=losses.bradley_terry_loss):
-    """The `loss` of good and bad responses: a good one (`target` 1) should win against a score of 0, a bad one (0) lose."""
+    """The `loss` of labels by their `scores`: a good response (`target` 1) should win against a score of 0, a bad one lose."""
     expect(1, scores, "labels")
     side = jnp.where(target > 0.5, scores[:, 0], -scores[:, 0])
     return loss(side, jnp.zeros_like(side))

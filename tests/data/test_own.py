@@ -24,7 +24,7 @@ ROWS = [
     pair("q three", "good", "bad"),
     pair("q three", "good", "bad"),  # 5: again
     pair("q four", "", "bad"),  # 6
-    pair("q five " * 60, "good", "bad"),  # 7: too long
+    pair(" ".join(["q five"] * 60), "good", "bad"),  # 7: too long
     pair("q six", "GREAT", "great"),  # 8: equal in lower case
 ]
 
@@ -60,13 +60,15 @@ def test_a_tie_is_dropped_or_trained_in_both_directions(tokenizer):
     assert len(prepare(tie, tokenizer).training) == 1
     first, second, _ = prepare(tie, tokenizer, ties="both").training
     assert first.responses == second.responses[::-1]
-    assert prepare(tie, tokenizer, ties="both", held_out=0.99).held_out != []
+    many = [pair(f"q {i}", "left", "right", tie=i % 2 == 0) for i in range(40)]
+    prepared = prepare(many, tokenizer, ties="both", held_out=0.5)
+    assert 0 < len(prepared.held_out) < 20 < len(prepared.training)  # no tie is measured on
 
 
 def test_contradictions_copies_and_bad_rows_are_left_out_where_asked(tokenizer):
     assert len(prepare(ROWS[:2] + ROWS[3:4], tokenizer, contradictions="drop").training) == 1
     assert len(prepare(ROWS[3:5], tokenizer, duplicates="drop").training) == 1
-    with pytest.raises(ValueError, match=r"1 bad rows of 8.*row 6: empty 'chosen'"):
+    with pytest.raises(ValueError, match=r"(?s)1 bad rows of 8.*row 6: empty 'chosen'"):
         prepare(ROWS, tokenizer, bad_rows="stop")
 
 
