@@ -59,8 +59,7 @@ class Stage:
 
     def save(self, model: GPT2 | ScalarModel, tokenizer, results: dict) -> dict:
         """Saves the trained model with its tokenizer; returns the results and the model's folder."""
-        save_model(model, self.out / "model")
-        tokenizer.save_pretrained(self.out / "model")
+        save_model(model, self.out / "model", tokenizer=tokenizer)
         return {**results, "model": str(self.out / "model")}
 
 

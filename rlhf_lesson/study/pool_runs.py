@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -18,6 +17,7 @@ from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
 from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.models.tokenizer import decode
+from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import pool
 from rlhf_lesson.study.chain import Chain, Config, normalised_scorers
 from rlhf_lesson.study.pool import Proxy
@@ -80,15 +80,20 @@ def few_prompts(data: Snippets, count: int = PROMPTS) -> Prompts:
 
 
 def settings(**changes) -> ppo_loop.Config:
-    """PPO as in the demo, with the pool's way of sampling; `changes` are fields of `ppo.Config`."""
-    return replace(Config().ppo, **SAMPLING, **changes)
+    """PPO as in the demo, with the pool's way of sampling; `changes` are fields of `ppo.Config`.
+
+    There is no penalty for a missing end: the closed form that PPO is drawn beside re-weights by the proxy alone.
+    """
+    return replace(Config().ppo, missing_end_penalty=0.0, **SAMPLING, **changes)
 
 
 def measure(policy: GPT2, chain: Chain, scorers: Mapping[str, ScalarModel], *, seed: int) -> dict[str, float]:
     """Mean KL from the SFT policy, proxy, gold and judge of fresh responses to the pool's prompts."""
     prompts = repeat_prompts(few_prompts(chain.data), DRAWS)
     batch = PROMPTS * DRAWS
-    samples = chain.sample(policy, prompts, jax.random.key(seed), scorers=scorers, batch=batch, **SAMPLING)
+    samples = chain.sample(
+        policy, prompts, stage_key(seed, "points on the pool"), scorers=scorers, batch=batch, **SAMPLING
+    )
     means = samples.means()
     return {name: means[name] for name in ("kl", "proxy", "gold", "judge")}
 

@@ -18,6 +18,7 @@ from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data.prompts import Prompts, prompt_batches, repeat_prompts
 from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
 from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, copy_of, response_logits
+from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.train.diagnose import check_first_update, check_rollout
 from rlhf_lesson.train.rollout import Reward, Rollout, check_reward, collect, metrics_row, score_of
 from rlhf_lesson.train.split import over_minibatches
@@ -68,8 +69,9 @@ def no_penalty(logp: Float[Array, "*shape"], ref_logp: Float[Array, "*shape"]) -
 class Equations(NamedTuple):
     """What the methods differ in, and what a student may replace. A KL estimator stands in the reward *or* in the loss.
 
-    The place matters more than the estimator: in the reward k1 gives the gradient of KL(pi || ref); in the loss k2
-    does, while k3 gives that of the *other* KL, KL(ref || pi), and k1 gives none at all on average.
+    The place matters more than the estimator: in the reward k1 gives the gradient of a response's KL(pi || ref); in
+    the loss k2 gives it per token only, without what a token does to the KL of later tokens, k3 that of the *other*
+    KL, KL(ref || pi), likewise per token, and k1 none at all on average.
     """
 
     advantages: Callable = advantages.group_advantages  # scores of one group -> advantages
@@ -222,7 +224,7 @@ def train(
         raise ValueError("prompts x group must be a multiple of minibatches: change one of the three")
     check_reward(reward, scorers)
     current: State = initial_state(config, policy) if state is None else state
-    run_key = jax.random.key(config.seed)
+    run_key = stage_key(config.seed, "grpo")
     batches = prompt_batches(prompts, config.prompts, config.seed, int(current.step), policy.config)
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):

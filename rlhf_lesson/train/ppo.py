@@ -15,6 +15,7 @@ from rlhf_lesson.arrays import Scalar, masked_mean, masked_whiten
 from rlhf_lesson.data.prompts import Prompts, prompt_batches
 from rlhf_lesson.logprobs import entropy, token_logprobs
 from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, ScalarModel, copy_of
+from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.train.diagnose import check_first_update, check_rollout
 from rlhf_lesson.train.rollout import Reward, Rollout, check_reward, collect, metrics_row, score_of
 from rlhf_lesson.train.split import over_minibatches, placed, sum_over_parts
@@ -233,7 +234,7 @@ def train(
     check_reward(reward, scorers)
     current: State = initial_state(config, policy, critic) if state is None else state
     current, policy, scorers = placed((current, policy, dict(scorers)), mesh)
-    run_key = jax.random.key(config.seed)
+    run_key = stage_key(config.seed, "ppo")
     batches = prompt_batches(prompts, config.batch, config.seed, int(current.step), policy.config)
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):

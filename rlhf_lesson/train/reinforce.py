@@ -18,6 +18,7 @@ from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data.prompts import Prompts, prompt_batches
 from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
 from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, copy_of, response_logits
+from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.train.diagnose import check_rollout
 from rlhf_lesson.train.rollout import Reward, Rollout, check_reward, collect, metrics_row, score_of
 
@@ -131,7 +132,7 @@ def train(
     """
     check_reward(reward, scorers)
     current: State = initial_state(config, policy) if state is None else state
-    run_key = jax.random.key(config.seed)
+    run_key = stage_key(config.seed, "reinforce")
     batches = prompt_batches(prompts, config.batch, config.seed, int(current.step), policy.config)
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):

@@ -20,6 +20,7 @@ from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data.batches import check_rows, epochs, pad, plan
 from rlhf_lesson.data.examples import Comparison, Labelled, Rated
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel, copy_of
+from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.train.objectives import bradley_terry_objective
 
 # ---- Config ------------------------------------------------------------------------------------
@@ -146,7 +147,7 @@ def train(
         model = ScalarModel(copy_of(trunk), rngs=nnx.Rngs(config.seed))
         model.trunk.config = trunk.config._replace(dropout=config.dropout)
         state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
-    key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
+    key = stage_key(config.seed, "reward model", impl="rbg")  # three times faster than the default for dropout on a CPU
     current = state
     for step in range(int(current.step), len(schedule)):
         rows, width, indices = schedule[step]
@@ -200,10 +201,16 @@ def normalised(model: ScalarModel, reference_scores: Float[np.ndarray, " samples
       reference_scores: its scores on samples of the policy that PPO starts from.
 
     Raises:
-      ValueError: all scores are equal: train the reward model first.
+      ValueError: all scores are equal: train the reward model first; or one is NaN or infinite: its weights may be.
 
     Source: Ziegler et al. 2019, arXiv:1909.08593, section 2; lm-human-preferences `normalize_after`.
     """
+    broken = np.flatnonzero(~np.isfinite(reference_scores))
+    if len(broken):
+        raise ValueError(
+            f"{len(broken)} of {len(reference_scores)} reference scores are NaN or infinite, first sample {broken[0]}: "
+            "look for NaN in the reward model's weights, and for texts longer than its context"
+        )
     mean, std = float(np.mean(reference_scores)), float(np.std(reference_scores))
     if not std > 0.0:
         raise ValueError("all reference scores are equal: train the reward model before normalising it")

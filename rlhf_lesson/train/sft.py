@@ -20,6 +20,7 @@ from rlhf_lesson.data import batches
 from rlhf_lesson.data.batches import check_rows, epochs, pad, plan
 from rlhf_lesson.data.examples import Example
 from rlhf_lesson.models.gpt2 import GPT2, copy_of
+from rlhf_lesson.seeds import stage_key
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -141,7 +142,7 @@ def train(
     if state is None:
         model = copy_of(model)
         state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
-    key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
+    key = stage_key(config.seed, "sft", impl="rbg")  # three times faster than the default for dropout on a CPU
     current = state
     for step in range(int(current.step), len(schedule)):
         rows, width, indices = schedule[step]
