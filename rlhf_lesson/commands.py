@@ -188,7 +188,8 @@ class Eval:
 
 def source_of(data: Path) -> Any:
     """A file, a folder, or the data set of the hub that "hub:NAME" names."""
-    return hub(str(data).removeprefix("hub:")) if str(data).startswith("hub:") else data
+    name = data.as_posix()
+    return hub(name.removeprefix("hub:")) if name.startswith("hub:") else data
 
 
 def own_rows(data: Path, use: uses.Use, handling: own.Handling, tokenizer, base: GPT2) -> own.Prepared:

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-import jax
 import numpy as np
 import tyro
 
@@ -21,6 +20,7 @@ from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
 from rlhf_lesson.models.pretrained import BASE
+from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import evaluate
 from rlhf_lesson.study.chain import NORMALISING, Chain
 from rlhf_lesson.train import dpo, grpo, ppo, reinforce
@@ -68,7 +68,7 @@ class OnSamples(Stage):
             models,
             policy,
             Prompts(*(x[:NORMALISING] for x in prompts)),
-            jax.random.fold_in(jax.random.key(self.config.seed), 1),
+            stage_key(self.config.seed, "normalise on own prompts"),
             tokenizer,
             response=self.config.response,
             temperature=self.config.temperature,
@@ -87,12 +87,11 @@ class OnSamples(Stage):
             reference=policy,
             scorers=scorers,
             prompts=Prompts(*(x[:MEASURED] for x in held_out)),
-            key=jax.random.fold_in(jax.random.key(self.config.seed), 2),
             tokenizer=tokenizer,
             response=self.config.response,
             temperature=self.config.temperature,
         )
-        before, after = draw(policy), draw(tuned)
+        before, after = (draw(m, key=stage_key(self.config.seed, "measure on own prompts")) for m in (policy, tuned))
         for name in scorers:
             gain = after.scores[name] - before.scores[name]
             results[f"{name}_before"], results[f"{name}_after"] = (

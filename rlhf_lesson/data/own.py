@@ -90,7 +90,7 @@ def prepare(source: Path | str | Iterable, use: Use, handling: Handling, tokeniz
     report.training, report.held_out = len(training), len(held_out)
     if not training:
         raise ValueError(f"nothing is left to train on\n{report}")
-    report.sha256 = hashlib.sha256(repr(training).encode()).hexdigest()
+    report.sha256 = hashlib.sha256(repr((training, held_out)).encode()).hexdigest()
     return Prepared(training, held_out, report)
 
 
@@ -243,6 +243,6 @@ def prepare_prompts(source: Path | str | Iterable, handling: Handling, tokenizer
     sides = sides if sides[0] else sides[::-1]
     width = next_width(max(len(rows[text]) for text in kept), widths_up_to(room))
     report.training, report.held_out = map(len, sides)
-    report.sha256 = hashlib.sha256(repr(sides[0]).encode()).hexdigest()
+    report.sha256 = hashlib.sha256(repr(sides).encode()).hexdigest()
     training, held_out = (make_prompts(side, width, pad_id=tokenizer.pad_token_id) for side in sides)
     return PreparedPrompts(training, held_out, report)

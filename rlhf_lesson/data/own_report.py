@@ -26,7 +26,7 @@ class Report:
     held_out: int = 0
     places: dict[str, list[str]] = field(default_factory=dict)  # kind -> "file:line", perhaps with what is wrong
     notes: list[str] = field(default_factory=list)
-    sha256: str = ""  # of what is trained on, so that a resumed run can tell that a file has changed
+    sha256: str = ""  # of all rows, so that a resumed run can tell that a file has changed
 
     def add(self, kind: str, places: Iterable[str]) -> None:
         """Counts the rows of a `kind` by their `places`; a kind without rows is told with a 0."""

@@ -138,7 +138,7 @@ def recognise(row: object) -> str | None:
         "completion": "prompt" in has and bool(has & {"completion", "response"}),
         "chat": bool(has & {"messages", "conversations"}),
         "instruction": "instruction" in has and bool(has & {"response", "output"}),
-        "text": "text" in has,
+        "text": "text" in has and not has & {"role", "parent_id"},  # a message of a tree is no text of its own
         "prompt": has <= {"prompt", "id", "prompt_id"} and "prompt" in has,
     }
     return next((name for name, fits in found.items() if fits), None)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from rlhf_lesson.data.examples import Comparison, Labelled, Rated
-from rlhf_lesson.data.prompts import Prompts
+from rlhf_lesson.data.prompts import Prompts, check_prompts
 from rlhf_lesson.kl import best_of_n_kl_bound
 from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, ScalarModel
@@ -65,7 +65,11 @@ def sample(
       temperature: above 0.
       batch: rows of one compiled call.
       text_scorers: name -> Python function of the text.
+
+    Raises:
+      ValueError: `check_prompts` refuses a prompt.
     """
+    check_prompts(prompts, policy.config)
     count = len(prompts.tokens)
     batches = -(-count // batch)
     parts = []

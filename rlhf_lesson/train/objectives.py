@@ -28,7 +28,16 @@ def objective_of(examples: Sequence[Comparison | Rated | Labelled]) -> Callable:
 
 
 def expect(k: int, scores: Float[Array, "rows k"], examples: str) -> None:
-    """ValueError unless each row has `k` `scores`: an objective for such `examples` would learn something else from others."""
+    """Refuses rows that an objective would learn something else from, without a word.
+
+    Args:
+      k: responses of each example that the objective is for.
+      scores: one per response.
+      examples: what they are called, for the message.
+
+    Raises:
+      ValueError: there are more or fewer responses: pass objective=objective_of(examples).
+    """
     if scores.shape[1] != k:
         raise ValueError(
             f"this objective is for {examples}, and these examples have {scores.shape[1]} response(s) each:"
