@@ -52,6 +52,9 @@ def pairwise_accuracy(chosen: Float[np.ndarray, " n"], rejected: Float[np.ndarra
 
     Returns:
       In [0, 1]; 0.5 is a coin flip.
+
+    Raises:
+      ValueError: a score is NaN, which is neither higher, lower nor equal: mend the model that gave it.
     """
     raise NotImplementedError
 
@@ -95,6 +98,9 @@ def calibration(
 
     Returns:
       A row {"predicted", "observed", "count"} a bin, the least sure first. A sound model has the two alike.
+
+    Raises:
+      ValueError: a score is NaN: mend the model that gave it.
 
     Source: Guo et al. 2017, arXiv:1706.04599, section 2 (the reliability diagram).
     """
