@@ -226,7 +226,7 @@ def gap(answers):
     Both were sampled with the same noise, so they are compared in pairs: what the noise does to both cancels.
     """
     lead = answers[True]["gold"] - answers[False]["gold"]
-    return float(lead.mean()), float(lead.std() / len(lead) ** 0.5)
+    return float(lead.mean()), float(lead.std(ddof=1) / len(lead) ** 0.5)
 
 
 # %%

@@ -33,14 +33,18 @@ class Stage:
     resume: bool = False  # continue from the last checkpoint in `out`
     every: int = 5  # iterations between checkpoints
     track: Literal["tensorboard", "wandb"] | None = None  # also log there (extra: trackers)
+    stop_on: tuple[str, ...] = ()  # findings that stop the run, by the names that `diagnose` prints, or "any"
 
     def drive(self, make: Callable[[Any], Any]) -> Any:
         """Runs a loop in `out` with these options; returns its last state."""
         # these say how to run and may change when a run is resumed; the others say what to run
-        how_to_run = ("out", "resume", "every", "track", "config")
+        how_to_run = ("out", "resume", "every", "track", "stop_on", "config")
         settings = {key: value for key, value in vars(self).items() if key not in how_to_run} | asdict(self.config)
         name = type(self).__name__.lower()
-        steps = run(make, self.out, name=name, resume=self.resume, every=self.every, track=self.track, config=settings)
+        steps = run(
+            make, self.out, config=settings, name=name, every=self.every, resume=self.resume, track=self.track,
+            stop_on=self.stop_on,
+        )  # fmt: skip
         for state, _ in steps:
             pass
         return state

@@ -8,6 +8,7 @@ import csv
 import gc
 import os
 import signal
+import sys
 from pathlib import Path
 
 worker, cores = os.environ.get("PYTEST_XDIST_WORKER", ""), sorted(getattr(os, "sched_getaffinity", lambda _: ())(0))
@@ -28,6 +29,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 # in this process only: chapters and commands run at full speed
 jax.config.update("jax_disable_most_optimizations", True)
+
+collect_ignore = [] if sys.platform == "linux" else ["grading"]  # its sandbox is made of Linux's own system calls
 
 # a shell that starts the tests in the background has them ignore Ctrl-C
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -21,7 +21,8 @@ from rlhf_lesson.data.examples import Choice
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
 from rlhf_lesson.models.gpt2 import GPT2, copy_of
-from rlhf_lesson.train.diagnose import check_first_margin
+from rlhf_lesson.train.checks import check_first_margin, finite
+from rlhf_lesson.train.inputs import check_examples
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -179,8 +180,11 @@ def train(
       dpo_loss: (chosen_logp, rejected_logp, ref_chosen_logp, ref_rejected_logp, kl_coef=beta) -> loss per pair.
 
     Raises:
-      ValueError: an empty prompt, or a margin at step 0 that is not 0, with its likely cause.
+      ValueError: settings or choices that can't be trained with, or a self-check that failed, with its likely cause.
     """
+    check_examples(config, policy, choices, pad_id=pad_id)
+    if not config.kl_coef > 0.0:
+        raise ValueError(f"kl_coef is {config.kl_coef}: DPO's loss would be log 2 for every policy; set it above 0")
     size = config.batch_tokens
     schedule = epochs(lengths(choices), config.epochs, batch_tokens=size // 2, seed=config.seed)
     ref_logp = all_logprobs(policy, choices, pad_id=pad_id, temperature=config.temperature, batch_tokens=size)
@@ -196,7 +200,7 @@ def train(
         gap = numbers.pop("first_margin_gap")
         if fresh and step == 0:
             check_first_margin(gap / config.kl_coef)
-        yield current, {"step": step + 1, "steps": len(schedule), **numbers}
+        yield current, finite({"step": step + 1, "steps": len(schedule), **numbers}, current)
 
 
 # ---- what the stage measures, and pairs from samples -------------------------------------------

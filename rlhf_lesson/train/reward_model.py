@@ -20,6 +20,9 @@ from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data.batches import epochs, pad, plan
 from rlhf_lesson.data.examples import Comparison, Rated
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel, copy_of
+from rlhf_lesson.seeds import stage_key
+from rlhf_lesson.train.checks import finite
+from rlhf_lesson.train.inputs import check_examples
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -143,7 +146,16 @@ def train(
       pad_id: the padding token.
       state: the last state of an earlier run with the same arguments, to go on from there.
       objective: (scores, target) -> loss per row.
+
+    Raises:
+      ValueError: settings that can't be trained with, no examples, a response without a token, or numbers that are not finite.
     """
+    check_examples(config, trunk, examples, pad_id=pad_id)
+    for i, example in enumerate(examples):
+        if not all(len(response) for response in example.responses):
+            raise ValueError(
+                f"example {i} has a response without a token: begin each with the begin token and its prompt"
+            )
     lengths = [max(len(r) for r in example.responses) for example in examples]
     batch_tokens = config.batch_tokens // len(examples[0].responses)
     schedule = epochs(lengths, config.epochs, batch_tokens=batch_tokens, seed=config.seed)
@@ -152,13 +164,13 @@ def train(
         model = ScalarModel(copy_of(trunk), rngs=nnx.Rngs(config.seed))
         model.trunk.config = trunk.config._replace(dropout=config.dropout)
         state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
-    key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
+    key = stage_key(config.seed, "reward model", impl="rbg")  # three times faster than the default for dropout on a CPU
     current = state
     for step in range(int(current.step), len(schedule)):
         rows, width, indices = schedule[step]
         batch = make_batch([examples[i] for i in indices], rows, width, pad_id)
         current, loss = train_step(current, batch, key, optimizer=tx, objective=objective, lm_coef=config.lm_coef)
-        yield current, {"step": step + 1, "steps": len(schedule), "loss": float(loss)}
+        yield current, finite({"step": step + 1, "steps": len(schedule), "loss": float(loss)}, current)
 
 
 def objective_of(examples: Sequence[Comparison | Rated]) -> Callable:
@@ -225,6 +237,11 @@ def normalised(model: ScalarModel, reference_scores: Float[np.ndarray, " samples
             "look for NaN in the reward model's weights, and for texts longer than its context"
         )
     mean, std = float(np.mean(reference_scores)), float(np.std(reference_scores))
+    if not np.isfinite(std):
+        row = int(np.argmax(~np.isfinite(reference_scores)))
+        raise ValueError(
+            f"reference score {row} is {float(reference_scores[row])}: every score has to be a finite number"
+        )
     if not std > 0.0:
         raise ValueError("all reference scores are equal: train the reward model before normalising it")
     out = jax.tree.map(lambda x: x, model)

@@ -11,7 +11,7 @@ import tiny
 
 from rlhf_lesson.models.checkpoint import load_model, load_state, named_weights, save_model, save_state
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel, positions_from_mask
-from rlhf_lesson.train.diagnose import same_tree
+from rlhf_lesson.train.checks import same_tree
 
 TOKENS = jnp.array([[5, 9, 11, 7, 20, 33]])
 REAL = jnp.ones((1, 6), bool)

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from rlhf_lesson.models.checkpoint import load_model, load_state, save_model, save_state
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
-from rlhf_lesson.train.diagnose import same_tree
+from rlhf_lesson.train.checks import same_tree
 
 ROWS = [[5, 9, 11, 7, 20, 33], [8, 4, 40]]
 WTE = "transformer.wte.weight"

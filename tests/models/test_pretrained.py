@@ -15,7 +15,7 @@ import tiny
 from rlhf_lesson.models.checkpoint import load_model, save_model
 from rlhf_lesson.models.generate import generate
 from rlhf_lesson.models.pretrained import hub_folder, load_base
-from rlhf_lesson.train.diagnose import same_tree
+from rlhf_lesson.train.checks import same_tree
 
 
 def test_the_model_that_ships_comes_with_a_tokenizer_of_its_size():

@@ -8,7 +8,7 @@ import tiny
 
 from rlhf_lesson.data.examples import Comparison, Rated
 from rlhf_lesson.measures import pairwise_accuracy
-from rlhf_lesson.train.diagnose import same_tree
+from rlhf_lesson.train.checks import same_tree
 from rlhf_lesson.train.reward_model import (
     Config,
     bradley_terry_objective,
