@@ -136,9 +136,6 @@ def lengths(choices: Sequence[Choice], config: ModelConfig) -> list[int]:
     return [len(c.prompt) + max(len(c.chosen), len(c.rejected)) for c in choices]
 
 
-_response_logprobs = jax.jit(response_logprobs)
-
-
 def all_logprobs(
     policy: GPT2, choices: Sequence[Choice], *, pad_id: int, temperature: float = 1.0, batch_tokens: int = 2048
 ) -> Float[np.ndarray, "choices 2"]:
@@ -154,12 +151,13 @@ def all_logprobs(
     Returns:
       Chosen and rejected, nats per response.
     """
+    compiled = jax.jit(response_logprobs)  # compiled once per shape, however often this is called
     out = np.zeros((len(choices), 2), np.float32)
     tokens, context = lengths(choices, policy.config), policy.config.context
     for rows, width, indices in plan(tokens, batch_tokens=batch_tokens // 2, seed=0, epoch=0, context=context):
         some = [choices[i] for i in indices]
         batch = make_batch(some, np.zeros((len(some), 2), np.float32), rows, width, pad_id)
-        out[indices] = np.asarray(_response_logprobs(policy, batch, temperature))[: len(some)]
+        out[indices] = np.asarray(compiled(policy, batch, temperature))[: len(some)]
     return out
 
 
@@ -193,7 +191,6 @@ def train(
     schedule = epochs(tokens, config.epochs, batch_tokens=size // 2, seed=config.seed, context=context)
     ref_logp = all_logprobs(policy, choices, pad_id=pad_id, temperature=config.temperature, batch_tokens=size)
     tx = optimizer(config, len(schedule))
-    fresh = state is None
     policy = copy_of(policy)
     current = State(policy, tx.init(policy), jnp.zeros((), jnp.int32)) if state is None else state
     for step in range(int(current.step), len(schedule)):
@@ -202,7 +199,7 @@ def train(
         current, metrics = train_step(current, batch, config=config, optimizer=tx, dpo_loss=dpo_loss)
         numbers = {name: float(value) for name, value in metrics.items()}
         gap = numbers.pop("first_margin_gap")
-        if fresh and step == 0:
+        if state is None and step == 0:
             check_first_margin(gap / config.kl_coef)
         yield current, finite({"step": step + 1, "steps": len(schedule), **numbers}, current)
 
@@ -223,8 +220,7 @@ def implicit_margins(
       pad_id: the padding token.
       temperature: of the log-probs.
     """
-    logp = all_logprobs(policy, choices, pad_id=pad_id, temperature=temperature)
-    ref_logp = all_logprobs(reference, choices, pad_id=pad_id, temperature=temperature)
+    logp, ref_logp = (all_logprobs(net, choices, pad_id=pad_id, temperature=temperature) for net in (policy, reference))
     score = kl_coef * (logp - ref_logp)
     return score[:, 0] - score[:, 1]
 
