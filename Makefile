@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow lint typecheck lab notebooks docs pretrain results benchmarks colab-stack newest-stack release env clean
+.PHONY: help demo test test-slow lint typecheck lab notebooks docs pretrain results benchmarks colab-stack newest-stack release env lock clean
 
 help:  ## lists these commands; so does plain `make`
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{ printf "  %-26s%s\n", $$1, $$2 }' Makefile
@@ -13,8 +13,7 @@ demo: $(VENV)/core.stamp  ## SFT -> reward model -> best-of-n and PPO, in minute
 	$(BIN)/python -m rlhf_lesson demo --out demo
 
 test: $(VENV)/test.stamp lint  ## lint and tests, a quarter of an hour on two cores
-	$(BIN)/python -m rlhf_lesson data fetch
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal --durations 8 -m "not slow"
+	$(BIN)/python -m rlhf_lesson test
 
 test-slow: $(VENV)/test.stamp  ## whole chapters, unsolved and solved, real JupyterLab, and class runs that are killed
 	$(BIN)/python -m rlhf_lesson course
@@ -29,8 +28,7 @@ typecheck: $(VENV)/test.stamp  ## types of the equations, data/, models/ and tra
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 lab: $(VENV)/notebooks.stamp  ## JupyterLab; the first call trains the models that chapters start from, about three minutes
-	$(BIN)/python -m rlhf_lesson course
-	$(BIN)/jupyter lab
+	$(BIN)/python -m rlhf_lesson lab
 
 notebooks: $(VENV)/test.stamp  ## builds notebooks/, exercises/ and solutions/ from chapters/
 	$(BIN)/python tools/build.py
@@ -71,6 +69,9 @@ release: $(VENV)/test.stamp  ## checks, tests, builds the wheel and makes the ta
 
 env:  ## writes environment.yml from pyproject.toml
 	$(PYTHON) tools/sync_env.py
+
+lock: $(VENV)/test.stamp  ## writes requirements.lock: the version and the hashes of every package
+	$(BIN)/python tools/lock.py $(if $(UPGRADE),--upgrade)
 
 clean:  ## removes the environments and the folders demo/ and runs/
 	rm -rf $(VENV) .venv-colab-stack .venv-newest-stack demo runs

@@ -3,8 +3,9 @@
     python benchmarks/chain_seeds.py --out benchmarks/results/chain.json
 
 Every seed trains its own SFT policy and reward models. The run without the penalty differs only in kl_coef 0 and in being three
-times as long. Each seed leaves a file in `runs`, so an interrupted call continues where it stopped, and two processes with
-different `--seeds` can share the work; the one that finds all five files writes `out`.
+times as long. Paths and best-of-n are measured on the same held-out prompts. Each seed's models are kept in the cache folder, and
+each of its three parts leaves a file in `runs`, so an interrupted call continues where it stopped, and two processes with different
+`--seeds` can share the work; the one that finds all files writes `out`.
 """
 
 import json
@@ -16,84 +17,90 @@ import numpy as np
 import tyro
 
 from rlhf_lesson.disk import write_atomically
+from rlhf_lesson.measures import mean_and_interval, score_at
 from rlhf_lesson.study import chain as chain_study
 from rlhf_lesson.study import demo, evaluate
 
 ALL = (0, 1, 2, 3, 4)
+PARTS = ("penalised", "unpenalised", "bestofn")
 
 
 @dataclass(frozen=True)
 class Config:
     seeds: tuple[int, ...] = ALL
-    chain: demo.Config = field(default_factory=lambda: demo.Config(pool=256))
+    chain: demo.Config = field(default_factory=lambda: demo.Config(prompts=512, pool=256, pool_prompts=64, every=2))
     runs: Path = Path("runs/chain")
     out: Path | None = None
 
 
-def smooth(curve: Sequence[dict], name: str, window: int = 5) -> np.ndarray:
-    """Running mean of a metric over `window` iterations."""
-    return np.convolve([m[name] for m in curve], np.ones(window) / window, mode="valid")
+def smooth(curve: Sequence[dict], name: str, window: int = 3) -> np.ndarray:
+    """Running mean of a column over `window` points."""
+    return np.convolve([row[name] for row in curve], np.ones(window) / window, mode="valid")
 
 
 def at_equal_kl(curve: Sequence[dict], best_of_n: Sequence[dict]) -> list[dict[str, float]]:
-    """PPO's scores, read from its smoothed path, at the KL of every best-of-n within its range."""
-    kl = np.maximum.accumulate(smooth(curve, "kl"))
-    return [
-        {"kl": row["kl"], "n": row["n"]}
-        | {f"best_of_n_{name}": row[name] for name in ("proxy", "gold")}
-        | {f"ppo_{name}": float(np.interp(row["kl"], kl, smooth(curve, f"score/{name}"))) for name in ("proxy", "gold")}
-        for row in best_of_n
-        if kl[0] <= row["kl"] <= kl[-1]
-    ]
+    """Gains of PPO, read from its path, and of best-of-n over their own start, at every KL of best-of-n that PPO reaches."""
+    kl = [row["kl"] for row in curve]
+    rows = []
+    for best in best_of_n:
+        if best["n"] > 1 and best["kl"] <= max(kl):
+            row = {"kl": best["kl"], "n": best["n"]}
+            for name in ("proxy", "gold"):
+                scores = [p[f"score/{name}"] for p in curve]
+                row[f"best_of_n_{name}"] = best[name] - best_of_n[0][name]
+                row[f"ppo_{name}"] = score_at(best["kl"], kl, scores) - scores[0]
+            rows.append(row)
+    return rows
 
 
-def row_of(chain: chain_study.Chain, before: evaluate.Samples, after: evaluate.Samples, curve: Sequence[dict]) -> dict:
-    """One PPO run: its gains on held-out prompts, its gold peak during training, and its curve."""
-    row = chain.results | demo.summary(before, after)
+def row_of(chain: chain_study.Chain, before: evaluate.Samples, after: evaluate.Samples, path: Sequence[dict]) -> dict:
+    """One PPO run: its gains on held-out prompts, the highest gold on its path, and the path, its scores named as in a log."""
+    curve = [{f"score/{name}" if name in before.scores else name: round(v, 4) for name, v in p.items()} for p in path]
     gold = smooth(curve, "score/gold")
     proxy = smooth(curve, "score/proxy")
-    row |= {"gold_at_peak": float(gold.max()), "gold_at_end": float(gold[-1])}
-    row |= {"proxy_at_gold_peak": float(proxy[gold.argmax()]), "proxy_at_end": float(proxy[-1])}
-    row["samples"] = after.texts[:12]
-    row["curve"] = [{k: round(m[k], 4) for k in ("kl", "score/proxy", "score/gold", "length")} for m in curve]
-    return row
+    return {
+        **chain.results,
+        **demo.summary(before, after),
+        "gold_at_peak": float(gold.max()),
+        "gold_at_end": float(gold[-1]),
+        "proxy_at_gold_peak": float(proxy[gold.argmax()]),
+        "proxy_at_end": float(proxy[-1]),
+        "samples": after.texts[:12],
+        "samples_before": before.texts[:12],
+        "curve": curve,
+    }
 
 
-def one(config: demo.Config, seed: int) -> dict:
-    """Both PPO runs of one seed, from the same SFT policy and reward models, every stage with this seed."""
-    config = replace(
-        config,
-        seed=seed,
-        sft=replace(config.sft, seed=seed),
-        gold=replace(config.gold, seed=seed),
-        proxy=replace(config.proxy, seed=seed),
-        ppo=replace(config.ppo, seed=seed),
-    )
-    chain = chain_study.build(config)
-    free = replace(config.ppo, kl_coef=0.0, iterations=3 * config.ppo.iterations)
-    tuned = {kind: demo.tuned(ppo, chain) for kind, ppo in {"penalised": config.ppo, "unpenalised": free}.items()}
-    policies = {"sft": chain.sft} | {kind: policy for kind, (policy, _) in tuned.items()}
-    samples = demo.compare(config, policies, chain)
-    pool = demo.best_of_n_pool(config, chain)
-    best_of_n = evaluate.best_of_n_curve(pool, config.pool, evaluate.powers_of_two(config.pool))
-    rows = {kind: row_of(chain, samples["sft"], samples[kind], curve) for kind, (_, curve) in tuned.items()}
-    equal_kl = at_equal_kl(tuned["penalised"][1], best_of_n)
+def part(config: demo.Config, kind: str) -> dict | list[dict]:
+    """One of the three parts of a seed, from the same SFT policy and reward models, every stage with this seed."""
+    chain = chain_study.trained_chain(config)
+    if kind == "bestofn":
+        pool = demo.best_of_n_pool(config, chain)
+        return evaluate.best_of_n_curve(pool, config.pool, evaluate.powers_of_two(config.pool))
+    if kind == "unpenalised":
+        free = replace(config.ppo, kl_coef=0.0, iterations=3 * config.ppo.iterations)
+        config = replace(config, ppo=free, every=2 * config.every)
+    policy, path = demo.measured_run(config, chain)
+    samples = demo.compare(config, {"sft": chain.sft, kind: policy}, chain)
+    return row_of(chain, samples["sft"], samples[kind], path)
+
+
+def whole(seed: int, parts: dict) -> dict:
+    """A seed's row in the results."""
+    kinds = {kind: {k: v for k, v in parts[kind].items() if k != "samples_before"} for kind in PARTS[:2]}
     return {
         "seed": seed,
-        **rows,
-        "bestofn": best_of_n,
-        "equal_kl": equal_kl,
-        "samples_before": samples["sft"].texts[:12],
+        **kinds,
+        "bestofn": parts["bestofn"],
+        "equal_kl": at_equal_kl(parts["penalised"]["curve"], parts["bestofn"]),
+        "samples_before": parts["penalised"]["samples_before"],
     }
 
 
 def summary(rows: list[dict]) -> dict:
-    """Mean, spread, lowest and highest of every number."""
-    names = [k for k, v in rows[0].items() if isinstance(v, float)]
-    values = {k: [row[k] for row in rows] for k in names}
-    return {
-        k: {"mean": float(np.mean(v)), "std": float(np.std(v)), "min": min(v), "max": max(v)} for k, v in values.items()
-    }
+    """Mean over seeds of every number, with spread and interval (see `measures.mean_and_interval`)."""
+    names = [name for name, value in rows[0].items() if isinstance(value, float)]
+    return {name: mean_and_interval([row[name] for row in rows]) for name in names}
 
 
 def overoptimised(row: dict) -> dict[str, bool]:
@@ -109,21 +116,27 @@ def overoptimised(row: dict) -> dict[str, bool]:
     return {"gold_falls": fell, "text_collapses": fewer and free["proxy_at_end"] > penalised["proxy_at_end"]}
 
 
+def result(rows: list[dict]) -> dict:
+    """What the results file holds."""
+    found = {f"{kind}_summary": summary([row[kind] for row in rows]) for kind in PARTS[:2]}
+    for kind in ("gold_falls", "text_collapses"):
+        found[kind] = [row["seed"] for row in rows if overoptimised(row)[kind]]
+    return {**found, "rows": rows}
+
+
 def main(config: Config) -> None:
-    for seed in config.seeds:
-        path = config.runs / f"seed_{seed}.json"
-        if not path.is_file():
-            row = one(config.chain, seed)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, (json.dumps(row, indent=1) + "\n").encode())
-    paths = [config.runs / f"seed_{seed}.json" for seed in ALL]
-    if config.out and all(path.is_file() for path in paths):
-        rows = [json.loads(path.read_text()) for path in paths]
-        result = {f"{kind}_summary": summary([r[kind] for r in rows]) for kind in ("penalised", "unpenalised")}
-        for kind in ("gold_falls", "text_collapses"):
-            result[kind] = [r["seed"] for r in rows if overoptimised(r)[kind]]
-        write_atomically(config.out, (json.dumps({**result, "rows": rows}, indent=1) + "\n").encode())
-        print(json.dumps(result, indent=1))
+    files = {(seed, kind): config.runs / f"seed_{seed}_{kind}.json" for seed in ALL for kind in PARTS}
+    for (seed, kind), file in files.items():
+        if seed in config.seeds and not file.is_file():
+            found = part(chain_study.seeded(replace(config.chain, seed=seed)), kind)
+            write_atomically(file, (json.dumps(found, indent=1) + "\n").encode())
+            print(f"seed {seed}, {kind}: done", flush=True)
+    if config.out and all(file.is_file() for file in files.values()):
+        rows = [
+            whole(seed, {kind: json.loads(files[seed, kind].read_text(encoding="utf-8")) for kind in PARTS})
+            for seed in ALL
+        ]
+        write_atomically(config.out, (json.dumps(result(rows), indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -53,9 +53,9 @@ def main() -> None:
         if options.chapters and path.stem not in options.chapters:
             continue
         chip, preset, numbers = measure(path, options.keep)
-        table = json.loads(OUT.read_text()) if OUT.is_file() else {}
+        table = json.loads(OUT.read_text(encoding="utf-8")) if OUT.is_file() else {}
         table.setdefault(path.stem, {}).setdefault(chip, {})[preset] = numbers
-        OUT.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")
+        OUT.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         print(path.stem, chip, preset, numbers)
 
 

@@ -50,7 +50,7 @@ def make(
                 named = not diagnosis
             write(path, {**played._asdict(), "named": named})
             print(f"{name}: {'named' if named else 'NOT NAMED'}: {diagnosis}", flush=True)
-        results[name] = json.loads(path.read_text())
+        results[name] = json.loads(path.read_text(encoding="utf-8"))
     return results
 
 

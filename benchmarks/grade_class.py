@@ -58,13 +58,13 @@ def submission(cells, rng):
 def resident(pid):
     """Memory of a process and its children in MB, with shared pages counted once (PSS); 0 if the process has ended."""
     try:
-        with open(f"/proc/{pid}/smaps_rollup") as file:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:
             own = sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as file:
             started = list(map(int, file.read().split()))
         for task in os.listdir(f"/proc/{pid}/task"):
             if task != str(pid):
-                with open(f"/proc/{pid}/task/{task}/children") as file:
+                with open(f"/proc/{pid}/task/{task}/children", encoding="utf-8") as file:
                     started += map(int, file.read().split())
         return own / 1024 + sum(map(resident, started))
     except OSError:
@@ -93,7 +93,7 @@ def main():
         handed_in = Path(folder, "class")
         handed_in.mkdir()
         for i in range(options.students):
-            (handed_in / f"student{i:03}.ipynb").write_text(submission(cells, rng))
+            (handed_in / f"student{i:03}.ipynb").write_text(submission(cells, rng), encoding="utf-8")
         load = os.getloadavg()[0]
         begin = time.perf_counter()
         watcher.start()

@@ -24,9 +24,10 @@ from rlhf_lesson.data.examples import Comparison
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.disk import write_atomically
-from rlhf_lesson.measures import distinct, score_at
+from rlhf_lesson.measures import distinct, mean_and_interval, score_at
 from rlhf_lesson.models.checkpoint import load_model, save_model
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import demo, evaluate, iterate
 from rlhf_lesson.study.chain import Config as ChainConfig
 from rlhf_lesson.study.chain import trained_chain
@@ -168,7 +169,7 @@ def one(config: Config, seed: int, shared: Start) -> dict:
 
     def noise(use: int):
         """A random key for each use, the same for every arm of a seed."""
-        return jax.random.fold_in(jax.random.key(seed), 80 + use)
+        return jax.random.fold_in(stage_key(seed, "second round"), use)
 
     inputs = (shared.policy, shared.sft, shared.scorers, shared.prompts)
     pool = iterate.candidates(*inputs, noise(0), tokenizer, play, play.candidates)
@@ -218,7 +219,7 @@ def compared(row: Mapping) -> dict[str, dict[str, float]]:
 
 
 def summary(rows: Sequence[Mapping]) -> dict:
-    """Each arm minus the random selection of the same seed: mean, its standard error, and in how many seeds the arm is better."""
+    """Each arm minus the random selection of the same seed: mean, standard error, interval, and in how many seeds it is ahead."""
     seeds = [compared(row) for row in rows]
     out = {}
     for name in seeds[0]:
@@ -226,9 +227,9 @@ def summary(rows: Sequence[Mapping]) -> dict:
             if name == "random" or what not in seeds[0][name]:
                 continue
             ahead = np.array([seed[name][what] - seed["random"][what] for seed in seeds])
-            error = float(ahead.std(ddof=1) / len(ahead) ** 0.5) if len(ahead) > 1 else None
-            numbers = {"mean": float(ahead.mean()), "standard_error": error, "ahead": int((ahead > 0).sum())}
-            out.setdefault(name, {})[what] = numbers
+            over = mean_and_interval(ahead)
+            error = None if over["std"] is None else over["std"] / len(ahead) ** 0.5
+            out.setdefault(name, {})[what] = {**over, "standard_error": error, "ahead": int((ahead > 0).sum())}
     return out
 
 
@@ -241,7 +242,7 @@ def main(config: Config) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(file, (json.dumps(one(config, seed, shared), indent=1) + "\n").encode())
             print("seed", seed, "is done", flush=True)
-        rows = [json.loads(finished.read_text()) for finished in files.values() if finished.is_file()]
+        rows = [json.loads(finished.read_text(encoding="utf-8")) for finished in files.values() if finished.is_file()]
         result = {"less_random": summary(rows), "compared": [compared(row) for row in rows], "seeds": rows}
         config.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(config.out, (json.dumps(result, indent=1) + "\n").encode())

@@ -3,9 +3,12 @@
     python benchmarks/methods_at_equal_kl.py --out benchmarks/results/methods.json
 
 Every seed trains its own SFT policy and reward models. All methods optimise the same proxy from the same policy with the
-same betas and the same number of sampled responses. DPO's pairs are samples of the SFT policy, labelled by the proxy as
-Bradley-Terry raters of temperature 1 would label them, so that DPO has the same optimum as PPO. Each seed leaves a file in
-`runs`, so an interrupted call continues where it stopped.
+same betas and the same number of sampled responses. None subtracts a penalty for a missing end: DPO and best-of-n have no such
+penalty, and with it PPO would have another optimum. DPO's pairs are samples of the SFT policy, labelled
+by the proxy as Bradley-Terry raters of temperature 1 would label them, so that DPO has the same optimum as PPO. All methods,
+best-of-n too, are measured on the same held-out prompts, and compared by how far they rise above their own start. Each seed's
+models are kept in the cache folder, and each of its methods leaves a file in `runs`, so an interrupted call continues where it
+stopped.
 """
 
 import json
@@ -22,8 +25,9 @@ from rlhf_lesson.data import raters
 from rlhf_lesson.data.examples import Choice
 from rlhf_lesson.data.prompts import Prompts, repeat_prompts
 from rlhf_lesson.disk import write_atomically
-from rlhf_lesson.measures import distinct, score_at
+from rlhf_lesson.measures import distinct, mean_and_interval, score_at
 from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import chain as chain_study
 from rlhf_lesson.study import demo, evaluate
 from rlhf_lesson.train import dpo as dpo_loop
@@ -38,7 +42,7 @@ KLS = (1.0, 2.0, 4.0, 8.0, 16.0)  # nats per response at which the summary reads
 class Config:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     betas: tuple[float, ...] = (0.05,)  # score units per nat
-    every: int = 8  # iterations between two measurements
+    every: int = 4  # iterations between two measurements
     group: int = 4  # responses per prompt in RLOO and GRPO
     dpo_rate: float = 5e-4  # at 1e-4 two passes reach only half a nat, at 1.5e-3 the KL jumps (LOG.md)
     chain: demo.Config = field(default_factory=demo.Config)
@@ -94,6 +98,7 @@ def grouped(equations: grpo.Equations) -> Callable:
             clip_norm=same.clip_norm,
             epochs=same.epochs,
             minibatches=same.minibatches,
+            missing_end_penalty=same.missing_end_penalty,
             seed=same.seed,
         )
         pad_id = tokenizer.pad_token_id
@@ -136,7 +141,7 @@ def sampled_choices(config: Config, task: Task) -> list[Choice]:
     sft, prompts, scorers, tokenizer = task
     ppo = config.chain.ppo
     count = ppo.iterations * ppo.batch // 2
-    draw, noise, labels = jax.random.split(jax.random.fold_in(jax.random.key(ppo.seed), 17), 3)
+    draw, noise, labels = jax.random.split(stage_key(ppo.seed, "pairs for DPO"), 3)
     rows = np.asarray(jax.random.randint(draw, (count,), 0, len(prompts.tokens)))
     chosen = Prompts(*(np.asarray(x)[rows] for x in prompts))
     samples = evaluate.sample(
@@ -162,7 +167,7 @@ def point(config: Config, policy: GPT2, task: Task, held_out: Prompts) -> dict[s
     """KL and scores on the held-out prompts, with the same noise for every policy of a seed."""
     sft, _, scorers, tokenizer = task
     ppo = config.chain.ppo
-    key = jax.random.fold_in(jax.random.key(config.chain.seed), 2)
+    key = stage_key(config.chain.seed, "path")
     samples = evaluate.sample(
         policy,
         sft,
@@ -191,11 +196,11 @@ def path(config: Config, method: Callable, beta: float, task: Task, held_out: Pr
 
 
 def best_of_n(config: Config, task: Task, held_out: Prompts) -> list[dict[str, float]]:
-    """Best-of-n by the proxy on the first 32 held-out prompts."""
+    """Best-of-n by the proxy, on all prompts on which the methods are measured."""
     sft, _, scorers, tokenizer = task
     ppo = config.chain.ppo
-    key = jax.random.fold_in(jax.random.key(config.chain.seed), 3)
-    many = repeat_prompts(Prompts(*(x[:32] for x in held_out)), config.chain.pool)
+    key = stage_key(config.chain.seed, "pool")
+    many = repeat_prompts(held_out, config.chain.pool)
     pool = evaluate.sample(
         sft,
         sft,
@@ -210,28 +215,26 @@ def best_of_n(config: Config, task: Task, held_out: Prompts) -> list[dict[str, f
     return evaluate.best_of_n_curve(pool, config.chain.pool, evaluate.powers_of_two(config.chain.pool))
 
 
-def measure(config: Config, task: Task, held_out: Prompts) -> dict:
-    """Every method's paths, one for each beta, and best-of-n."""
-    paths = {
-        name: {str(beta): path(config, method, beta, task, held_out) for beta in config.betas}
-        for name, method in METHODS.items()
-    }
-    return {"paths": paths, "best of n": best_of_n(config, task, held_out)}
+def measure(config: Config, name: str, task: Task, held_out: Prompts) -> dict | list[dict]:
+    """A method's paths, one for each beta, or best-of-n."""
+    if name == "best of n":
+        return best_of_n(config, task, held_out)
+    return {str(beta): path(config, METHODS[name], beta, task, held_out) for beta in config.betas}
 
 
 # ---- at equal KL -----------------------------------------------------------------------------------
 
 
 def read_at(rows: Sequence[Mapping[str, float]], kl: float) -> dict[str, float] | None:
-    """Proxy and gold of a path at a KL, interpolated between two measurements; None outside the path's range."""
+    """How far proxy and gold lie above the path's start at a KL, interpolated between two points; None outside its range."""
     path_kl = [row["kl"] for row in rows]
     if not path_kl[0] <= kl <= max(path_kl):
         return None
-    return {name: score_at(kl, path_kl, [row[name] for row in rows]) for name in ("proxy", "gold")}
+    return {name: score_at(kl, path_kl, [row[name] - rows[0][name] for row in rows]) for name in ("proxy", "gold")}
 
 
 def at_equal_kl(seeds: Sequence[Mapping]) -> list[dict]:
-    """Median and range over seeds at each KL.
+    """Gain over a method's own start at each KL: median, range and mean over seeds, with the mean's interval.
 
     Among several betas, each seed takes the path whose *proxy* is highest at that KL. Gold must not choose: no method sees it.
     """
@@ -248,36 +251,38 @@ def at_equal_kl(seeds: Sequence[Mapping]) -> list[dict]:
                 row = {"method": method, "kl": kl, "seeds": len(best)}
                 for name in ("proxy", "gold"):
                     lowest, median, highest = np.quantile([p[name] for p in best], [0, 0.5, 1]).tolist()
-                    row[name] = {"min": lowest, "median": median, "max": highest}
+                    over = mean_and_interval([p[name] for p in best])
+                    row[name] = {**over, "min": lowest, "median": median, "max": highest}
                 rows.append(row)
     return rows
 
 
-def one(config: Config, seed: int) -> dict:
-    """All methods of one seed, every stage with this seed."""
-    chain = replace(
-        config.chain,
-        seed=seed,
-        sft=replace(config.chain.sft, seed=seed),
-        gold=replace(config.chain.gold, seed=seed),
-        proxy=replace(config.chain.proxy, seed=seed),
-        ppo=replace(config.chain.ppo, seed=seed),
-    )
-    config = replace(config, chain=chain)
-    built = chain_study.build(config.chain)
+def one(config: Config, seed: int, name: str) -> dict:
+    """One method of one seed, every stage with this seed."""
+    config = replace(config, chain=chain_study.seeded(replace(config.chain, seed=seed)))
+    built = chain_study.trained_chain(config.chain)
     task = built.sft, built.data.prompts("gold", "proxy"), built.scorers, built.data.tokenizer
-    return {"seed": seed, **built.results, **measure(config, task, built.data.held_out_prompts(chain.prompts))}
+    held_out = built.data.held_out_prompts(config.chain.prompts)
+    return {"results": built.results, "found": measure(config, name, task, held_out)}
+
+
+def whole(seed: int, parts: Mapping[str, dict]) -> dict:
+    """A seed's row in the results."""
+    paths = {name: parts[name]["found"] for name in METHODS}
+    return {"seed": seed, **parts["PPO"]["results"], "paths": paths, "best of n": parts["best of n"]["found"]}
 
 
 def main(config: Config) -> None:
-    files = {seed: config.runs / f"seed_{seed}.json" for seed in config.seeds}
-    for seed, file in files.items():
+    names = [*METHODS, "best of n"]
+    files = {(s, name): config.runs / f"seed_{s}_{name.replace(' ', '_')}.json" for s in config.seeds for name in names}
+    for (seed, name), file in files.items():
         if not file.is_file():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, (json.dumps(one(config, seed), indent=1) + "\n").encode())
-    rows = [json.loads(file.read_text()) for file in files.values()]
+            write_atomically(file, (json.dumps(one(config, seed, name), indent=1) + "\n").encode())
+            print(f"seed {seed}, {name}: done", flush=True)
+    rows = [
+        whole(seed, {n: json.loads(files[seed, n].read_text(encoding="utf-8")) for n in names}) for seed in config.seeds
+    ]
     result = {"equal_kl": at_equal_kl(rows), "seeds": rows}
-    config.out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(config.out, (json.dumps(result, indent=1) + "\n").encode())
 
 

@@ -26,7 +26,7 @@ Curves = Mapping[str, Mapping[int, Points]]  # kind of curve -> seed -> points
 class Config:
     chain: Path = Path("benchmarks/results/chain.json")
     methods: Path = Path("benchmarks/results/methods.json")
-    block: int = 5  # iterations of a training run that are averaged into one point
+    block: int = 1  # points of a run's path that are averaged into one; each was measured on responses of its own
     out: Path = Path("benchmarks/results/overoptimisation.json")
 
 
@@ -41,9 +41,9 @@ def points(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
 
 
 def blocks(curve: Sequence[Mapping[str, float]], size: int) -> list[dict[str, float]]:
-    """The first rollout, then means over blocks of `size` iterations, without overlap, so that points share no data.
+    """The first point, then means over blocks of `size` points, without overlap, so that they share no responses.
 
-    Iterations at the end that do not fill a block are dropped. The first rollout is sampled from the reference policy itself.
+    Points at the end that do not fill a block are dropped. The first is the reference policy itself.
     """
     names = {"kl": "kl", "proxy": "score/proxy", "gold": "score/gold"}
     whole = [curve[i : i + size] for i in range(1, len(curve) - size + 1, size)]
@@ -164,9 +164,9 @@ def result(curves: Curves) -> dict:
 
 
 def main(config: Config) -> None:
-    curves = of_chain(json.loads(config.chain.read_text())["rows"], config.block)
+    curves = of_chain(json.loads(config.chain.read_text(encoding="utf-8"))["rows"], config.block)
     if config.methods.is_file():
-        curves |= of_methods(json.loads(config.methods.read_text())["seeds"])
+        curves |= of_methods(json.loads(config.methods.read_text(encoding="utf-8"))["seeds"])
     results = result(curves)
     config.out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(config.out, (json.dumps(results, indent=1) + "\n").encode())

@@ -21,6 +21,7 @@ from rlhf_lesson.models.checkpoint import load_model, save_model
 from rlhf_lesson.models.generate import generate
 from rlhf_lesson.models.tokenizer import decode
 from rlhf_lesson.models.vader import vader_score
+from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import pool
 from rlhf_lesson.study.chain import Chain, reward_accuracy, trained_chain
 from rlhf_lesson.study.pool import Proxy
@@ -63,7 +64,7 @@ def samples(config: Config, chain: Chain, prompts: Prompts) -> dict[str, np.ndar
             batch_tokens = np.repeat(tokens[None], config.batch, axis=0)
             batch_mask = np.repeat(prompts.mask[i][None], config.batch, axis=0)
             for j in range(config.size // config.batch):
-                key = jax.random.fold_in(jax.random.fold_in(jax.random.key(config.seed), i), j)
+                key = jax.random.fold_in(jax.random.fold_in(stage_key(config.seed, "pool of the simulator"), i), j)
                 responses = generate(
                     chain.sft,
                     batch_tokens,

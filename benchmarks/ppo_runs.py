@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import jax
-import numpy as np
 import tyro
 
 from rlhf_lesson.disk import write_atomically
+from rlhf_lesson.measures import mean_and_interval
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.study.pool_runs import RUNS, Run, measured_ppo, settings
 
@@ -60,20 +60,20 @@ def one(config: Config, chain, beta: float, rate: float, clip: float, seed: int)
 
 
 def summary(rows: list[dict]) -> list[dict]:
-    """The last point of each cell's runs: mean and standard deviation over seeds."""
+    """The last point of each cell's runs: mean over seeds, with spread and interval."""
     cells = {}
     for row in rows:
         cells.setdefault((row["beta"], row["rate"], row["clip"]), []).append(row)
     return [
         {"beta": beta, "rate": rate, "clip": clip, "seeds": len(runs)}
-        | {name: [float(f([run[name][-1] for run in runs])) for f in (np.mean, np.std)] for name in NAMES}
+        | {name: mean_and_interval([run[name][-1] for run in runs]) for name in NAMES}
         for (beta, rate, clip), runs in cells.items()
     ]
 
 
 def write(config: Config) -> None:
     """Writes both files from the runs so far, so that an interrupted call leaves complete files."""
-    rows = [json.loads(file.read_text()) for file, _, _ in wanted(config) if file.is_file()]
+    rows = [json.loads(file.read_text(encoding="utf-8")) for file, _, _ in wanted(config) if file.is_file()]
     result = {"config": asdict(settings()), "ends": summary(rows), "rows": rows}
     write_atomically(config.out, (json.dumps(result, indent=1, default=str) + "\n").encode())
     shown = [{name: row[name] for name in Run._fields} for row in rows]

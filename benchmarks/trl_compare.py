@@ -115,5 +115,7 @@ if __name__ == "__main__":
     out = sys.stdout
     sys.stdout = sys.stderr  # where TRL's own prints go
     measured = {"trl": summary(trl()), "torch": torch.__version__, "trl_version": version("trl")}
-    done = subprocess.run([sys.executable, HERE / "ppo_step.py"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, HERE / "ppo_step.py"], capture_output=True, text=True, check=True, encoding="utf-8"
+    )
     print(json.dumps(measured | {"ours": json.loads(done.stdout), "cpus": os.cpu_count()}, indent=1), file=out)

@@ -401,7 +401,7 @@ kindness = {}
 for start in starts:
     texts = [text for seed in (1, 2) for text in sample(start, temperature=0.7, seed=seed)[0]]
     kindness[start] = np.array([vader_score(text) for text in texts])
-mean_and_error = {start: (scores.mean(), scores.std() / len(scores) ** 0.5) for start, scores in kindness.items()}
+mean_and_error = {start: (scores.mean(), scores.std(ddof=1) / len(scores) ** 0.5) for start, scores in kindness.items()}
 
 # %% tags=["figure"]
 # Figure: the judge's scores after three first sentences
@@ -431,7 +431,7 @@ Picture(axes, "Cumulative share of samples by the judge's score after a neutral,
 # Beside your own run stand the numbers that were measured when the model was made.
 
 # %%
-card = json.loads((BASE / "card.json").read_text())
+card = json.loads((BASE / "card.json").read_text(encoding="utf-8"))
 _, surprise_at_one, entropy_at_one = written[1.0]
 print(f"the words shuffled:      {totals[1] - totals[0]:+.0f} nats")
 print(f"slope on later tokens:   {ahead}")

@@ -35,7 +35,7 @@ from rlhf_lesson.models.checkpoint import save_model
 from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.study.chain import reward_accuracy, trained_chain
-from rlhf_lesson.train import reward_model
+from rlhf_lesson.train import objectives, reward_model
 from rlhf_lesson.train.descend import descend
 from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
@@ -257,7 +257,7 @@ print({n: f"{value:.1%}" for n, value in bag_accuracy.items()})
 # %%
 def objective(scores, target):
     """The loss of each row of (chosen, rejected) scores: your equation."""
-    return reward_model.bradley_terry_objective(scores, target, loss=bradley_terry_loss)
+    return objectives.bradley_terry_objective(scores, target, loss=bradley_terry_loss)
 
 
 def read_all(model, texts):
@@ -301,8 +301,13 @@ Picture(left, "Training loss falls below that of a coin; held-out accuracy rises
 
 # %% [markdown]
 # Below stands your model among others: the bag of words at five amounts of data, the course's own proxy (the same
-# choices, all of them; it takes minutes), and what five seeds reached with more data and two passes, with their
-# spread.
+# choices, all of them; it takes minutes), and what five seeds reached with more data and two passes.
+#
+# One comparison there is fairer than the others. The net's base model was pretrained on the *verdicts* of thousands of
+# film reviews, and the bag of words never saw them. `bag_with_verdicts` did: what a second bag makes of the same verdicts is
+# one more feature of it. And each accuracy has two uncertainties, which must not be confused: the spread over seeds (other
+# pairs, another start), and that of the held-out texts, which are the same in every seed. For the second, draw as many texts
+# with replacement, look at the pairs whose texts were both drawn, and do it a thousand times: a *bootstrap* over texts.
 #
 # **Predict, then run.** Where does the language model have the larger lead over the bag: with few choices, or with
 # many?
@@ -311,9 +316,13 @@ Picture(left, "Training loss falls below that of a coin; held-out accuracy rises
 shipped = measured("reward", made_by="reward_vs_bag_of_words.py")
 on_reviews |= {name: read_all(model, data.texts("eval")) for name, model in built.scorers.items()}
 proxy, gold = accuracy(on_reviews["proxy"]), accuracy(on_reviews["gold"])
-for name in ("neural", "bag_of_words", "vader"):
-    row = shipped["summary"][name]
-    print(f"{name:<13} {row['mean']:.1%} ± {row['std']:.1%} over {len(shipped['rows'])} seeds")
+print(
+    f"{len(shipped['rows'])} seeds: mean ± spread (n - 1); between which ends the mean would lie with other held-out texts"
+)
+for name in ("neural", "bag_of_words", "bag_with_verdicts", "verdicts_alone", "vader"):
+    if row := shipped["summary"].get(name):
+        texts = "{low:.1%} to {high:.1%}".format(**row["over_snippets"]) if "over_snippets" in row else ""
+        print(f"{name:<18} {row['mean']:.1%} ± {row['std']:.1%}   {texts}")
 
 # %% tags=["figure"]
 # Figure: held-out accuracy against the number of choices
@@ -334,10 +343,25 @@ axes.legend(fontsize=8, ncols=2, loc="center left", bbox_to_anchor=(0.0, 0.74))
 Picture(axes, "Held-out accuracy against number of choices for a bag of words and networks, below the crowd's ceiling.")
 
 # %% [markdown]
-# Three things to take from this figure. A bag of words is hard to beat when the language model is this small: a
+# Three things to take from this figure. A bag of words is hard to beat when the language model is this small, and a
 # reward model's accuracy means little without such a baseline. All of them are far from the ceiling,
 # and more choices help all of them. And held-out accuracy is about *pairs of human texts*. A policy will not write human
 # texts.
+
+# %%
+for name, row in shipped.get("differences", {}).items():
+    texts = row["over_snippets"]
+    if row["low"] <= 0 <= row["high"] or texts["low"] <= 0 <= texts["high"]:
+        verdict = "not told apart: an interval holds 0"
+    else:
+        verdict = "the net is ahead" if row["mean"] > 0 else "the net is behind"
+    print(f"{name.replace('_', ' ')}: {100 * row['mean']:+.1f} points; ", end="")
+    print("95 % over seeds {:+.1f} to {:+.1f}, ".format(*(100 * row[end] for end in ("low", "high"))), end="")
+    print("over texts {:+.1f} to {:+.1f}: ".format(*(100 * texts[end] for end in ("low", "high"))) + verdict)
+
+# %% [markdown]
+# A lead over a baseline that knew less is a statement about the information, not about the model. Before you praise a model,
+# give the baseline everything that the model got.
 #
 # ### Pitfall: a validation set that isn't one
 #
@@ -477,7 +501,7 @@ for name, model in {"mine": mine, **built.scorers}.items():
     on_samples = length_bias(samples.scores[name], samples.mask.sum(1))
     effect = read_all(model, longer) - read_all(model, texts)
     bias = float(length_bias(on_reviews[name], length))
-    mean, error = effect.mean(), effect.std() / len(effect) ** 0.5
+    mean, error = effect.mean(), effect.std(ddof=1) / len(effect) ** 0.5
     print(f"{name:<8}{bias:>+12.2f}{float(on_samples):>+12.2f}   {mean:+.2f} ± {error:.2f} spreads of the policy")
 noise = [1 / n**0.5 for n in (len(reviews), len(samples.texts))]
 print(f"correlations of pure noise: ± {noise[0]:.2f} and ± {noise[1]:.2f}")
@@ -561,7 +585,7 @@ Picture(axes, "Accuracy of four ways to use the same number of rated texts; dots
 #
 # Six pairs of four texts are six views of four ratings. Shuffle them over an epoch and the model sees each text three
 # times: it learns it by heart within "one" pass. InstructGPT met exactly this overfitting and put all pairs of a
-# ranking into one batch, as (b) does. `reward_model.plackett_luce_objective` gives the network the same.
+# ranking into one batch, as (b) does. `objectives.plackett_luce_objective` gives the network the same.
 #
 # ## 10. Ensembles: asking three models
 #

@@ -24,7 +24,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from rlhf_lesson.data.prompts import repeat_prompts
-from rlhf_lesson.measures import pairwise_accuracy
+from rlhf_lesson.measures import mean_and_interval, pairwise_accuracy
 from rlhf_lesson.models.generate import keep_top_k, next_logits
 from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.study.chain import trained_chain
@@ -196,10 +196,11 @@ for name, estimator in estimators.items():
 print("KL(reference || policy):", other_way.round(3))
 
 # %% [markdown]
-# $k_1$ as a loss pulls nowhere at all. $k_2$, whose *value* was biased, has exactly the right gradient. $k_3$ follows
-# the gradient of the KL in the *other* direction. Several libraries have shipped the first or the last mistake. The
-# safe way, and PPO's (chapter 06): put $-\beta k_1$ into the **reward**, and let the policy gradient account for the
-# sampling.
+# $k_1$ as a loss pulls nowhere at all. $k_2$, whose *value* was biased, has exactly the right gradient for one token.
+# (Summed over a response it is right only token by token: it ignores that a token also decides which tokens follow,
+# and so the KL that is still to come.) $k_3$ follows the gradient of the KL in the *other* direction. Several
+# libraries have shipped the first or the last mistake. The safe way, and PPO's (chapter 06): put $-\beta k_1$ into the
+# **reward**, and let the policy gradient account for the sampling.
 #
 # ## 3. The policy that RLHF is looking for
 #
@@ -548,7 +549,8 @@ Simulator()
 # ## 8. What it measured
 #
 # One pool is one SFT policy, one proxy, one gold. The shipped results repeat everything with five seeds, each with
-# models of its own, and put PPO's path beside best-of-n (thin lines: seeds).
+# models of its own, and put PPO's path beside best-of-n (thin lines: seeds). Both were measured on the same held-out
+# prompts: a path read from PPO's *training* prompts would start at another score, and the comparison would be one of prompts.
 
 # %%
 seeds = measured("chain", made_by="chain_seeds.py")["rows"]
@@ -564,16 +566,23 @@ median = []
 for points in zip(*(seed["bestofn"] for seed in seeds)):  # every seed's best of one, of two, of four ...
     print(f"best of {points[0]['n']:>3}, {len(points)} seeds: ", end="")
     proxy, gold = ([p[name] for p in points] for name in ("proxy", "gold"))
-    print(f"proxy {np.mean(proxy):+.2f} ± {np.std(proxy):.2f}, gold {np.mean(gold):+.2f} ± {np.std(gold):.2f}")
+    spread = np.std(proxy, ddof=1), np.std(gold, ddof=1)
+    print(f"proxy {np.mean(proxy):+.2f} ± {spread[0]:.2f}, gold {np.mean(gold):+.2f} ± {spread[1]:.2f}")
     median.append({name: float(np.median([p[name] for p in points])) for name in points[0]} | {"n": points[0]["n"]})
 paths = [ppo_path(seed["penalised"]["curve"]) for seed in seeds]
+ahead = [seed["equal_kl"][-1]["best_of_n_gold"] - seed["equal_kl"][-1]["ppo_gold"] for seed in seeds]
+lead = mean_and_interval(ahead)
+print(f"gold gained by best-of-n less PPO's at the largest KL of both: {lead['mean']:+.2f} ", end="")
+print(f"(95 % {lead['low']:+.2f} to {lead['high']:+.2f}), above 0 in {sum(a > 0 for a in ahead)} of {len(ahead)} seeds")
 
 # %% tags=["figure"]
 # Figure: proxy and gold against KL, PPO's paths and best-of-n over five seeds
 (axes,) = plots.panels(1, height=4.2)
-title = "At equal KL best-of-n earns more than PPO; PPO needs one draw"
-plots.reward_against_kl(axes, paths, median, title=title, root=True)
-Picture(axes, "Proxy and gold against KL, five seeds: best-of-n as marks, above PPO's paths at equal KL.")
+clear = lead["low"] > 0 or lead["high"] < 0
+who = "best-of-n earns more" if lead["mean"] > 0 else "PPO earns more"
+title = f"At equal KL {who if clear else 'neither is clearly ahead'}; PPO needs one draw"
+plots.reward_against_kl(axes, paths, median, title=title, root=True, window=1)
+Picture(axes, "Proxy and gold against KL, five seeds: best-of-n as marks, PPO's paths as lines, on the same prompts.")
 
 # %% [markdown]
 # ### Pitfall: comparing methods at their best moments

@@ -26,6 +26,7 @@ import numpy as np
 
 from rlhf_lesson.data.prompts import make_prompts, repeat_prompts
 from rlhf_lesson.data.snippets import PROMPT
+from rlhf_lesson.measures import mean_and_interval
 from rlhf_lesson.models.tokenizer import encode
 from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.overoptimisation import error, plain_quadratic, r_squared
@@ -178,7 +179,7 @@ paths = [demo.ppo_path(run["curve"]) for run in free_runs]
 # %% tags=["figure"]
 # Figure: five seeds without the penalty, their scores and their diversity
 left, right = plots.panels(2, width=10, height=3.8, widths=(3, 2))
-plots.reward_against_kl(left, paths, title=plots.finding(paths), root=True)
+plots.reward_against_kl(left, paths, title=plots.finding(paths), root=True, window=1)
 stages = ("before", "with\npenalty", "without")
 plots.lines(stages, {"policy": pairs}, ax=right, marks=True, ylim=(0, 0.85), title="Five seeds, one collapse each")
 right.set(ylabel="share of distinct word pairs")
@@ -375,7 +376,7 @@ means, errors = {}, {}
 for i, mood in enumerate(moods):
     name = f"after a {mood} start"
     means[name] = [scores[i].mean() for scores in added.values()]
-    errors[name] = [scores[i].std() / 8 for scores in added.values()]  # the root of 64 samples
+    errors[name] = [scores[i].std(ddof=1) / 8 for scores in added.values()]  # the root of 64 samples
 
 # %% tags=["figure"]
 # Figure: the judge's score of what each policy adds to two starts
@@ -510,7 +511,8 @@ for name, own, found in (
     ("judge gained", end["judge"] - rows[0]["judge"], gained("unpenalised", "judge")),
     ("distinct pairs left", end["pairs"], [run["ppo.distinct2_after"] for run in free_runs]),
 ):
-    print(f"{name:<24} yours {own:7.2f}   five seeds {np.mean(found):7.2f} ({min(found):.2f} to {max(found):.2f})")
+    over = mean_and_interval(found)
+    print(f"{name:<24} yours {own:7.2f}   five seeds {over['mean']:7.2f}, 95 % {over['low']:.2f} to {over['high']:.2f}")
 print("\nKL budget   proxy and gold above the reference, median of the seeds that got there, no penalty")
 for row in laws["PPO without"]["budgets"]:
     print(f"{row['kl']:6.0f} nats   {row['proxy'][1]:5.2f}   {row['gold'][1]:5.2f}   ({row['seeds']} seeds)")

@@ -425,9 +425,9 @@ Picture(
 count = len(results["compared"])
 for name, rows in results["less_random"].items():
     for what, numbers in rows.items():
-        clear = abs(numbers["mean"]) > 2 * numbers["standard_error"]
+        clear = numbers["low"] > 0 or numbers["high"] < 0  # 95 % by Student's t: five seeds need 2.8 standard errors
         verdict = ("ahead" if numbers["mean"] > 0 else "behind") if clear else "no clear difference"
-        line = f"{numbers['mean']:+.3f} ± {numbers['standard_error']:.3f}, ahead in {numbers['ahead']} of {count}"
+        line = f"{numbers['mean']:+.3f} [{numbers['low']:+.3f}, {numbers['high']:+.3f}], ahead in {numbers['ahead']} of {count}"
         print(f"{names[name]:<20} {what:<9} less random: {line}: {verdict}")
 for name in ("random", "entropy", "information"):
     share = np.mean([seed["arms"][name]["right_labels"] for seed in results["seeds"]])

@@ -28,11 +28,11 @@ from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.data import raters
 from rlhf_lesson.data.prompts import Prompts, repeat_prompts
 from rlhf_lesson.kl import exact_kl, tilted_policy
-from rlhf_lesson.measures import distinct, score_at
+from rlhf_lesson.measures import distinct, mean_and_interval, score_at
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.train import dpo, grpo
+from rlhf_lesson.train.checks import check_first_margin
 from rlhf_lesson.train.descend import descend
-from rlhf_lesson.train.diagnose import check_first_margin
 from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
@@ -382,6 +382,7 @@ grpo_settings = grpo.Config(
     kl_coef=0.1,
     response=24,
     temperature=temperature,
+    missing_end_penalty=0.0,  # DPO has no such penalty: all three are paid by the proxy alone
 )
 equations = {
     "RLOO": grpo.RLOO._replace(advantages=leave_one_out),
@@ -434,14 +435,15 @@ print("\nsilent groups:", {name: f"{np.mean(shares):.1%}" for name, shares in si
 # %% [markdown]
 # ## 6. What it measured
 #
-# A single run of each proves little. The results file has all methods with the same proxy, the same prompts, the same $\beta$ and
-# the same number of sampled responses, for several seeds, each with its own SFT policy and reward models. Explore it:
+# A single run of each proves little. The results file has all methods with the same proxy as their only reward, the same $\beta$
+# and the same number of sampled responses, for several seeds, each with its own SFT policy and reward models. All of them,
+# best-of-n too, were measured on the same held-out prompts, and what is shown is the *gain* over the SFT policy. Explore it:
 
 # %%
 frontier()
 
 # %% [markdown]
-# And both scores of all methods in one figure: at each KL the median over seeds, a line from the lowest seed to the highest, and
+# And both gains of all methods in one figure: at each KL the median over seeds, a line from the lowest seed to the highest, and
 # how many seeds got there if not all did. (Where a method was run with several $\beta$, a seed takes the path with the higher
 # *proxy* there: gold, which no method sees, must not choose.)
 
@@ -462,19 +464,19 @@ for row in results["equal_kl"]:
     if row["seeds"] < len(results["seeds"]):
         axes.text(row["proxy"]["max"], place, f"  {row['seeds']}", va="center", fontsize=8)
 for kl, axes in panels.items():
-    axes.set(xlabel="score", title=f"KL = {kl:g} nats")
+    axes.set(xlabel="gain", title=f"KL = {kl:g} nats")
 axes.set_yticks(range(len(methods)), methods)
 axes.invert_yaxis()
 panels[kls[0]].legend(fontsize=8, loc="upper right")
-Picture(axes, "Median proxy and gold score of six methods, with the range over seeds, at equal KL.")
+Picture(axes, "Median gain in proxy and gold of six methods, with the range over seeds, at equal KL.")
 
 
 # %%
 def gold_at(path, kl):
-    return score_at(kl, [p["kl"] for p in path], [p["gold"] for p in path])
+    return score_at(kl, [p["kl"] for p in path], [p["gold"] - path[0]["gold"] for p in path])
 
 
-print("gold where DPO's path ends, and what the others had at that KL:")
+print("gold gained where DPO's path ends, and what the others had gained at that KL:")
 for seed in results["seeds"]:
     by_beta = {name: max(runs.values(), key=lambda rows: rows[-1]["proxy"]) for name, runs in seed["paths"].items()}
     by_beta["best of n"] = seed["best of n"]
@@ -484,17 +486,39 @@ for seed in results["seeds"]:
 for name, path in paths.items():
     print(f"your {name}: gold {path[-1]['gold']:+.2f} at {path[-1]['kl']:.1f} nats")
 
+
+# %%
+def differences(kl, first, second):
+    """Gold gained by one method less another's, seed by seed, for the seeds in which both reach this KL."""
+    pairs = []
+    for seed in results["seeds"]:
+        runs = {name: next(iter(by_beta.values())) for name, by_beta in seed["paths"].items()}
+        runs["best of n"] = seed["best of n"]
+        if all(max(p["kl"] for p in runs[name]) >= kl for name in (first, second)):
+            pairs.append(gold_at(runs[first], kl) - gold_at(runs[second], kl))
+    return pairs
+
+
+for kl in (2.0, 4.0, 8.0):
+    for other in (method for method in methods if method != "PPO"):
+        if len(apart := differences(kl, other, "PPO")) > 2:
+            row = mean_and_interval(apart)
+            verdict = "not told apart"
+            if row["low"] > 0 or row["high"] < 0:
+                verdict = "ahead of PPO" if row["mean"] > 0 else "behind PPO"
+            line = f"{row['mean']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}] in {len(apart)} seeds"
+            print(f"{kl:g} nats, gold of {other:<10} less PPO's: {line}: {verdict}")
+
 # %% [markdown]
-# How to read it. Where two ranges overlap no method is clearly better, whatever the medians say, and where fewer seeds
-# got there the median is of those alone. Between two measurements a path is taken as straight, which underrates a method that
-# goes far before its first one: trust the small KLs least. Best-of-n is not a training method: it pays for every answer, and its
-# KL ends below the logarithm of n.
+# How to read it. In brackets is the 95 % interval of the mean difference by Student's t. Seeds are compared in pairs, since two
+# methods of one seed share their models. Where the interval holds 0 the methods are *not told apart* by these seeds, which is not
+# the same as being equal; and of fifteen such comparisons one will look clear by luck about every other time. Between two
+# measurements a path is taken as straight: trust the small KLs least. Best-of-n is not a training method: it pays for every answer,
+# and its KL ends below the logarithm of n.
 #
-# So read, the five seeds say three things. The four methods that sample, PPO, REINFORCE, RLOO and GRPO, are *not clearly different*
-# on this task: a critic, a clip and a group are answers to problems that short texts and a small model hardly have. DPO from
-# a fixed set of pairs has the lowest median at four and at eight nats. And best-of-n is far ahead of all of them at small KL,
-# as it was in chapter 06. Equal KL is not equal *cost*, though: DPO never samples while it learns, GRPO and RLOO need no
-# critic, PPO needs everything.
+# What would it mean if PPO, REINFORCE, RLOO and GRPO were not told apart? That a critic, a clip and a group are answers to
+# problems that short texts and a small model hardly have. And equal KL is not equal *cost*: DPO never samples while it learns,
+# GRPO and RLOO need no critic, PPO needs everything.
 #
 # ### So which one?
 #

@@ -25,7 +25,7 @@ def token_logprobs(
 
     Args:
       logits: any float type; a constant added to one row of `vocab` changes nothing.
-      tokens: ids in [0, vocab); an id that is too large gives NaN.
+      tokens: ids in [0, vocab); any other gives NaN, such as -100, the field's "ignore this label".
       temperature: the one the tokens were sampled at, above 0. Use the same for policy, old policy
         and reference, or the KL is not 0 where the two models are equal.
 

@@ -52,6 +52,9 @@ def pairwise_accuracy(chosen: Float[np.ndarray, " n"], rejected: Float[np.ndarra
 
     Returns:
       In [0, 1]; 0.5 is a coin flip.
+
+    Raises:
+      ValueError: a score is NaN, which is neither higher, lower nor equal: mend the model that gave it.
     """
     raise NotImplementedError
 
@@ -95,6 +98,9 @@ def calibration(
 
     Returns:
       A row {"predicted", "observed", "count"} a bin, the least sure first. A sound model has the two alike.
+
+    Raises:
+      ValueError: a score is NaN: mend the model that gave it.
 
     Source: Guo et al. 2017, arXiv:1706.04599, section 2 (the reliability diagram).
     """
@@ -147,7 +153,7 @@ def plackett_luce_loss(scores: Float[Array, " k"], ranking: Int[Array, " k"]) ->
 
 # exercise: cautious_score
 # 5 minutes, difficulty 1 of 3, 3 points
-def cautious_score(scores: Float[Array, "models *batch"], *, caution: Scalar = 1.0) -> Float[Array, "*batch"]:
+def cautious_score(scores: Float[Array, " models *batch"], *, caution: Scalar = 1.0) -> Float[Array, "*batch"]:
     """What an ensemble of reward models dares to say: less where its members disagree.
 
         mean_k s_k - caution * std_k s_k

@@ -60,7 +60,9 @@ def k2(logp: Float[Array, "*shape"], ref_logp: Float[Array, "*shape"]) -> Float[
       logp, ref_logp: as in `k1`, in the same order.
 
     Returns:
-      One estimate per token, in nats. As a loss on fresh samples it has the gradient of the KL.
+      One estimate per token, in nats. As a loss on fresh samples it has, per token, the gradient of
+      that token's KL. Summed over a response it is not the gradient of the response's KL: it
+      ignores that a token changes which tokens follow, and so the KL still to come.
 
     Source: Schulman 2020, as k1.
     """
@@ -98,7 +100,9 @@ def tilted_policy(
         pi*(v) = ref(v) exp(r(v) / beta) / Z
         pi*    = argmax_pi  E_pi[r] - beta KL(pi || ref)
 
-    What the reference never does (-inf) this policy never does either. A small beta never overflows.
+    What the reference never does (-inf) this policy never does either. A small beta never overflows,
+    and where scores tie the reference decides: the best score is subtracted first, so that a large
+    score / beta cannot swallow log ref.
 
     Args:
       ref_logp: log ref(v) over all outcomes, in nats.
@@ -120,7 +124,7 @@ def best_of_n(scores: Float[Array, " rows"], n: int) -> Int[Array, " prompts"]:
 
         row_p = argmax_i score_i      over the prompt's rows, n p <= i < n (p + 1)
 
-    Of equal scores the first wins.
+    Of equal scores the first wins. NaN is below every number, although argmax takes it for the largest.
 
     Args:
       scores: in reward units; the n responses to a prompt stand side by side.
@@ -130,7 +134,8 @@ def best_of_n(scores: Float[Array, " rows"], n: int) -> Int[Array, " prompts"]:
       Indices into `scores`, one per prompt, in the order of the prompts.
 
     Raises:
-      ValueError: the rows don't fill whole groups of n.
+      ValueError: the rows don't fill whole groups of n, or all scores of a group are NaN (under
+        `jit` and `vmap`, which cannot raise, such a group gives its first row).
 
     Source: Nakano et al. 2021, arXiv:2112.09332, section 3.2 (there: rejection sampling).
     """
@@ -171,7 +176,7 @@ def best_of_n_logprobs(
 
     Args:
       ref_logp: log ref(v) over all outcomes, normalised, in nats; -inf allowed.
-      score: any unit; only the order and the ties matter.
+      score: any unit; only the order and the ties matter. NaN is below every number.
       n: draws of which the best is kept, from 1 up; 1 gives the reference back.
 
     Returns:
@@ -214,7 +219,7 @@ def best_of_n_estimate(scores: Float[Array, " pool"], values: Float[Array, " poo
     The weight is the chance that (i) is the best of n drawn without replacement: all the others
     come from the i-1 below it. It is the average over every subset of size n, so one pool gives the
     whole curve in n. Ties are broken by place in the pool (the later one wins), not shared: if
-    scores tie often, shuffle the pool first.
+    scores tie often, shuffle the pool first. A score of NaN is below every number.
 
     Args:
       scores: what picks, e.g. the proxy reward of each of N independent responses to one prompt.

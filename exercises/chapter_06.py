@@ -130,7 +130,8 @@ def masked_whiten(
         (x_i - mean) / sqrt(var + 1e-8)            [+ mean, where shift_mean is False]
 
     The variance is the biased one (divides by the count, as TensorFlow did in the original).
-    Padding comes out as 0 and never enters mean or variance. Equal values come out as 0 (or mean).
+    Padding comes out as 0 and never enters mean or variance. Equal values come out as exactly 0 (or
+    their mean): the code first subtracts one real value from all, since a float mean may miss it.
 
     Args:
       values: x_i, any shape and unit. All of them are whitened together: choose what "all" is
@@ -163,7 +164,8 @@ def ppo_clip_loss(
 
     At ratio 1 its gradient is that of `policy_gradient_loss`. Beyond the clip, on the side that A
     asks for, it is 0; on the other side a mistake can still be undone. Log-probabilities on padding
-    must be finite: masking the loss afterwards does not stop a NaN gradient.
+    must be finite: masking the loss afterwards does not stop a NaN gradient. A log-ratio above 60
+    nats counts as 60: its exponential would overflow, and 0 times infinity is NaN.
 
     Args:
       logp: log pi(y_t) of the policy in training, in nats.
@@ -221,10 +223,13 @@ def adaptive_kl_coef(kl_coef: Scalar, kl: Scalar, *, target: float, horizon: flo
       kl: mean over responses of the KL summed over their tokens, in nats per response.
       target: the KL to hold, above 0, in nats per response.
       horizon: episodes over which an error of 0.1 moves beta by about a tenth.
-      episodes: responses in this rollout.
+      episodes: responses in this rollout, fewer than 5 * horizon.
 
     Returns:
-      beta', above 0 while episodes < 5 * horizon.
+      beta', above 0.
+
+    Raises:
+      ValueError: episodes >= 5 * horizon, where one step could make beta 0 or negative: raise horizon.
 
     Source: Ziegler et al. 2019, arXiv:1909.08593, section 2.2; its K_beta is episodes / horizon.
     """

@@ -53,7 +53,7 @@ def leave_one_out(scores: Float[Array, " group"]) -> Float[Array, " group"]:
       scores: r_i of the G >= 2 responses to one prompt, in reward units.
 
     Returns:
-      A_i in reward units; they sum to 0.
+      A_i in reward units; they sum to 0. Where all scores are equal each is exactly 0.
 
     Raises:
       ValueError: the group has one response; sample at least two for each prompt.

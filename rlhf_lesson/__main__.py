@@ -1,8 +1,9 @@
-"""The command line: `python -m rlhf_lesson COMMAND --help` lists a command's options with their defaults.
+"""The command line: `rlhf-lesson COMMAND --help`, or `python -m rlhf_lesson COMMAND --help`, lists a command's options.
 
-The commands that train and measure models are in commands.py.
+The commands that train and measure models are in commands.py and policy_commands.py.
 """
 
+import io
 import json
 import sys
 from dataclasses import dataclass, field
@@ -11,9 +12,13 @@ from typing import Annotated, Literal
 
 import tyro
 
-from rlhf_lesson import chips, commands
+from rlhf_lesson import chips, commands, policy_commands
 from rlhf_lesson.data import feedback
 from rlhf_lesson.study import chain, demo
+from rlhf_lesson.train.diagnose import SENTENCES, findings
+from rlhf_lesson.train.runs import read_metrics
+
+NEEDS_LINUX = "rlhf_lesson: the grader's sandbox needs Linux: grade in WSL 2, on a Linux machine, or through Gradescope"
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,33 @@ class Course:
 
 
 @dataclass(frozen=True)
+class Lab:
+    """Open JupyterLab on the lessons; the first call trains the models that chapters start from, about three minutes."""
+
+    folder: Path = Path("rlhf_lesson_notebooks")  # for the notebooks of an installed package; a clone has its own
+
+    def run(self) -> None:
+        from rlhf_lesson.course import lab
+
+        lab.lessons(self.folder)
+        chain.trained_chain()
+        sys.exit(lab.open_lab(self.folder))
+
+
+@dataclass(frozen=True)
+class Test:
+    """Run the tests of a clone that are not slow, a quarter of an hour on two cores."""
+
+    workers: int = 2  # processes at the same time; each takes up to 3 GB
+
+    def run(self) -> None:
+        from rlhf_lesson.course import lab
+
+        feedback.fetch()
+        sys.exit(lab.run_tests(self.workers))
+
+
+@dataclass(frozen=True)
 class Grade:
     """Mark a class's submissions in a sandbox. Exit code 0: all graded, 3: some marks open, 4: no sandbox, 130: interrupted."""
 
@@ -65,8 +97,11 @@ class Grade:
 
     def run(self) -> None:
         from rlhf_lesson.course.specs import EXERCISES
-        from rlhf_lesson.grading.run import course_key, grade
+        from rlhf_lesson.grading.run import NO_SANDBOX, course_key, grade
 
+        if sys.platform != "linux":
+            print(NEEDS_LINUX, file=sys.stderr)
+            sys.exit(NO_SANDBOX)
         status = grade(
             self.submissions,
             self.out,
@@ -109,16 +144,37 @@ class Page:
         return write(self.out)
 
 
+@dataclass(frozen=True)
+class Diagnose:
+    """Say what the metrics of a run show: of a finished one, or of one that is still going on."""
+
+    run_folder: tyro.conf.Positional[Path]  # what a training command got as --out
+
+    def run(self) -> dict:
+        if not (self.run_folder / "metrics.jsonl").is_file():
+            raise ValueError(
+                f"{self.run_folder} holds no metrics.jsonl: give the folder of a run, the --out of its command"
+            )
+        rows = read_metrics(self.run_folder)
+        return {"iterations": len(rows), "findings": {name: SENTENCES[name] for name in findings(rows)}}
+
+
 Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[commands.Pretrain, tyro.conf.subcommand("pretrain")]
     | Annotated[commands.SFT, tyro.conf.subcommand("sft")]
     | Annotated[commands.Reward, tyro.conf.subcommand("reward")]
     | Annotated[commands.BestOfN, tyro.conf.subcommand("bestofn")]
-    | Annotated[commands.PPO, tyro.conf.subcommand("ppo")]
+    | Annotated[policy_commands.PPO, tyro.conf.subcommand("ppo")]
+    | Annotated[policy_commands.GRPO, tyro.conf.subcommand("grpo")]
+    | Annotated[policy_commands.Reinforce, tyro.conf.subcommand("reinforce")]
+    | Annotated[policy_commands.DPO, tyro.conf.subcommand("dpo")]
     | Annotated[commands.Eval, tyro.conf.subcommand("eval")]
+    | Annotated[Diagnose, tyro.conf.subcommand("diagnose")]
     | Annotated[Data, tyro.conf.subcommand("data")]
     | Annotated[Course, tyro.conf.subcommand("course")]
+    | Annotated[Lab, tyro.conf.subcommand("lab")]
+    | Annotated[Test, tyro.conf.subcommand("test")]
     | Annotated[Grade, tyro.conf.subcommand("grade")]
     | Annotated[Gradescope, tyro.conf.subcommand("gradescope")]
     | Annotated[Page, tyro.conf.subcommand("page")]
@@ -127,6 +183,11 @@ Command = (
 
 def main(args: list[str] | None = None) -> None:
     """Runs one command; a mistake in the input ends in one sentence, not in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a file or a pipe on Windows cannot hold every letter: "?" in its place
+            stream.reconfigure(errors="replace")
     command = tyro.cli(Command, args=args, prog="python -m rlhf_lesson")
     chips.prepare()
     try:

@@ -39,7 +39,8 @@ def masked_whiten(
         (x_i - mean) / sqrt(var + 1e-8)            [+ mean, where shift_mean is False]
 
     The variance is the biased one (divides by the count, as TensorFlow did in the original).
-    Padding comes out as 0 and never enters mean or variance. Equal values come out as 0 (or mean).
+    Padding comes out as 0 and never enters mean or variance. Equal values come out as exactly 0 (or
+    their mean): the code first subtracts one real value from all, since a float mean may miss it.
 
     Args:
       values: x_i, any shape and unit. All of them are whitened together: choose what "all" is
@@ -53,7 +54,9 @@ def masked_whiten(
 
     Source: Ziegler et al. 2019, arXiv:1909.08593, `whiten` in its released code `utils/core.py`.
     """
-    mean = masked_mean(values, mask)
-    variance = masked_mean((values - mean) ** 2, mask)
-    whitened = (values - mean) * jax.lax.rsqrt(variance + 1e-8)
-    return jnp.where(mask, whitened if shift_mean else whitened + mean, 0.0)
+    first = values.ravel()[jnp.argmax(mask)]  # the first real value
+    shifted = values - first
+    mean = masked_mean(shifted, mask)
+    variance = masked_mean((shifted - mean) ** 2, mask)
+    whitened = (shifted - mean) * jax.lax.rsqrt(variance + 1e-8)
+    return jnp.where(mask, whitened if shift_mean else whitened + (mean + first), 0.0)

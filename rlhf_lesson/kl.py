@@ -56,7 +56,9 @@ def k2(logp: Float[Array, "*shape"], ref_logp: Float[Array, "*shape"]) -> Float[
       logp, ref_logp: as in `k1`, in the same order.
 
     Returns:
-      One estimate per token, in nats. As a loss on fresh samples it has the gradient of the KL.
+      One estimate per token, in nats. As a loss on fresh samples it has, per token, the gradient of
+      that token's KL. Summed over a response it is not the gradient of the response's KL: it
+      ignores that a token changes which tokens follow, and so the KL still to come.
 
     Source: Schulman 2020, as k1.
     """
@@ -94,13 +96,18 @@ def adaptive_kl_coef(kl_coef: Scalar, kl: Scalar, *, target: float, horizon: flo
       kl: mean over responses of the KL summed over their tokens, in nats per response.
       target: the KL to hold, above 0, in nats per response.
       horizon: episodes over which an error of 0.1 moves beta by about a tenth.
-      episodes: responses in this rollout.
+      episodes: responses in this rollout, fewer than 5 * horizon.
 
     Returns:
-      beta', above 0 while episodes < 5 * horizon.
+      beta', above 0.
+
+    Raises:
+      ValueError: episodes >= 5 * horizon, where one step could make beta 0 or negative: raise horizon.
 
     Source: Ziegler et al. 2019, arXiv:1909.08593, section 2.2; its K_beta is episodes / horizon.
     """
+    if episodes >= 5 * horizon:
+        raise ValueError(f"a horizon of {horizon} is too short for {episodes} episodes: raise it above episodes / 5")
     error = jnp.clip(kl / target - 1.0, -0.2, 0.2)
     return kl_coef * (1.0 + error * episodes / horizon)
 
@@ -113,7 +120,9 @@ def tilted_policy(
         pi*(v) = ref(v) exp(r(v) / beta) / Z
         pi*    = argmax_pi  E_pi[r] - beta KL(pi || ref)
 
-    What the reference never does (-inf) this policy never does either. A small beta never overflows.
+    What the reference never does (-inf) this policy never does either. A small beta never overflows,
+    and where scores tie the reference decides: the best score is subtracted first, so that a large
+    score / beta cannot swallow log ref.
 
     Args:
       ref_logp: log ref(v) over all outcomes, in nats.
@@ -125,7 +134,10 @@ def tilted_policy(
 
     Source: Rafailov et al. 2023, arXiv:2305.18290, eq. 4.
     """
-    return jax.nn.log_softmax(ref_logp + score / kl_coef)
+    possible = ~jnp.isneginf(ref_logp)
+    best = jnp.max(score, where=possible, initial=-jnp.inf)
+    lead = jnp.where(possible, score - best, 0.0)  # at most 0
+    return jax.nn.log_softmax(ref_logp + lead / kl_coef)
 
 
 def best_of_n_kl_bound(n: int | Int[Array, ""]) -> Float[Array, ""]:
@@ -159,7 +171,7 @@ def best_of_n_logprobs(
 
     Args:
       ref_logp: log ref(v) over all outcomes, normalised, in nats; -inf allowed.
-      score: any unit; only the order and the ties matter.
+      score: any unit; only the order and the ties matter. NaN is below every number.
       n: draws of which the best is kept, from 1 up; 1 gives the reference back.
 
     Returns:
@@ -167,6 +179,7 @@ def best_of_n_logprobs(
 
     Source: Beirami et al. 2024, arXiv:2401.01879, section 2, here with ties.
     """
+    score = jnp.where(jnp.isnan(score), -jnp.inf, score)
     level = jnp.searchsorted(jnp.sort(score), score)  # outcomes that tie have the same level
     tie = jnp.zeros_like(ref_logp).at[level].add(jnp.exp(ref_logp))
     above = jnp.append(jax.lax.cumsum(tie, reverse=True)[1:], 0.0)[level]  # 1 - F(s)

@@ -113,7 +113,8 @@ def ppo_clip_loss(
 
     At ratio 1 its gradient is that of `policy_gradient_loss`. Beyond the clip, on the side that A
     asks for, it is 0; on the other side a mistake can still be undone. Log-probabilities on padding
-    must be finite: masking the loss afterwards does not stop a NaN gradient.
+    must be finite: masking the loss afterwards does not stop a NaN gradient. A log-ratio above 60
+    nats counts as 60: its exponential would overflow, and 0 times infinity is NaN.
 
     Args:
       logp: log pi(y_t) of the policy in training, in nats.
@@ -126,7 +127,7 @@ def ppo_clip_loss(
 
     Source: Schulman et al. 2017, arXiv:1707.06347, eq. 7.
     """
-    ratio = jnp.exp(logp - jax.lax.stop_gradient(old_logp))
+    ratio = jnp.exp(jnp.minimum(logp - jax.lax.stop_gradient(old_logp), 60.0))
     advantages = jax.lax.stop_gradient(advantages)
     return jnp.maximum(-advantages * ratio, -advantages * jnp.clip(ratio, 1.0 - clip, 1.0 + clip))
 

@@ -1,4 +1,4 @@
-"""What is counted on finished models and texts: pairwise accuracy, calibration, distinct n-grams, scores at equal KL, causality.
+"""What is counted on finished models, texts and runs: accuracy, calibration, diversity, scores at equal KL, causality, intervals.
 
 Training never reads these numbers; people do.
 """
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.special import stdtrit
 
 
 def pairwise_accuracy(chosen: Float[np.ndarray, " n"], rejected: Float[np.ndarray, " n"]) -> float:
@@ -24,7 +25,12 @@ def pairwise_accuracy(chosen: Float[np.ndarray, " n"], rejected: Float[np.ndarra
 
     Returns:
       In [0, 1]; 0.5 is a coin flip.
+
+    Raises:
+      ValueError: a score is NaN, which is neither higher, lower nor equal: mend the model that gave it.
     """
+    if np.isnan(chosen).any() or np.isnan(rejected).any():
+        raise ValueError("a score is NaN, so its pair has no order: mend the model that gave it")
     return float(np.mean((chosen > rejected) + 0.5 * (chosen == rejected)))
 
 
@@ -43,9 +49,14 @@ def calibration(
     Returns:
       A row {"predicted", "observed", "count"} a bin, the least sure first. A sound model has the two alike.
 
+    Raises:
+      ValueError: a score is NaN: mend the model that gave it.
+
     Source: Guo et al. 2017, arXiv:1706.04599, section 2 (the reliability diagram).
     """
     margin = np.asarray(chosen) - np.asarray(rejected)
+    if np.isnan(margin).any():
+        raise ValueError("a score is NaN, so its pair has no order: mend the model that gave it")
     probability = 1 / (1 + np.exp(-np.abs(margin)))
     order = np.array_split(np.argsort(probability), bins)
     return [
@@ -79,6 +90,38 @@ def score_at(
       In the unit of the scores.
     """
     return float(np.interp(kl, np.maximum.accumulate(path_kl), path_score))
+
+
+def mean_and_interval(values: Sequence[float] | Float[np.ndarray, " runs"]) -> dict[str, float | None]:
+    """Mean of independent runs, how far single runs lie apart, and how well so few of them know the mean.
+
+        std = sqrt(sum_i (x_i - mean)^2 / (n - 1)),      mean -+ t std / sqrt(n)
+
+    n - 1 and not n, since the mean was fitted to the same values: with n = 5 the other formula is 11 % too small. t is the 97.5 %
+    point of Student's distribution with n - 1 degrees of freedom (2.78 for five runs, where the normal distribution has 1.96).
+
+    Args:
+      values: one number for each run, for example for each seed; at least one.
+
+    Returns:
+      "mean", "std" (of single runs), "low" and "high" (the 95 % interval of the mean), "min" and "max"; None where
+      a single run cannot say.
+
+    Source: Student 1908, "The probable error of a mean", Biometrika 6.
+    """
+    x = np.asarray(values, float)
+    ends = {"min": float(x.min()), "max": float(x.max())}
+    if len(x) == 1:
+        return {"mean": float(x[0]), "std": None, "low": None, "high": None, **ends}
+    spread = float(x.std(ddof=1))
+    half = float(stdtrit(len(x) - 1, 0.975)) * spread / len(x) ** 0.5
+    return {
+        "mean": float(x.mean()),
+        "std": spread,
+        "low": float(x.mean()) - half,
+        "high": float(x.mean()) + half,
+        **ends,
+    }
 
 
 def looks_ahead(slopes: Float[Array, "predicted read"]) -> Float[Array, ""]:

@@ -1,6 +1,7 @@
 """From the one score of a response to the rewards of its tokens, and to best-of-n curves.
 The reward model is in train/reward_model.py, the advantages made of the rewards in `advantages`."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
@@ -85,7 +86,7 @@ def normalise_score(score: Float[Array, "*batch"], mean: Scalar, std: Scalar) ->
     return (score - mean) / std
 
 
-def cautious_score(scores: Float[Array, "models *batch"], *, caution: Scalar = 1.0) -> Float[Array, "*batch"]:
+def cautious_score(scores: Float[Array, " models *batch"], *, caution: Scalar = 1.0) -> Float[Array, "*batch"]:
     """What an ensemble of reward models dares to say: less where its members disagree.
 
         mean_k s_k - caution * std_k s_k
@@ -122,6 +123,7 @@ def length_bias(score: Float[Array, " rows"], length: Int[Array, " rows"]) -> Fl
 
     Source: Singhal et al. 2024, arXiv:2310.03716 (the question); Pearson 1895 (the measure).
     """
+    score, length = score - score[0], length - length[0]  # so equal ones are exactly 0: their float mean may miss them
     score, length = score - jnp.mean(score), length - jnp.mean(length)
     return jnp.sum(score * length) / jnp.sqrt(jnp.sum(score**2) * jnp.sum(length**2))
 
@@ -131,7 +133,7 @@ def best_of_n(scores: Float[Array, " rows"], n: int) -> Int[Array, " prompts"]:
 
         row_p = argmax_i score_i      over the prompt's rows, n p <= i < n (p + 1)
 
-    Of equal scores the first wins.
+    Of equal scores the first wins. NaN is below every number, although argmax takes it for the largest.
 
     Args:
       scores: in reward units; the n responses to a prompt stand side by side.
@@ -141,13 +143,18 @@ def best_of_n(scores: Float[Array, " rows"], n: int) -> Int[Array, " prompts"]:
       Indices into `scores`, one per prompt, in the order of the prompts.
 
     Raises:
-      ValueError: the rows don't fill whole groups of n.
+      ValueError: the rows don't fill whole groups of n, or all scores of a group are NaN (under
+        `jit` and `vmap`, which cannot raise, such a group gives its first row).
 
     Source: Nakano et al. 2021, arXiv:2112.09332, section 3.2 (there: rejection sampling).
     """
     if scores.size % n:
         raise ValueError(f"{scores.size} scores don't fill whole groups of {n}: give n responses to every prompt")
-    best = jnp.argmax(scores.reshape(-1, n), axis=1)
+    table = scores.reshape(-1, n)
+    if not isinstance(scores, jax.core.Tracer) and jnp.isnan(table).all(axis=1).any():
+        raise ValueError(f"all {n} scores of a prompt are NaN: mend the reward that gave them")
+    numbers = jnp.maximum(table, jnp.finfo(table.dtype).min)  # so that -inf, too, is above what stands for NaN
+    best = jnp.argmax(jnp.where(jnp.isnan(table), -jnp.inf, numbers), axis=1)
     return jnp.arange(scores.size // n) * n + best
 
 
@@ -159,7 +166,7 @@ def best_of_n_estimate(scores: Float[Array, " pool"], values: Float[Array, " poo
     The weight is the chance that (i) is the best of n drawn without replacement: all the others
     come from the i-1 below it. It is the average over every subset of size n, so one pool gives the
     whole curve in n. Ties are broken by place in the pool (the later one wins), not shared: if
-    scores tie often, shuffle the pool first.
+    scores tie often, shuffle the pool first. A score of NaN is below every number.
 
     Args:
       scores: what picks, e.g. the proxy reward of each of N independent responses to one prompt.
@@ -181,4 +188,5 @@ def best_of_n_estimate(scores: Float[Array, " pool"], values: Float[Array, " poo
     rank = jnp.arange(pool, 1, -1)  # i = N, N-1, ..., 2
     step = jnp.maximum(rank - n, 0) / (rank - 1)  # C(i-2, n-1) / C(i-1, n-1), 0 from i = n down
     weight = jnp.cumprod(jnp.append(n / pool, step))  # from the highest score down
-    return jnp.sum(weight * values[jnp.argsort(scores)[::-1]])
+    order = jnp.argsort(jnp.where(jnp.isnan(scores), -jnp.inf, scores))  # argsort alone puts NaN on top
+    return jnp.sum(weight * values[order[::-1]])

@@ -25,7 +25,7 @@ def token_logprobs(
 
     Args:
       logits: any float type; a constant added to one row of `vocab` changes nothing.
-      tokens: ids in [0, vocab); an id that is too large gives NaN.
+      tokens: ids in [0, vocab); any other gives NaN, such as -100, the field's "ignore this label".
       temperature: the one the tokens were sampled at, above 0. Use the same for policy, old policy
         and reference, or the KL is not 0 where the two models are equal.
 
@@ -35,7 +35,8 @@ def token_logprobs(
     Source: softmax with temperature; Holtzman et al. 2020, arXiv:1904.09751, section 5.2.
     """
     scaled = logits.astype(jnp.float32) / temperature
-    chosen = jnp.take_along_axis(scaled, tokens[..., None], axis=-1)[..., 0]  # (*B, T)
+    ids = jnp.where(tokens < 0, logits.shape[-1], tokens)  # else a negative id would count from the end
+    chosen = jnp.take_along_axis(scaled, ids[..., None], axis=-1)[..., 0]  # (*B, T)
     return chosen - jax.nn.logsumexp(scaled, axis=-1)
 
 

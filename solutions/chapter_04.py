@@ -52,7 +52,12 @@ def pairwise_accuracy(chosen: Float[np.ndarray, " n"], rejected: Float[np.ndarra
 
     Returns:
       In [0, 1]; 0.5 is a coin flip.
+
+    Raises:
+      ValueError: a score is NaN, which is neither higher, lower nor equal: mend the model that gave it.
     """
+    if np.isnan(chosen).any() or np.isnan(rejected).any():
+        raise ValueError("a score is NaN, so its pair has no order: mend the model that gave it")
     return float(np.mean((chosen > rejected) + 0.5 * (chosen == rejected)))
 
 
@@ -96,9 +101,14 @@ def calibration(
     Returns:
       A row {"predicted", "observed", "count"} a bin, the least sure first. A sound model has the two alike.
 
+    Raises:
+      ValueError: a score is NaN: mend the model that gave it.
+
     Source: Guo et al. 2017, arXiv:1706.04599, section 2 (the reliability diagram).
     """
     margin = np.asarray(chosen) - np.asarray(rejected)
+    if np.isnan(margin).any():
+        raise ValueError("a score is NaN, so its pair has no order: mend the model that gave it")
     probability = 1 / (1 + np.exp(-np.abs(margin)))
     order = np.array_split(np.argsort(probability), bins)
     return [
@@ -127,6 +137,7 @@ def length_bias(score: Float[Array, " rows"], length: Int[Array, " rows"]) -> Fl
 
     Source: Singhal et al. 2024, arXiv:2310.03716 (the question); Pearson 1895 (the measure).
     """
+    score, length = score - score[0], length - length[0]  # so equal ones are exactly 0: their float mean may miss them
     score, length = score - jnp.mean(score), length - jnp.mean(length)
     return jnp.sum(score * length) / jnp.sqrt(jnp.sum(score**2) * jnp.sum(length**2))
 
@@ -157,7 +168,7 @@ def plackett_luce_loss(scores: Float[Array, " k"], ranking: Int[Array, " k"]) ->
 
 # exercise: cautious_score
 # 5 minutes, difficulty 1 of 3, 3 points
-def cautious_score(scores: Float[Array, "models *batch"], *, caution: Scalar = 1.0) -> Float[Array, "*batch"]:
+def cautious_score(scores: Float[Array, " models *batch"], *, caution: Scalar = 1.0) -> Float[Array, "*batch"]:
     """What an ensemble of reward models dares to say: less where its members disagree.
 
         mean_k s_k - caution * std_k s_k

@@ -61,7 +61,9 @@ def k2(logp: Float[Array, "*shape"], ref_logp: Float[Array, "*shape"]) -> Float[
       logp, ref_logp: as in `k1`, in the same order.
 
     Returns:
-      One estimate per token, in nats. As a loss on fresh samples it has the gradient of the KL.
+      One estimate per token, in nats. As a loss on fresh samples it has, per token, the gradient of
+      that token's KL. Summed over a response it is not the gradient of the response's KL: it
+      ignores that a token changes which tokens follow, and so the KL still to come.
 
     Source: Schulman 2020, as k1.
     """
@@ -100,7 +102,9 @@ def tilted_policy(
         pi*(v) = ref(v) exp(r(v) / beta) / Z
         pi*    = argmax_pi  E_pi[r] - beta KL(pi || ref)
 
-    What the reference never does (-inf) this policy never does either. A small beta never overflows.
+    What the reference never does (-inf) this policy never does either. A small beta never overflows,
+    and where scores tie the reference decides: the best score is subtracted first, so that a large
+    score / beta cannot swallow log ref.
 
     Args:
       ref_logp: log ref(v) over all outcomes, in nats.
@@ -112,7 +116,10 @@ def tilted_policy(
 
     Source: Rafailov et al. 2023, arXiv:2305.18290, eq. 4.
     """
-    return jax.nn.log_softmax(ref_logp + score / kl_coef)
+    possible = ~jnp.isneginf(ref_logp)
+    best = jnp.max(score, where=possible, initial=-jnp.inf)
+    lead = jnp.where(possible, score - best, 0.0)  # at most 0
+    return jax.nn.log_softmax(ref_logp + lead / kl_coef)
 
 
 # exercise: best_of_n
@@ -122,7 +129,7 @@ def best_of_n(scores: Float[Array, " rows"], n: int) -> Int[Array, " prompts"]:
 
         row_p = argmax_i score_i      over the prompt's rows, n p <= i < n (p + 1)
 
-    Of equal scores the first wins.
+    Of equal scores the first wins. NaN is below every number, although argmax takes it for the largest.
 
     Args:
       scores: in reward units; the n responses to a prompt stand side by side.
@@ -132,13 +139,18 @@ def best_of_n(scores: Float[Array, " rows"], n: int) -> Int[Array, " prompts"]:
       Indices into `scores`, one per prompt, in the order of the prompts.
 
     Raises:
-      ValueError: the rows don't fill whole groups of n.
+      ValueError: the rows don't fill whole groups of n, or all scores of a group are NaN (under
+        `jit` and `vmap`, which cannot raise, such a group gives its first row).
 
     Source: Nakano et al. 2021, arXiv:2112.09332, section 3.2 (there: rejection sampling).
     """
     if scores.size % n:
         raise ValueError(f"{scores.size} scores don't fill whole groups of {n}: give n responses to every prompt")
-    best = jnp.argmax(scores.reshape(-1, n), axis=1)
+    table = scores.reshape(-1, n)
+    if not isinstance(scores, jax.core.Tracer) and jnp.isnan(table).all(axis=1).any():
+        raise ValueError(f"all {n} scores of a prompt are NaN: mend the reward that gave them")
+    numbers = jnp.maximum(table, jnp.finfo(table.dtype).min)  # so that -inf, too, is above what stands for NaN
+    best = jnp.argmax(jnp.where(jnp.isnan(table), -jnp.inf, numbers), axis=1)
     return jnp.arange(scores.size // n) * n + best
 
 
@@ -177,7 +189,7 @@ def best_of_n_logprobs(
 
     Args:
       ref_logp: log ref(v) over all outcomes, normalised, in nats; -inf allowed.
-      score: any unit; only the order and the ties matter.
+      score: any unit; only the order and the ties matter. NaN is below every number.
       n: draws of which the best is kept, from 1 up; 1 gives the reference back.
 
     Returns:
@@ -185,6 +197,7 @@ def best_of_n_logprobs(
 
     Source: Beirami et al. 2024, arXiv:2401.01879, section 2, here with ties.
     """
+    score = jnp.where(jnp.isnan(score), -jnp.inf, score)
     level = jnp.searchsorted(jnp.sort(score), score)  # outcomes that tie have the same level
     tie = jnp.zeros_like(ref_logp).at[level].add(jnp.exp(ref_logp))
     above = jnp.append(jax.lax.cumsum(tie, reverse=True)[1:], 0.0)[level]  # 1 - F(s)
@@ -228,7 +241,7 @@ def best_of_n_estimate(scores: Float[Array, " pool"], values: Float[Array, " poo
     The weight is the chance that (i) is the best of n drawn without replacement: all the others
     come from the i-1 below it. It is the average over every subset of size n, so one pool gives the
     whole curve in n. Ties are broken by place in the pool (the later one wins), not shared: if
-    scores tie often, shuffle the pool first.
+    scores tie often, shuffle the pool first. A score of NaN is below every number.
 
     Args:
       scores: what picks, e.g. the proxy reward of each of N independent responses to one prompt.
@@ -250,4 +263,5 @@ def best_of_n_estimate(scores: Float[Array, " pool"], values: Float[Array, " poo
     rank = jnp.arange(pool, 1, -1)  # i = N, N-1, ..., 2
     step = jnp.maximum(rank - n, 0) / (rank - 1)  # C(i-2, n-1) / C(i-1, n-1), 0 from i = n down
     weight = jnp.cumprod(jnp.append(n / pool, step))  # from the highest score down
-    return jnp.sum(weight * values[jnp.argsort(scores)[::-1]])
+    order = jnp.argsort(jnp.where(jnp.isnan(scores), -jnp.inf, scores))  # argsort alone puts NaN on top
+    return jnp.sum(weight * values[order[::-1]])

@@ -140,7 +140,8 @@ def masked_whiten(
         (x_i - mean) / sqrt(var + 1e-8)            [+ mean, where shift_mean is False]
 
     The variance is the biased one (divides by the count, as TensorFlow did in the original).
-    Padding comes out as 0 and never enters mean or variance. Equal values come out as 0 (or mean).
+    Padding comes out as 0 and never enters mean or variance. Equal values come out as exactly 0 (or
+    their mean): the code first subtracts one real value from all, since a float mean may miss it.
 
     Args:
       values: x_i, any shape and unit. All of them are whitened together: choose what "all" is
@@ -154,10 +155,12 @@ def masked_whiten(
 
     Source: Ziegler et al. 2019, arXiv:1909.08593, `whiten` in its released code `utils/core.py`.
     """
-    mean = masked_mean(values, mask)
-    variance = masked_mean((values - mean) ** 2, mask)
-    whitened = (values - mean) * jax.lax.rsqrt(variance + 1e-8)
-    return jnp.where(mask, whitened if shift_mean else whitened + mean, 0.0)
+    first = values.ravel()[jnp.argmax(mask)]  # the first real value
+    shifted = values - first
+    mean = masked_mean(shifted, mask)
+    variance = masked_mean((shifted - mean) ** 2, mask)
+    whitened = (shifted - mean) * jax.lax.rsqrt(variance + 1e-8)
+    return jnp.where(mask, whitened if shift_mean else whitened + (mean + first), 0.0)
 
 
 # exercise: ppo_clip_loss
@@ -176,7 +179,8 @@ def ppo_clip_loss(
 
     At ratio 1 its gradient is that of `policy_gradient_loss`. Beyond the clip, on the side that A
     asks for, it is 0; on the other side a mistake can still be undone. Log-probabilities on padding
-    must be finite: masking the loss afterwards does not stop a NaN gradient.
+    must be finite: masking the loss afterwards does not stop a NaN gradient. A log-ratio above 60
+    nats counts as 60: its exponential would overflow, and 0 times infinity is NaN.
 
     Args:
       logp: log pi(y_t) of the policy in training, in nats.
@@ -189,7 +193,7 @@ def ppo_clip_loss(
 
     Source: Schulman et al. 2017, arXiv:1707.06347, eq. 7.
     """
-    ratio = jnp.exp(logp - jax.lax.stop_gradient(old_logp))
+    ratio = jnp.exp(jnp.minimum(logp - jax.lax.stop_gradient(old_logp), 60.0))
     advantages = jax.lax.stop_gradient(advantages)
     return jnp.maximum(-advantages * ratio, -advantages * jnp.clip(ratio, 1.0 - clip, 1.0 + clip))
 
@@ -237,12 +241,17 @@ def adaptive_kl_coef(kl_coef: Scalar, kl: Scalar, *, target: float, horizon: flo
       kl: mean over responses of the KL summed over their tokens, in nats per response.
       target: the KL to hold, above 0, in nats per response.
       horizon: episodes over which an error of 0.1 moves beta by about a tenth.
-      episodes: responses in this rollout.
+      episodes: responses in this rollout, fewer than 5 * horizon.
 
     Returns:
-      beta', above 0 while episodes < 5 * horizon.
+      beta', above 0.
+
+    Raises:
+      ValueError: episodes >= 5 * horizon, where one step could make beta 0 or negative: raise horizon.
 
     Source: Ziegler et al. 2019, arXiv:1909.08593, section 2.2; its K_beta is episodes / horizon.
     """
+    if episodes >= 5 * horizon:
+        raise ValueError(f"a horizon of {horizon} is too short for {episodes} episodes: raise it above episodes / 5")
     error = jnp.clip(kl / target - 1.0, -0.2, 0.2)
     return kl_coef * (1.0 + error * episodes / horizon)

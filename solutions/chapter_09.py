@@ -55,7 +55,7 @@ def leave_one_out(scores: Float[Array, " group"]) -> Float[Array, " group"]:
       scores: r_i of the G >= 2 responses to one prompt, in reward units.
 
     Returns:
-      A_i in reward units; they sum to 0.
+      A_i in reward units; they sum to 0. Where all scores are equal each is exactly 0.
 
     Raises:
       ValueError: the group has one response; sample at least two for each prompt.
@@ -66,7 +66,8 @@ def leave_one_out(scores: Float[Array, " group"]) -> Float[Array, " group"]:
     group = scores.size
     if group < 2:
         raise ValueError("leave_one_out compares a response with others: sample at least two")
-    return scores - (jnp.sum(scores) - scores) / (group - 1)
+    shifted = scores - scores[0]  # so equal scores give exactly 0, which whitening would otherwise blow up
+    return shifted - (jnp.sum(shifted) - shifted) / (group - 1)
 
 
 # exercise: group_advantages

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rlhf_lesson.advantages import discounted_returns, gae, group_advantages, leave_one_out
+from rlhf_lesson.arrays import masked_whiten
 
 REWARDS = jax.random.normal(jax.random.key(7), (4, 6))
 VALUES = jax.random.normal(jax.random.key(8), (4, 6))
@@ -113,3 +114,10 @@ def test_the_baseline_of_a_response_does_not_see_that_response():
 def test_leave_one_out_refuses_a_group_of_one():
     with pytest.raises(ValueError, match="at least two"):
         leave_one_out(jnp.array([1.0]))
+
+
+@pytest.mark.parametrize("score", [0.1, 100.3, -1e6])
+def test_a_group_of_equal_scores_has_no_residue_that_whitening_could_blow_up(score):
+    advantages = leave_one_out(jnp.full(64, score))
+    np.testing.assert_array_equal(advantages, np.zeros(64))
+    np.testing.assert_array_equal(masked_whiten(advantages, jnp.ones(64, bool)), np.zeros(64))

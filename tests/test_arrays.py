@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from rlhf_lesson.arrays import masked_mean, masked_whiten
 
@@ -43,3 +44,12 @@ def test_masked_whiten_keeps_the_mean_when_told_to():
 
 def test_masked_whiten_of_equal_values_is_zero_not_nan():
     np.testing.assert_array_equal(masked_whiten(jnp.full((2, 3), 2.5), MASK), np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("value", [100.3, 1_234.5, 0.1, -7e6])
+def test_equal_values_whiten_to_exactly_zero_whatever_their_float_mean_is(value):
+    mask = jnp.arange(1000) % 7 > 0  # the first entry is padding
+    values = jnp.where(mask, value, jnp.nan)
+    np.testing.assert_array_equal(masked_whiten(values, mask), np.zeros(1000))
+    kept = masked_whiten(values, mask, shift_mean=False)
+    np.testing.assert_array_equal(kept[mask], np.full(int(mask.sum()), value, np.float32))

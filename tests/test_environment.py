@@ -7,9 +7,14 @@ import subprocess
 import tomllib
 
 import pytest
-from project import ROOT
+from packaging.requirements import Requirement
+from project import ROOT, script
+
+from rlhf_lesson.data import feedback
 
 OWNED = ("jupyterlab", "jax", "flax", "optax", "ipywidgets", "matplotlib", "transformers")
+EXTRAS = ("notebooks", "test")
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
@@ -30,8 +35,35 @@ def test_the_conda_file_installs_this_folder_with_notebooks_and_tests():
     assert (ROOT / "environment.yml").read_text().endswith("      - -e .[notebooks,test]\n")
 
 
+def pins() -> list[Requirement]:
+    return [Requirement(line) for line in script("tools/lock.py").pins(LOCK)]
+
+
+@pytest.mark.parametrize("system", ["linux", "win32", "darwin"])
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+def test_the_lock_has_one_version_of_each_package_that_pyproject_allows(python, system):
+    here = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": system}
+    locked: dict[str, list[str]] = {}
+    for pin in pins():
+        if pin.marker is None or pin.marker.evaluate(here):
+            locked.setdefault(pin.name.lower(), []).append(str(pin.specifier).removeprefix("=="))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *(w for extra in EXTRAS for w in project["optional-dependencies"][extra])]
+    for each in map(Requirement, wanted):
+        versions = locked.get(each.name.lower(), [])
+        assert len(versions) == 1, f"{each.name}: {versions} in the lock; run `make lock`"
+        assert each.specifier.contains(versions[0], prereleases=True), (
+            f"{each} is locked at {versions[0]}: run `make lock`"
+        )
+
+
+def test_the_lock_has_hashes_and_names_no_host():
+    assert "://" not in LOCK and LOCK.count("--hash=sha256:") > len(pins())
+    assert feedback.SHA256 in LOCK, "the ratings lie in an archive whose hash the package knows too"
+
+
 @needs_make
-@pytest.mark.parametrize("word", ["demo", "test", "lint", "pretrain", "lab", "benchmarks", "env", "clean"])
+@pytest.mark.parametrize("word", ["demo", "test", "lint", "pretrain", "lab", "benchmarks", "env", "lock", "clean"])
 def test_make_knows_the_word(word):
     assert make("--dry-run", word).returncode == 0
 

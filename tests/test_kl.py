@@ -179,3 +179,48 @@ def test_best_of_n_never_picks_what_the_reference_never_says():
         0.25 * np.log(0.5) + 0.75 * np.log(1.5),
         rtol=1e-5,
     )
+
+
+def test_k2_in_a_loss_is_the_kls_gradient_per_token_but_not_over_a_response():
+    # responses of two tokens over {0, 1}; the first token decides which distribution the second one has
+    first, second = jnp.array([0.3, -0.2]), jnp.array([[1.0, -0.5], [-2.0, 0.4]])
+    ref = jax.nn.log_softmax(jnp.zeros(2)), jax.nn.log_softmax(jnp.array([[0.0, 0.1], [2.0, 0.0]]))
+
+    def tables(logits):
+        return jax.nn.log_softmax(logits[0]), jax.nn.log_softmax(logits[1])
+
+    def kl_of_response(logits):
+        a, b = tables(logits)
+        return exact_kl(a, ref[0]) + jnp.sum(jnp.exp(a) * jax.vmap(exact_kl)(b, ref[1]))
+
+    def k2_loss(logits):  # its samples are the present policy's: the probabilities have no gradient
+        a, b = tables(logits)
+        share = jax.lax.stop_gradient(jnp.exp(a))
+        later = jax.lax.stop_gradient(jnp.exp(b)) * k2(b, ref[1])
+        return jnp.sum(share * k2(a, ref[0])) + jnp.sum(share * later.sum(axis=1))
+
+    of_kl, of_k2 = jax.grad(kl_of_response)((first, second)), jax.grad(k2_loss)((first, second))
+    np.testing.assert_allclose(of_k2[1], of_kl[1], atol=1e-6)  # the last token: nothing is still to come
+    alone = jax.grad(lambda z: exact_kl(jax.nn.log_softmax(z), ref[0]))(first)
+    np.testing.assert_allclose(of_k2[0], alone, atol=1e-6)
+    assert jnp.abs(of_k2[0] - of_kl[0]).max() > 0.1
+
+
+@pytest.mark.parametrize("other", [0.0, 2e4])
+def test_where_scores_tie_the_reference_decides_at_any_scale(other):
+    with np.errstate(divide="ignore"):
+        ref_logp = jnp.log(jnp.array([0.7, 0.3, 0.0]))  # the third outcome, with a score of `other`, cannot occur
+    policy = jnp.exp(tilted_policy(ref_logp, jnp.array([1e4, 1e4, other]), kl_coef=1e-4))
+    np.testing.assert_allclose(policy, [0.7, 0.3, 0.0], atol=1e-6)
+
+
+def test_a_horizon_in_which_beta_could_turn_negative_is_refused():
+    assert adaptive_kl_coef(0.1, 0.0, target=6.0, horizon=101.0, episodes=500) > 0
+    for horizon in (100.0, 50.0):
+        with pytest.raises(ValueError, match="raise it above episodes / 5"):
+            adaptive_kl_coef(0.1, 0.0, target=6.0, horizon=horizon, episodes=500)
+
+
+def test_best_of_n_ranks_nan_below_every_number():
+    policy = best_of_n_logprobs(jnp.log(jnp.array([0.2, 0.3, 0.5])), jnp.array([0.0, jnp.nan, 1.0]), 100)
+    np.testing.assert_allclose(jnp.exp(policy), [0.0, 0.0, 1.0], atol=1e-6)

@@ -107,3 +107,12 @@ def test_entropy_is_the_mean_surprise():
     every_token = jnp.arange(7)
     logp = token_logprobs(jnp.broadcast_to(LOGITS[0, 0], (7, 7)), every_token)
     np.testing.assert_allclose(entropy(LOGITS[0, 0]), -jnp.sum(jnp.exp(logp) * logp), rtol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [-100, -1, 128])
+def test_an_id_outside_the_vocabulary_is_nan_and_one_that_is_masked_away_leaves_the_gradient_alone(wrong):
+    logits = jnp.arange(256.0).reshape(1, 2, 128) ** 0.5
+    tokens, mask = jnp.array([[3, wrong]]), jnp.array([[True, False]])
+    assert jnp.isnan(token_logprobs(logits, tokens)).tolist() == [[False, True]]
+    slope = jax.grad(lambda z: sequence_logprob(token_logprobs(z, tokens), mask).sum())(logits)
+    assert jnp.isfinite(slope).all() and (slope[0, 1] == 0).all()

@@ -171,3 +171,12 @@ def test_dpo_of_the_tilted_policy_is_bradley_terry_of_the_score_behind_it():
     logp = jax.nn.log_softmax(ref_logp + score / beta)
     loss = dpo_loss(logp[2], logp[1], ref_logp[2], ref_logp[1], kl_coef=beta)
     np.testing.assert_allclose(loss, bradley_terry_loss(score[2], score[1]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("advantage", [1.0, -1.0])
+@pytest.mark.parametrize("log_ratio", [100.0, -100.0])
+def test_a_ratio_that_overflows_leaves_loss_and_gradient_finite(log_ratio, advantage):
+    loss, slope = jax.value_and_grad(lambda logp: ppo_clip_loss(logp, jnp.array(-110.0), jnp.array(advantage)))(
+        jnp.array(log_ratio - 110.0)
+    )
+    assert jnp.isfinite(loss) and slope == 0.0

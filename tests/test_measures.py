@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rlhf_lesson.measures import calibration, distinct, looks_ahead, pairwise_accuracy, score_at
+from rlhf_lesson.measures import calibration, distinct, looks_ahead, mean_and_interval, pairwise_accuracy, score_at
 
 KL, SCORE = [0.0, 2.0, 4.0], [0.0, 1.0, 5.0]  # a path
 
@@ -59,3 +59,31 @@ def test_a_kl_that_falls_again_does_not_turn_the_path_back():
     assert score_at(6.0, there, [0.0, 1.0, 2.0, 3.0]) == pytest.approx(
         2.5
     )  # half-way from 2, the later of the two, to 3
+
+
+def test_the_spread_of_runs_divides_by_one_less_and_the_interval_is_students():
+    # mean 3; deviations -2, -1, 0, 1, 2: 10 / 4; the 97.5 % point of t with 4 degrees of freedom is 2.7764
+    found = mean_and_interval([1.0, 2.0, 3.0, 4.0, 5.0])
+    assert found["mean"] == 3.0 and found["std"] == pytest.approx(2.5**0.5)
+    assert (
+        found["high"] - 3.0 == pytest.approx(3.0 - found["low"]) == pytest.approx(2.7764 * 2.5**0.5 / 5**0.5, rel=1e-4)
+    )
+    assert (found["min"], found["max"]) == (1.0, 5.0)
+
+
+def test_one_run_has_neither_spread_nor_interval():
+    assert mean_and_interval([2.0]) == {"mean": 2.0, "std": None, "low": None, "high": None, "min": 2.0, "max": 2.0}
+
+
+def test_the_interval_holds_the_mean_in_95_of_100_draws_of_five():
+    rng = np.random.default_rng(0)
+    rows = [mean_and_interval(rng.normal(1.0, 2.0, 5)) for _ in range(2000)]
+    assert 0.93 < np.mean([row["low"] < 1.0 < row["high"] for row in rows]) < 0.97
+
+
+@pytest.mark.parametrize("measure", [pairwise_accuracy, calibration])
+def test_a_score_of_nan_is_refused_and_not_counted_as_a_mistake(measure):
+    scores = np.array([0.5, np.nan, 1.0])
+    for chosen, rejected in ((scores, np.zeros(3)), (np.zeros(3), scores)):
+        with pytest.raises(ValueError, match="a score is NaN"):
+            measure(chosen, rejected)

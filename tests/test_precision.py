@@ -15,7 +15,7 @@ from rlhf_lesson.course.examine import asked, examine, fresh_cases, slope
 from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.data.examples import Choice, Comparison, Example
 from rlhf_lesson.train import dpo, grpo, ppo, reinforce, reward_model, sft
-from rlhf_lesson.train.diagnose import check_first_margin, check_first_update, check_rollout
+from rlhf_lesson.train.checks import check_first_margin, check_first_update, check_rollout
 
 IDS = {"pad_id": tiny.PAD, "end_id": tiny.END}
 CHIPS = {"tpu": "bfloat16", "gpu": "tensorfloat32"}

@@ -25,7 +25,7 @@ def test_the_conda_file_is_what_pyproject_says():
 def test_an_installation_has_every_package_and_the_results_that_chapters_show():
     told = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     packages = {".".join(file.parent.relative_to(ROOT).parts) for file in (ROOT / "rlhf_lesson").rglob("__init__.py")}
-    assert set(told["packages"]) == packages | {"rlhf_lesson.results"}
+    assert set(told["packages"]) == packages | {"rlhf_lesson.results", "rlhf_lesson.notebooks"}
     results = {file.name for file in (ROOT / told["package-dir"]["rlhf_lesson.results"]).glob("*.json")}
     shown = [re.findall(r'measured\("(\w+)"', file.read_text()) for file in (ROOT / "chapters").glob("*.py")]
     assert {f"{name}.json" for names in shown for name in names} <= results

@@ -140,3 +140,24 @@ def test_length_bias_is_numpys_correlation():
     np.testing.assert_allclose(
         length_bias(jnp.array(score), jnp.array(length)), np.corrcoef(score, length)[0, 1], rtol=1e-4
     )
+
+
+def test_best_of_n_never_hands_out_a_response_scored_nan():
+    scores = jnp.array([jnp.nan, -3.0, 1.0, jnp.nan, jnp.nan, -jnp.inf])
+    assert best_of_n(scores, 2).tolist() == [1, 2, 5]
+    assert jax.jit(lambda s: best_of_n(s, 2))(scores).tolist() == [1, 2, 5]
+    with pytest.raises(ValueError, match="all 2 scores of a prompt are NaN"):
+        best_of_n(scores.at[1].set(jnp.nan), 2)
+
+
+def test_a_response_scored_nan_is_the_last_that_best_of_n_would_pick():
+    scores, values = jnp.array([jnp.nan, 2.0, 1.0]), jnp.array([10.0, 5.0, 3.0])
+    assert best_of_n_estimate(scores, values, 3) == 5.0
+    np.testing.assert_allclose(best_of_n_estimate(scores, values, 2), (5.0 + 5.0 + 3.0) / 3, rtol=1e-6)
+
+
+def test_length_bias_of_equal_scores_has_no_residue():
+    lengths = jnp.arange(7, dtype=jnp.int32)
+    assert jnp.isnan(length_bias(jnp.full(7, 0.1), lengths)) and jnp.isnan(
+        length_bias(jnp.arange(7.0), lengths * 0 + 9)
+    )

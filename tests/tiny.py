@@ -17,8 +17,8 @@ def model(seed: int = 0, **changes) -> GPT2:
     return jax.tree.map(lambda x: x * 3.0 if x.ndim > 1 else x, made)
 
 
-def scorer(seed: int = 1, **changes) -> ScalarModel:
-    return ScalarModel(model(seed, **changes), rngs=nnx.Rngs(seed + 100))
+def scorer(seed: int = 1, pooling: str = "mean", **changes) -> ScalarModel:
+    return ScalarModel(model(seed, **changes), rngs=nnx.Rngs(seed + 100), pooling=pooling)
 
 
 def prompts(count: int = 64, length: int = 5, seed: int = 0) -> Prompts:

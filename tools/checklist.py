@@ -18,7 +18,7 @@ Made by `python tools/checklist.py` from tools/checklist.toml and the names of t
 
 Almost none of these mistakes raises an error: the run continues, the loss falls, and the numbers are wrong. Every row says
 what must hold, the usual mistake, what it looks like in a run, and what detects it here: a self-check that stops the run
-(`check_rollout`, `check_first_update` and others of [train/diagnose.py](../rlhf_lesson/train/diagnose.py)), `diagnose` on
+(`check_rollout`, `check_first_update` and others of [train/checks.py](../rlhf_lesson/train/checks.py)), `diagnose` on
 a finished run, or an invariant that a test states. "Planted in" names the tests that make the mistake on purpose and show
 that it is detected. Docstrings and tests cite rows by number, so a number never changes; a new row gets the next one.
 

@@ -10,7 +10,7 @@ OWNED = ("jupyterlab", "jax", "flax", "optax", "ipywidgets", "matplotlib", "tran
 
 def environment() -> str:
     """The text of environment.yml: conda installs Python and pip, and pip installs everything else within pyproject's bounds."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = project["dependencies"] + project["optional-dependencies"]["notebooks"]
     bounds = {re.split(r"[<>=!~ ]", w)[0]: w for w in wanted}
     lines = ["# made by tools/sync_env.py from pyproject.toml", "name: rlhf-lesson"]
@@ -28,4 +28,4 @@ def environment() -> str:
 
 
 if __name__ == "__main__":
-    (ROOT / "environment.yml").write_text(environment())
+    (ROOT / "environment.yml").write_text(environment(), encoding="utf-8")

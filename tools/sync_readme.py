@@ -6,8 +6,10 @@ No number is typed by hand, and a test compares. In the tree only the words besi
 import ast
 import json
 import re
+import textwrap
 from pathlib import Path
 
+from rlhf_lesson.measures import mean_and_interval
 from rlhf_lesson.wings import EQUATIONS, ORDER, wing
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,23 +21,52 @@ COLUMN = 32  # where the words beside a file begin
 
 
 def read(name: str) -> dict:
-    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def spread(summary: dict, name: str, digits: int = 2, times: float = 1.0) -> str:
-    """Mean and standard deviation over the seeds, with the lowest and highest where they are known."""
-    row = {k: v * times for k, v in summary[name].items()}
-    ends = f" ({row['min']:.{digits}f} to {row['max']:.{digits}f})" if "min" in row else ""
-    return f"{row['mean']:.{digits}f} ± {row['std']:.{digits}f}{ends}"
+def over_seeds(rows: list[dict], name: str, digits: int = 2, times: float = 1.0) -> str:
+    """Mean over the seeds, the spread of single seeds (divided by n - 1), and the 95 % interval of the mean."""
+    row = mean_and_interval([times * row[name] for row in rows])
+    return f"{row['mean']:.{digits}f} ± {row['std']:.{digits}f} [{row['low']:.{digits}f}, {row['high']:.{digits}f}]"
+
+
+def over_snippets(row: dict) -> str:
+    """How far a mean over seeds would move with other held-out snippets; nothing where that was not measured."""
+    return f"; snippets [{100 * row['low']:.1f}, {100 * row['high']:.1f}]" if row else ""
+
+
+def accuracy(reward: dict, name: str) -> str:
+    """A model's accuracy on held-out choices, with both uncertainties."""
+    boot = reward["summary"][name].get("over_snippets", {})
+    return over_seeds(reward["rows"], name, 1, 100) + over_snippets(boot) + " %"
+
+
+def leads(reward: dict) -> list[tuple[str, str]]:
+    """How far the net is ahead of each bag of words, in points, where that was measured."""
+    names = {
+        "neural - bag_of_words": "The net's lead over the bag of words, in points",
+        "neural - bag_with_verdicts": "The net's lead over the bag with the same verdicts, in points",
+    }
+    rows = []
+    for name, what in names.items():
+        if row := reward.get("differences", {}).get(name):
+            a, b = name.split(" - ")
+            gaps = [{"gap": seed[a] - seed[b]} for seed in reward["rows"]]
+            rows.append((what, over_seeds(gaps, "gap", 1, 100) + over_snippets(row["over_snippets"])))
+    return rows
 
 
 def table() -> str:
     """README's table, one row per claim: what was measured, and its value."""
     reward = read("reward")
     chain = read("chain")
-    tuned = chain["penalised_summary"]
-    free = chain["unpenalised_summary"]
+    tuned = [row["penalised"] for row in chain["rows"]]
+    free = [row["unpenalised"] for row in chain["rows"]]
     seeds = len(chain["rows"])
+    bags = {"bag_of_words": "Bag of words, trained on the same pairs"}
+    if "bag_with_verdicts" in reward["summary"]:
+        bags["bag_with_verdicts"] = "The same, given the verdicts that the net's base model was pretrained on"
+        bags["verdicts_alone"] = "Those verdicts alone, without a single human pair"
     ppo = read("ppo_step")
     trl = read("trl_compare")
     graded = read("grade_class")
@@ -45,22 +76,26 @@ def table() -> str:
     rows = [
         (
             "Reward model, 8,000 single-rater pairs: held-out choices predicted",
-            spread(reward["summary"], "neural", 1, 100) + " %",
+            accuracy(reward, "neural"),
         ),
-        ("Bag of words, trained on the same pairs", spread(reward["summary"], "bag_of_words", 1, 100) + " %"),
-        ("VADER's rules on the same choices", spread(reward["summary"], "vader", 1, 100) + " %"),
-        ("Gold model: correlation with held-out raters", spread(reward["summary"], "gold_correlation", 3)),
+        *((what, accuracy(reward, name)) for name, what in bags.items()),
+        *leads(reward),
+        ("VADER's rules on the same choices", accuracy(reward, "vader")),
+        (
+            "Gold model: correlation with raters' means on held-out snippets",
+            over_seeds(reward["rows"], "gold_correlation", 3),
+        ),
         ("Ridge regression on the same ratings", f"{reward['ridge_correlation']:.3f}"),
-        ("PPO: gain in gold reward (reference spreads)", spread(tuned, "ppo.gold_gain")),
-        ("PPO: gain by the independent judge (-1 to 1)", spread(tuned, "ppo.judge_gain")),
-        ("PPO: prompts on which gold prefers it to SFT", spread(tuned, "ppo.win_rate_gold", 0, 100) + " %"),
-        ("PPO: KL from SFT, nats per response", spread(tuned, "ppo.kl_nats", 1)),
+        ("PPO: gain in gold reward (reference spreads)", over_seeds(tuned, "ppo.gold_gain")),
+        ("PPO: gain by the independent judge (-1 to 1)", over_seeds(tuned, "ppo.judge_gain")),
+        ("PPO: prompts on which gold prefers it to SFT", over_seeds(tuned, "ppo.win_rate_gold", 0, 100) + " %"),
+        ("PPO: KL from SFT, nats per response", over_seeds(tuned, "ppo.kl_nats", 1)),
         (
             "PPO: distinct bigrams, before and after",
-            f"{spread(tuned, 'ppo.distinct2_before')}, {spread(tuned, 'ppo.distinct2_after')}",
+            f"{over_seeds(tuned, 'ppo.distinct2_before')}, {over_seeds(tuned, 'ppo.distinct2_after')}",
         ),
-        ("Without the penalty: KL from SFT, nats per response", spread(free, "ppo.kl_nats", 0)),
-        ("Without the penalty: distinct bigrams, after", spread(free, "ppo.distinct2_after")),
+        ("Without the penalty: KL from SFT, nats per response", over_seeds(free, "ppo.kl_nats", 0)),
+        ("Without the penalty: distinct bigrams, after", over_seeds(free, "ppo.distinct2_after")),
         (
             "Without the penalty: the proxy keeps rising while the text collapses",
             f"{len(chain['text_collapses'])} of {seeds} seeds",
@@ -88,8 +123,67 @@ def table() -> str:
             f"{graded['seconds'] / 60:.0f} min, {graded['peak_mb_of_all_processes'] / 1000:.1f} GB in all",
         ),
     ]
-    lines = ["| measured over five seeds: mean ± spread (lowest to highest) | |", "|---|---|"]
-    return "\n".join([*lines, *(f"| {what} | {value} |" for what, value in rows)])
+    lines = [
+        "| measured over five seeds: mean ± sample standard deviation (n - 1) [95 % interval of the mean] | |",
+        "|---|---|",
+    ]
+    notes = (
+        "*Snippets* is the 95 % interval of a bootstrap over the held-out snippets, which are the same in every seed; the spread"
+        " over seeds does not hold it. Held out are texts, not raters (`data/feedback.py`, `by_split`)."
+    )
+    words = textwrap.fill(f"{takeaways()} {notes}", 128, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([*lines, *(f"| {what} | {value} |" for what, value in rows), "", words])
+
+
+def mean_of(values: list[float], digits: int = 2, times: float = 1.0) -> str:
+    """A mean over seeds with its 95 % interval, in words."""
+    row = mean_and_interval([times * value for value in values])
+    return f"{row['mean']:.{digits}f} (95 %: {row['low']:.{digits}f} to {row['high']:.{digits}f})"
+
+
+def told_apart(*intervals: dict) -> bool:
+    """Whether every interval lies on one side of 0."""
+    return all(row["low"] > 0 for row in intervals) or all(row["high"] < 0 for row in intervals)
+
+
+def lead_in_words(lead: dict, bag: str) -> str:
+    """A sentence on the net and a bag of words that says no more than both intervals allow."""
+    points = f"{100 * lead['mean']:+.1f} points"
+    if not told_apart(lead, lead["over_snippets"]):
+        return f"Five seeds and 1,041 held-out snippets do not tell the small network from {bag} ({points})."
+    return f"The small network is {'ahead of' if lead['mean'] > 0 else 'behind'} {bag} ({points})."
+
+
+def takeaways() -> str:
+    """What follows from the numbers, in sentences that turn with them."""
+    chain = read("chain")
+    rows = chain["rows"]
+    sentences = []
+    if found := read("reward").get("differences"):
+        sentences.append(lead_in_words(found["neural - bag_of_words"], "a bag of words trained on the same pairs"))
+        bag = "a bag that is also given the verdicts which the network's base model was pretrained on"
+        sentences.append(lead_in_words(found["neural - bag_with_verdicts"], bag))
+    gains = {name: [row["penalised"][f"ppo.{name}_gain"] for row in rows] for name in ("gold", "judge")}
+    rises = "raises" if told_apart(mean_and_interval(gains["gold"])) else "does not clearly raise"
+    sentences.append(f"PPO {rises} the gold reward, by {mean_of(gains['gold'])} spreads of the reference's scores.")
+    ends = [row["equal_kl"][-1] for row in rows]
+    lead = [end["best_of_n_gold"] - end["ppo_gold"] for end in ends]
+    over = mean_and_interval(lead)
+    kl = sum(end["kl"] for end in ends) / len(ends)
+    who = "best-of-n has gained more gold than PPO" if over["mean"] > 0 else "PPO has gained more gold than best-of-n"
+    size = mean_of([abs(over["mean"]) / (over["mean"] or 1.0) * value for value in lead])
+    if told_apart(over):
+        sentences.append(f"At equal KL (about {kl:.1f} nats), on the same prompts, {who}, by {size}.")
+    else:
+        sentences.append(
+            f"At equal KL (about {kl:.1f} nats), on the same prompts, PPO and best-of-n are not told apart."
+        )
+    collapsed, fell, seeds = len(chain["text_collapses"]), len(chain["gold_falls"]), len(rows)
+    sentences.append(
+        f"Without the KL penalty the proxy keeps rising while the text falls apart in {collapsed} of {seeds} seeds; the gold"
+        f" model, a network of the same kind, falls by a quarter in {fell}."
+    )
+    return " ".join(sentences)
 
 
 def lessons() -> str:

@@ -26,11 +26,11 @@ def pip_download(requirement: str, sha256: str, *, kind: str, what: str, command
     """
     with tempfile.TemporaryDirectory() as temporary:
         wanted = Path(temporary) / "requirements.txt"
-        wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n")
+        wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n", encoding="utf-8")
         only = "--no-binary" if kind == "source" else "--only-binary"
         options = ["--no-deps", only, ":all:", "--require-hashes", "-d", temporary, "-r", str(wanted)]
         download = [sys.executable, "-m", "pip", "download", *options]
-        process = subprocess.run(download, capture_output=True, text=True, check=False)
+        process = subprocess.run(download, capture_output=True, text=True, check=False, encoding="utf-8")
         if process.returncode:
             raise ValueError(
                 f"{what} are not in {cache_folder()} and pip could not fetch them: run `python -m rlhf_lesson {command}`"

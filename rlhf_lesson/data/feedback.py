@@ -93,9 +93,16 @@ def fetch(cache: Path | None = None) -> Path:
     return folder
 
 
+def place(words: str) -> float:
+    """A number from 0 to 1 that depends on nothing but these words: the same for everybody, and for ever."""
+    return int.from_bytes(hashlib.sha256(words.encode()).digest()[:4], "big") / 2**32
+
+
 def load(name: str, cache: Path | None = None) -> list[Sentence]:
     """All sentences of one of the four sets, with every single rating (some texts were escaped twice).
 
+    They come in a fixed order by a hash of their id, so that the first n of them are a random sample. The files' own order would
+    not do: that of the movie set is sorted, the praise first, and 32 held-out prompts from its top are all beginnings of praise.
     The published means are not used: those of 196 tweets are not the mean of the published ratings.
 
     Args:
@@ -113,7 +120,8 @@ def load(name: str, cache: Path | None = None) -> list[Sentence]:
         for kind in ("GroundTruth", "anonDataRatings")
     )
     ratings = {i: tuple(map(float, ast.literal_eval(numbers))) for i, _, _, numbers in rated}
-    return [Sentence(f"{name}/{i}", unescape(unescape(text)).strip(), ratings[i], name) for i, _, text in truth]
+    sentences = [Sentence(f"{name}/{i}", unescape(unescape(text)).strip(), ratings[i], name) for i, _, text in truth]
+    return sorted(sentences, key=lambda sentence: place(f"order of {sentence.id}"))
 
 
 TIDY = [  # one spelling of each thing, so that the small vocabulary is spent on words
@@ -139,12 +147,36 @@ def normalise(text: str) -> str:
     return text.strip().lower()
 
 
+SPLITS = ("gold", "proxy", "eval")
+
+
 def split(sentence_id: str) -> str:
-    """The split of a sentence, "gold", "proxy" (45 % each) or "eval" (10 %): fixed for ever by a hash of its id."""
-    place = int.from_bytes(hashlib.sha256(sentence_id.encode()).digest()[:4], "big") / 2**32
-    if place < 0.45:
+    """The split of an id, "gold", "proxy" (45 % each) or "eval" (10 %): fixed for ever. Of sentences ask `by_split`."""
+    at = place(sentence_id)
+    if at < 0.45:
         return "gold"
-    return "proxy" if place < 0.9 else "eval"
+    return "proxy" if at < 0.9 else "eval"
+
+
+def by_split(sentences: Sequence[Sentence]) -> dict[str, list[Sentence]]:
+    """The sentences of each split, "gold", "proxy" and "eval", in their order. This is what *held out* means in this course:
+
+    - **Texts are held out.** No model has learnt from a text of "eval": neither a policy nor a reward model, nor the base model
+      in its pretraining, which reads every other sentence of the four sets. Two sentences with the same normalised text are one
+      text: the first of the three splits that holds a copy gets them all, so that no training text is in "eval" under another id.
+    - **Raters and films are not held out.** The same people rated the sentences of a page, some for training, others for "eval",
+      and the two halves of one review may fall on both sides. The models see neither page nor rater. But "held-out raters" would
+      be wrong: what is measured is the ratings *of held-out texts*.
+    """
+    texts = [normalise(sentence.text) for sentence in sentences]
+    home: dict[str, str] = {}
+    for sentence, text in zip(sentences, texts, strict=True):
+        name = split(sentence.id)
+        home[text] = min(name, home.get(text, name), key=SPLITS.index)
+    parts: dict[str, list[Sentence]] = {name: [] for name in SPLITS}
+    for sentence, text in zip(sentences, texts, strict=True):
+        parts[home[text]].append(sentence)
+    return parts
 
 
 def _rated(sentences: Sequence[Sentence], count: int, k: int, *, seed: int, one_person: bool, keep_ties: bool = False):

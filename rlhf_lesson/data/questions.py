@@ -50,7 +50,7 @@ def questions(
       Questions with an empty prompt.
     """
     if sentences is None:
-        sentences = [s for s in feedback.load(feedback.MOVIES) if feedback.split(s.id) == "proxy"]
+        sentences = feedback.by_split(feedback.load(feedback.MOVIES))["proxy"]
     pairs = feedback.pairs(sentences, 2 * count, seed=seed, keep_ties=True, one_person=one_person)
     once = list({Question(*pair[:3]).either_way: None for pair in pairs})[:count]
     turns = np.random.default_rng([seed, zlib.crc32(annotator.encode())]).random(len(once)) < 0.5

@@ -20,20 +20,28 @@ PROMPT = 8  # token slots of a prompt, <begin> included
 class Snippets:
     """The movie snippets by split ("gold", "proxy", "eval"), tokenised for each use.
 
+    Wherever several splits are asked for, their snippets come mixed, in the one fixed order of `feedback.load`: the first n of
+    anything are a random sample of all of it. What is held out from whom: `feedback.by_split`.
+
     Args:
       tokenizer: of the base model.
       seed: of the cuts between prompt and completion.
     """
 
     def __init__(self, tokenizer, seed: int):
-        movies = feedback.load(feedback.MOVIES)
-        self.by_split = {s: [m for m in movies if feedback.split(m.id) == s] for s in ("gold", "proxy", "eval")}
+        self.movies = feedback.load(feedback.MOVIES)
+        self.by_split = feedback.by_split(self.movies)
         self.tokenizer = tokenizer
         self.seed = seed
 
+    def sentences(self, *splits: str) -> list[feedback.Sentence]:
+        """The snippets of these splits with all their ratings, mixed, whichever split is named first."""
+        wanted = {m.id for split in splits for m in self.by_split[split]}
+        return [m for m in self.movies if m.id in wanted]
+
     def texts(self, *splits: str) -> list[str]:
         """Normalised texts of these splits."""
-        return [feedback.normalise(m.text) for s in splits for m in self.by_split[s]]
+        return [feedback.normalise(m.text) for m in self.sentences(*splits)]
 
     def sft(self, *splits: str) -> list[Example]:
         """Snippets cut into prompt and completion, for supervised fine-tuning."""
@@ -46,7 +54,7 @@ class Snippets:
         return make_prompts([prompt for prompt, _ in cuts], PROMPT, pad_id=self.tokenizer.pad_token_id)
 
     def held_out_prompts(self, count: int) -> Prompts:
-        """The first `count` prompts of the evaluation split."""
+        """The first `count` prompts of the evaluation split, a random sample that is the same for everybody."""
         return Prompts(*(x[:count] for x in self.prompts("eval")))
 
     def rated(self, split: str) -> list[Rated]:
@@ -56,7 +64,7 @@ class Snippets:
 
     def choices(self, count: int, *splits: str, seed: int) -> list[Pair]:
         """Random pairs of snippets, each decided by one rating of each snippet (see `feedback.pairs`)."""
-        return feedback.pairs([m for s in splits for m in self.by_split[s]], count, seed=seed)
+        return feedback.pairs(self.sentences(*splits), count, seed=seed)
 
     def comparisons(self, pairs: Sequence[Pair]) -> list[Comparison]:
         """Pairs of snippets as a reward model reads them; ValueError if one of them is a tie."""

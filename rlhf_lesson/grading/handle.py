@@ -73,7 +73,7 @@ class Worker:
         """Seconds that its most delayed thread was ready to run and had no core; 0 where the kernel does not count them."""
         try:
             tasks = Path(f"/proc/{self.pid}/task").iterdir()
-            return max(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
+            return max(int((task / "schedstat").read_text(encoding="utf-8").split()[1]) for task in tasks) / 1e9
         except (OSError, ValueError, IndexError):
             return 0.0
 

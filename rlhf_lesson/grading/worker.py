@@ -184,15 +184,15 @@ def probe(request: dict) -> dict:
         return False
 
     def touch(path: str) -> None:
-        open(path, "w").close()
+        open(path, "w", encoding="utf-8").close()
         os.remove(path)
 
     import jax.numpy as jnp
     import numpy as np
 
     attempts = {
-        "read": lambda: open(request["secret"]).read(),
-        "read_passwords": lambda: open("/etc/passwd").read(),
+        "read": lambda: open(request["secret"], encoding="utf-8").read(),
+        "read_passwords": lambda: open("/etc/passwd", encoding="utf-8").read(),
         "write": lambda: touch("left-behind"),
         "write_elsewhere": lambda: touch("/var/tmp/left-behind-by-a-worker"),
         "rename": lambda: os.rename(request["folder"], request["folder"]),

@@ -64,7 +64,7 @@ class Zygote:
         try:
             self.hear("ready")
         except GraderError:
-            log = (self.folder / "zygote.log").read_text(errors="replace")[-600:]
+            log = (self.folder / "zygote.log").read_text(errors="replace", encoding="utf-8")[-600:]
             self.close()
             raise GraderError(f"the worker process did not start: {log}") from None
 

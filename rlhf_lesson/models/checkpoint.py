@@ -11,10 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 
 from rlhf_lesson.disk import write_atomically
-from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, ScalarModel
+from rlhf_lesson.models.folders import read_folder, read_tensors
+from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
 
 LEAF_NAMES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
 
@@ -38,12 +39,13 @@ def named_weights(model: nnx.Module) -> dict[str, jax.Array]:
     return {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(model)}
 
 
-def save_model(model: GPT2 | ScalarModel, folder: Path | str, *, half: bool = False) -> None:
+def save_model(model: GPT2 | ScalarModel, folder: Path | str, *, tokenizer=None, half: bool = False) -> None:
     """Saves a policy or a reward model so that `transformers.GPT2LMHeadModel.from_pretrained(folder)` reads it.
 
     Args:
       model: the decoder, or a trunk with a scalar head (its two extra weights are `head.weight` and `head.bias`).
       folder: made if missing; files are replaced atomically.
+      tokenizer: saved beside the model, which notes its special tokens; without one they are those of the course's.
       half: store float16, half the size; `load_model` gives float32 again.
     """
     folder = Path(folder)
@@ -59,56 +61,67 @@ def save_model(model: GPT2 | ScalarModel, folder: Path | str, *, half: bool = Fa
         "n_layer": c.layers,
         "n_head": c.heads,
         "activation_function": "gelu_new",
-        "layer_norm_epsilon": 1e-5,
+        "layer_norm_epsilon": c.epsilon,
         "attn_pdrop": 0.0,
         "embd_pdrop": c.dropout,
         "resid_pdrop": c.dropout,
-        "pad_token_id": 0,
-        "eos_token_id": 1,
-        "bos_token_id": 2,
+        "pad_token_id": tokenizer.pad_token_id if tokenizer else 0,
+        "eos_token_id": tokenizer.eos_token_id if tokenizer else 1,
+        "bos_token_id": tokenizer.bos_token_id if tokenizer else 2,
         "tie_word_embeddings": True,
         "torch_dtype": "float16" if half else "float32",
     }
+    if isinstance(model, ScalarModel):
+        config["pooling"] = model.pooling
+    if tokenizer:
+        tokenizer.save_pretrained(folder)
     write_atomically(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
     write_atomically(folder / "config.json", (json.dumps(config, indent=1) + "\n").encode())
 
 
-def load_model(folder: Path | str) -> GPT2 | ScalarModel:
-    """Reads a GPT-2 folder: ours, or any Hugging Face GPT-2 checkpoint saved as safetensors.
+def load_model(folder: Path | str, *, ids: int | None = None) -> GPT2 | ScalarModel:
+    """Reads a GPT-2 folder: ours, or one that `transformers` or TRL saved as safetensors, whole or in shards.
 
     Args:
-      folder: that holds config.json and model.safetensors.
+      folder: that holds config.json and the weights.
+      ids: how many token ids the tokenizer knows. Rows of the embedding beyond them (some training code adds rows up to a
+        round number) are left out: those ids have no text, so they must never be sampled.
 
     Returns:
-      A `ScalarModel` where the file has a scalar head, else a `GPT2`.
+      A `ScalarModel` where the folder has a scalar head, else a `GPT2`; in float32, whatever the file holds.
 
     Raises:
-      ValueError: the folder holds no GPT-2, or a weight is missing or has another shape; the message names it.
+      ValueError: the folder holds no GPT-2, or a weight is missing, superfluous or of another shape, or the model would be
+        computed wrongly here, or it has fewer rows than `ids`; the message says which.
     """
     folder = Path(folder)
-    if not (folder / "config.json").is_file() or not (folder / "model.safetensors").is_file():
-        raise ValueError(f"{folder} has no config.json and model.safetensors: give a folder made by `save_model`")
-    c = json.loads((folder / "config.json").read_text())
-    if c.get("model_type") != "gpt2" or c.get("activation_function", "gelu_new") != "gelu_new":
-        raise ValueError(f"{folder} holds a {c.get('model_type')} model: only GPT-2 (gelu_new) can be read")
-    config = ModelConfig(
-        c["vocab_size"], c["n_embd"], c["n_layer"], c["n_head"], c["n_positions"], c.get("resid_pdrop", 0.1)
-    )
-    stored = load_file(folder / "model.safetensors")
-    if "wte.weight" in stored:  # the bare trunk's names, as `GPT2Model` and the hub's gpt2 have them
-        stored = {f"transformer.{k}": v for k, v in stored.items()}
+    config, stored, pooling = read_folder(folder)
+    if ids is not None:
+        if ids > config.vocab:
+            raise ValueError(
+                f"{folder}: the tokenizer has {ids} ids and the model {config.vocab}: "
+                "call `resize_token_embeddings(len(tokenizer))` in transformers and save it again"
+            )
+        table = stored.get("transformer.wte.weight")
+        if table is not None and len(table) == config.vocab:
+            stored["transformer.wte.weight"] = table[:ids]
+            config = config._replace(vocab=ids)
     model: Any = GPT2(config, rngs=nnx.Rngs(0))
     if "head.weight" in stored:
-        model = ScalarModel(model, rngs=nnx.Rngs(0))
+        model = ScalarModel(model, rngs=nnx.Rngs(0), pooling=pooling)
 
     def fetch(path, leaf):
         name = _name(path)
-        if name not in stored or stored[name].shape != leaf.shape:
-            shape = stored[name].shape if name in stored else "nothing"
+        value = stored.pop(name, None)
+        if value is None or value.shape != leaf.shape:
+            shape = "nothing" if value is None else value.shape
             raise ValueError(f"{folder}: {name} should have shape {leaf.shape}, found {shape}")
-        return jnp.asarray(stored[name], jnp.float32)
+        return jnp.asarray(value)
 
-    return jax.tree_util.tree_map_with_path(fetch, model)
+    model = jax.tree_util.tree_map_with_path(fetch, model)
+    if stored:
+        raise ValueError(f"{folder}: {', '.join(sorted(stored)[:3])} is no part of a plain GPT-2: give another folder")
+    return model
 
 
 def save_state(state, path: Path, *, about: dict | None = None) -> None:
@@ -135,11 +148,11 @@ def load_state(like, path: Path) -> tuple[Any, dict]:
       The state and the note.
 
     Raises:
-      ValueError: the file belongs to another model or optimiser.
+      ValueError: the file is cut, or belongs to another model or optimiser.
     """
     from safetensors import safe_open
 
-    arrays = load_file(path)
+    arrays = read_tensors(Path(path))
     with safe_open(path, "numpy") as file:
         about = json.loads((file.metadata() or {}).get("about", "{}"))
     leaves, tree = jax.tree.flatten(like)

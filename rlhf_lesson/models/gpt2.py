@@ -1,9 +1,7 @@
 """A GPT-2 decoder in Flax NNX, and the value and reward heads that sit on it.
+The names of the weights are those of Hugging Face's GPT-2."""
 
-The names of the weights are those of Hugging Face's GPT-2.
-"""
-
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +20,7 @@ class ModelConfig(NamedTuple):
     heads: int = 6
     context: int = 96
     dropout: float = 0.0  # only where a loop passes a dropout key: SFT and reward modelling, never PPO
+    epsilon: float = 1e-5  # under the root of each layer norm
 
 
 class Cache(NamedTuple):
@@ -103,9 +102,9 @@ class Block(nnx.Module):
     """Pre-norm transformer block: x + attention(ln(x)), then x + mlp(ln(x))."""
 
     def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
-        self.ln_1 = nnx.LayerNorm(config.dim, epsilon=1e-5, rngs=rngs)
+        self.ln_1 = nnx.LayerNorm(config.dim, epsilon=config.epsilon, rngs=rngs)
         self.attn = Attention(config, rngs)
-        self.ln_2 = nnx.LayerNorm(config.dim, epsilon=1e-5, rngs=rngs)
+        self.ln_2 = nnx.LayerNorm(config.dim, epsilon=config.epsilon, rngs=rngs)
         self.mlp = MLP(config, rngs)
 
 
@@ -118,7 +117,7 @@ class GPT2(nnx.Module):
         self.wte = nnx.Embed(config.vocab, config.dim, embedding_init=init, rngs=rngs)
         self.wpe = nnx.Embed(config.context, config.dim, embedding_init=init, rngs=rngs)
         self.h = Blocks([Block(config, rngs) for _ in range(config.layers)])
-        self.ln_f = nnx.LayerNorm(config.dim, epsilon=1e-5, rngs=rngs)
+        self.ln_f = nnx.LayerNorm(config.dim, epsilon=config.epsilon, rngs=rngs)
 
     def hidden(
         self,
@@ -177,11 +176,13 @@ class GPT2(nnx.Module):
 class ScalarModel(nnx.Module):
     """A trunk with one linear head: a number per token (critic) or per response (reward model).
 
-    `score = head(mean state of the real tokens)`; `normalised` folds a mean and a spread into the head's weights.
+    `score = head(mean state of the real tokens)`, or with `pooling` "last" of the last one alone, as reward models of
+    transformers and TRL are read; `normalised` folds a mean and a spread into the head's weights.
     """
 
-    def __init__(self, trunk: GPT2, *, rngs: nnx.Rngs):
+    def __init__(self, trunk: GPT2, *, rngs: nnx.Rngs, pooling: Literal["mean", "last"] = "mean"):
         self.trunk = trunk
+        self.pooling = pooling
         normal = nnx.initializers.normal((trunk.config.dim + 1) ** -0.5)
         self.head = nnx.Linear(trunk.config.dim, 1, kernel_init=normal, rngs=rngs)
 
@@ -199,7 +200,9 @@ class ScalarModel(nnx.Module):
         return self.pooled_score(self.trunk.hidden(tokens, mask, dropout_key), mask)
 
     def pooled_score(self, hidden, mask) -> Float[Array, " batch"]:
-        """The score from states that were computed already: the head of the mean of `hidden` where `mask` is True."""
+        """The score from states that were computed already: the head of `hidden` pooled where `mask` is True."""
+        if self.pooling == "last":
+            mask = mask & (jnp.cumsum(mask, axis=-1) == jnp.sum(mask, axis=-1, keepdims=True))
         count = jnp.maximum(jnp.sum(mask, axis=-1, keepdims=True), 1)
         pooled = jnp.sum(jnp.where(mask[..., None], hidden, 0.0), axis=1) / count  # (B, D)
         return self.head(pooled)[..., 0]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 PAD, END, BEGIN = "<pad>", "<end>", "<begin>"
+GPT2_END = "<|endoftext|>"  # begins and ends the texts of OpenAI's GPT-2
 CHAT_TEMPLATE = "{% for m in messages %}\n\n{{ m['role'].capitalize() }}: {{ m['content'] }}{% endfor %}"
 CHAT_TEMPLATE += "{% if add_generation_prompt %}\n\nAssistant:{% endif %}"
 
@@ -45,13 +46,22 @@ def load_tokenizer(folder: Path | str):
       folder: made by a command of this package, or any folder with a tokenizer.json.
 
     Raises:
-      ValueError: the folder has none (transformers would ask its hub): give another folder.
+      ValueError: the folder has none (transformers would ask its hub), or a broken one: give another folder.
     """
     from transformers import PreTrainedTokenizerFast
 
     if not (Path(folder) / "tokenizer.json").is_file():
-        raise ValueError(f"{folder} has no tokenizer.json: give a folder that a command of this package made")
-    return PreTrainedTokenizerFast.from_pretrained(str(folder))
+        raise ValueError(
+            f"{folder} has no tokenizer.json: give a folder that a command of this package made, or save the model's "
+            "tokenizer there with transformers' AutoTokenizer"
+        )
+    try:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(str(folder))
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise ValueError(f"{folder}: its tokenizer cannot be read ({error}): copy its files again") from error
+    if tokenizer.eos_token is None and GPT2_END in tokenizer.get_vocab():
+        tokenizer.eos_token = tokenizer.bos_token = GPT2_END  # the hub's gpt2 leaves them to its class in transformers
+    return tokenizer
 
 
 def encode(tokenizer, texts: Sequence[str]) -> list[list[int]]:

@@ -7,11 +7,10 @@ build that was killed starts again; it takes two minutes.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
@@ -25,14 +24,17 @@ from rlhf_lesson.models.checkpoint import load_model, save_model
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
 from rlhf_lesson.models.pretrained import BASE, load_base
 from rlhf_lesson.models.vader import vader_score
+from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study.evaluate import Samples, normalise_on_samples, sample
+from rlhf_lesson.train import objectives, reward_model
 from rlhf_lesson.train import ppo as ppo_loop
-from rlhf_lesson.train import reward_model
 from rlhf_lesson.train import sft as sft_loop
 from rlhf_lesson.train.progress import bar
 
 SCORERS = ("proxy", "gold")
 NORMALISING = 256  # samples of the SFT policy on which the scores get mean 0 and spread 1
+GOLD_SEED = 1000  # added to the seed of the gold model, which would start from the proxy's head and dropout otherwise
+DATA = "2: snippets in the order of a hash, split by text"  # a new word here makes every machine train its models again
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,18 @@ class Config:
     base: Path = BASE  # folder of the language model to start from
     snippets: int = 4000  # most texts that SFT, and the gold model, learn from
     pairs: int = 5000  # human choices behind the proxy
-    seed: int = 0
+    seed: int = 0  # of every stage whose own seed is 0
     sft: sft_loop.Config = field(default_factory=sft_loop.Config)
     gold: reward_model.Config = field(default_factory=reward_model.Config)
     proxy: reward_model.Config = field(default_factory=lambda: reward_model.Config(epochs=1))  # a second pass overfits
-    ppo: ppo_loop.Config = field(default_factory=lambda: ppo_loop.Config(temperature=0.7, kl_coef=0.15))
+    ppo: ppo_loop.Config = (
+        field(  # the reward is the proxy alone, since best-of-n, DPO and the closed form know no other
+            default_factory=lambda: ppo_loop.Config(temperature=0.7, kl_coef=0.15, missing_end_penalty=0.0)
+        )
+    )
+
+
+Settings = TypeVar("Settings", bound=Config)
 
 
 class Chain(NamedTuple):
@@ -97,8 +106,9 @@ class Chain(NamedTuple):
 
 
 def build(config: Config) -> Chain:
-    """Fine-tunes the policy, trains both reward models and measures them on held-out raters."""
+    """Fine-tunes the policy, trains both reward models and measures them on the ratings of held-out snippets."""
     feedback.fetch()
+    config = seeded(config)
     base, tokenizer = load_base(config.base)
     data = Snippets(tokenizer, config.seed)
     sft, gold, proxy = _train_models(config, base, data)
@@ -111,6 +121,21 @@ def build(config: Config) -> Chain:
     return Chain(data, sft, normalised_scorers(config, {"proxy": proxy, "gold": gold}, sft, data), results)
 
 
+def seeded(config: Settings) -> Settings:
+    """The same settings with the seed in every stage, so that `--seed 3` changes all of them; a stage's own seed stays.
+
+    Args:
+      config: of a chain or a demo.
+    """
+    return replace(
+        config,
+        sft=replace(config.sft, seed=config.sft.seed or config.seed),
+        gold=replace(config.gold, seed=config.gold.seed or GOLD_SEED + config.seed),
+        proxy=replace(config.proxy, seed=config.proxy.seed or config.seed),
+        ppo=replace(config.ppo, seed=config.ppo.seed or config.seed),
+    )
+
+
 def _train_models(config: Config, base: GPT2, data: Snippets) -> tuple[GPT2, ScalarModel, ScalarModel]:
     """The SFT policy, the gold reward model (all ratings of its split) and the proxy (single raters' choices)."""
     pad_id = data.tokenizer.pad_token_id
@@ -118,7 +143,7 @@ def _train_models(config: Config, base: GPT2, data: Snippets) -> tuple[GPT2, Sca
     for sft, _ in bar("fine-tune (SFT)", sft_loop.train(config.sft, base, texts, pad_id=pad_id)):
         pass
     rated = data.rated("gold")[: config.snippets]
-    objective = reward_model.rating_objective
+    objective = objectives.rating_objective
     ratings = reward_model.train(config.gold, base, rated, pad_id=pad_id, objective=objective)
     for gold, _ in bar("gold reward model", ratings):
         pass
@@ -133,7 +158,7 @@ def normalised_scorers(
 ) -> dict[str, ScalarModel]:
     """Reward models with mean 0 and spread 1 on samples of the SFT policy, so that beta and figures share a scale."""
     prompts = Prompts(*(x[:NORMALISING] for x in data.prompts("proxy")))
-    key = jax.random.fold_in(jax.random.key(config.seed), 1)
+    key = stage_key(config.seed, "normalising")
     return normalise_on_samples(
         models,
         sft,
@@ -159,7 +184,7 @@ def reward_accuracy(model: ScalarModel, data: Snippets, pairs: Sequence[Pair]) -
 
 
 def rater_correlation(model: ScalarModel, data: Snippets) -> float:
-    """Correlation of a reward model's scores with the means of the held-out raters, from -1 to 1."""
+    """Correlation of a reward model's scores with the raters' means on the held-out snippets, from -1 to 1."""
     rated = data.rated("eval")
     scores = reward_model.score(model, [r.response for r in rated], pad_id=data.tokenizer.pad_token_id)
     return float(np.corrcoef(scores, [r.target for r in rated])[0, 1])
@@ -171,7 +196,8 @@ def rater_correlation(model: ScalarModel, data: Snippets) -> float:
 def folder(config: Config) -> Path:
     """Where the models of these settings are kept: in the cache, under a name that changes with settings and base model."""
     base = (config.base / "model.safetensors").read_bytes()
-    stages = [config.snippets, config.pairs, config.seed, config.sft, config.gold, config.proxy]
+    config = seeded(config)
+    stages = [DATA, config.snippets, config.pairs, config.seed, config.sft, config.gold, config.proxy]
     sampling = [config.ppo.response, config.ppo.temperature]  # the scores are normalised on such samples
     name = hashlib.sha256(base + repr(stages + sampling).encode()).hexdigest()[:12]
     return cache_folder() / "course" / name
@@ -199,4 +225,6 @@ def trained_chain(config: Config | None = None) -> Chain:
         write_atomically(home / "results.json", json.dumps(chain.results).encode())
     data = Snippets(load_base(config.base)[1], config.seed)
     scorers = {name: load_model(home / name) for name in SCORERS}
-    return Chain(data, load_model(home / "sft"), scorers, json.loads((home / "results.json").read_text()))
+    return Chain(
+        data, load_model(home / "sft"), scorers, json.loads((home / "results.json").read_text(encoding="utf-8"))
+    )

@@ -17,22 +17,25 @@ from rlhf_lesson.measures import distinct, pairwise_accuracy
 from rlhf_lesson.models.checkpoint import save_model
 from rlhf_lesson.models.gpt2 import GPT2
 from rlhf_lesson.rewards import best_of_n
+from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import chain
 from rlhf_lesson.study.chain import Chain
 from rlhf_lesson.study.evaluate import Samples, best_of_n_curve, powers_of_two
 from rlhf_lesson.train import ppo as ppo_loop
 from rlhf_lesson.train.progress import bar
+from rlhf_lesson.train.rollout import Rollout
 from rlhf_lesson.view import plots, report
-
-EVALUATION, POOL = 2, 3  # numbers of the two streams of random keys: every policy meets the same noise
 
 
 @dataclass(frozen=True)
 class Config(chain.Config):
     """Settings of the demo; the defaults take minutes on two CPU cores."""
 
+    prompts: int = 128  # held-out prompts on which SFT and PPO are compared
     pool: int = 64  # best-of-n samples per prompt
-    prompts: int = 128  # held-out prompts of the evaluation; the first 32 get a pool
+    pool_prompts: int = 32  # the first of them, at most `prompts`: best-of-n and PPO's path are both measured on these
+    draws: int = 4  # responses to each of these at every point of PPO's path
+    every: int = 4  # iterations between two points
 
 
 def run(config: Config, out: Path) -> tuple[dict, list[dict]]:
@@ -43,8 +46,9 @@ def run(config: Config, out: Path) -> tuple[dict, list[dict]]:
     """
     started = time.time()
     clock = CompileClock()
+    config = chain.seeded(config)
     built = chain.build(config)
-    policy, curve = tuned(config.ppo, built)
+    policy, path = measured_run(config, built)
     samples = compare(config, {"sft": built.sft, "ppo": policy}, built)
     pool = best_of_n_pool(config, built)
     results = built.results | summary(samples["sft"], samples["ppo"])
@@ -52,10 +56,9 @@ def run(config: Config, out: Path) -> tuple[dict, list[dict]]:
     results["seconds.total"] = time.time() - started
     results["seconds.compile"] = clock.seconds
     for name, model in {"sft": built.sft, "ppo": policy, **built.scorers}.items():
-        save_model(model, out / "models" / name)
-        built.data.tokenizer.save_pretrained(out / "models" / name)
+        save_model(model, out / "models" / name, tokenizer=built.data.tokenizer)
     rows = list(sample_rows(samples["sft"], samples["ppo"], pool, config.pool))
-    figure = plots.frontier_figure([ppo_path(curve)], results["bestofn"])
+    figure = plots.frontier_figure([path], results["bestofn"], window=1)
     report.write_report(out, results, rows, {"reward_against_kl": figure})
     return results, rows
 
@@ -75,10 +78,9 @@ class CompileClock:
 # ---- PPO, and samples before and after it ------------------------------------------------------
 
 
-def tuned(config: ppo_loop.Config, built: Chain) -> tuple[GPT2, list[dict]]:
-    """PPO from the SFT policy against the proxy: the policy, and the metrics of every iteration."""
-    curve = []
-    steps = ppo_loop.train(
+def ppo_steps(config: ppo_loop.Config, built: Chain) -> Iterator[tuple[ppo_loop.State, dict[str, float], Rollout]]:
+    """PPO from the SFT policy against the proxy, on the prompts that are not held out; yields as `ppo.train` does."""
+    return ppo_loop.train(
         config,
         built.sft,
         built.data.prompts("gold", "proxy"),
@@ -86,15 +88,42 @@ def tuned(config: ppo_loop.Config, built: Chain) -> tuple[GPT2, list[dict]]:
         pad_id=built.data.tokenizer.pad_token_id,
         end_id=built.data.tokenizer.eos_token_id,
     )
-    for state, metrics, _ in bar("PPO", steps):
+
+
+def tuned(config: ppo_loop.Config, built: Chain) -> tuple[GPT2, list[dict]]:
+    """PPO from start to end: the policy, and the metrics of every iteration on its training prompts."""
+    curve = []
+    for state, metrics, _ in bar("PPO", ppo_steps(config, built)):
         curve.append(metrics)
     return state.policy, curve
+
+
+def measured_run(config: Config, built: Chain) -> tuple[GPT2, list[dict[str, float]]]:
+    """PPO from start to end: the policy, and the path {"step", "kl", "proxy", "gold", ...} that it took on held-out prompts.
+
+    A path read from the training rollouts would lie on other prompts than best-of-n, and start at another score.
+    """
+    path = [{"step": 0, **point(config, built.sft, built)}]
+    for state, metrics, _ in bar("PPO", ppo_steps(config.ppo, built)):
+        step = metrics["step"]
+        if step % config.every == 0 or step == metrics["steps"]:
+            path.append({"step": step, **point(config, state.policy, built)})
+    return state.policy, path
+
+
+def point(config: Config, policy: GPT2, built: Chain) -> dict[str, float]:
+    """Mean KL, scores and length of a policy on the prompts of best-of-n, with the same noise for every policy."""
+    prompts = repeat_prompts(built.data.held_out_prompts(config.pool_prompts), config.draws)
+    key = stage_key(config.seed, "path")
+    samples = built.sample(policy, prompts, key, response=config.ppo.response, temperature=config.ppo.temperature)
+    width = config.ppo.response
+    return {**samples.means(), "length": float(samples.mask[:, -width:].sum(1).mean())}
 
 
 def compare(config: Config, policies: Mapping[str, GPT2], built: Chain) -> dict[str, Samples]:
     """Samples of each policy for the same held-out prompts and noise, with the KL from the SFT policy."""
     prompts = built.data.held_out_prompts(config.prompts)
-    key = jax.random.fold_in(jax.random.key(config.seed), EVALUATION)
+    key = stage_key(config.seed, "evaluation")
     return {
         name: built.sample(
             policy,
@@ -108,9 +137,9 @@ def compare(config: Config, policies: Mapping[str, GPT2], built: Chain) -> dict[
 
 
 def best_of_n_pool(config: Config, built: Chain) -> Samples:
-    """`config.pool` samples of the SFT policy for each of the first 32 prompts, copies side by side."""
-    prompts = repeat_prompts(built.data.held_out_prompts(min(32, config.prompts)), config.pool)
-    key = jax.random.fold_in(jax.random.key(config.seed), POOL)
+    """`config.pool` samples of the SFT policy for each of the first `config.pool_prompts` prompts, copies side by side."""
+    prompts = repeat_prompts(built.data.held_out_prompts(config.pool_prompts), config.pool)
+    key = stage_key(config.seed, "pool")
     return built.sample(built.sft, prompts, key, response=config.ppo.response, temperature=config.ppo.temperature)
 
 
@@ -143,10 +172,11 @@ def sample_rows(before: Samples, after: Samples, pool: Samples, per_prompt: int)
 
 
 def ppo_path(curve: Sequence[dict]) -> list[dict[str, float]]:
-    """Points of PPO's path for the figure of reward against KL: {"kl", "proxy", "gold"} for each iteration.
+    """Points {"kl", "proxy", "gold"} for the figure of reward against KL, from rows that name the scores as the loops do.
 
     Args:
-      curve: metrics of `ppo.train`, KL in nats per response, scores in their own units.
+      curve: metrics of `ppo.train`, or a curve of benchmarks/results/chain.json, which was measured on held-out prompts; KL in
+        nats per response, scores in their own units.
     """
     return [{"kl": m["kl"], "proxy": m["score/proxy"], "gold": m["score/gold"]} for m in curve]
 

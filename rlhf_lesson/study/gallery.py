@@ -14,7 +14,8 @@ from rlhf_lesson.models.gpt2 import GPT2
 from rlhf_lesson.models.tokenizer import decode
 from rlhf_lesson.study.mistakes import HEALTHY, SWITCHES, Switch
 from rlhf_lesson.train import ppo as ppo_loop
-from rlhf_lesson.train.diagnose import check_first_update, check_rollout, check_tokens, diagnose
+from rlhf_lesson.train.checks import check_first_update, check_rollout, check_tokens
+from rlhf_lesson.train.diagnose import diagnose
 from rlhf_lesson.train.rollout import Rollout, collect
 
 SHOWN = (

@@ -20,6 +20,7 @@ from rlhf_lesson.data.prompts import Prompts, repeat_prompts
 from rlhf_lesson.data.selection import by_entropy
 from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import evaluate
 from rlhf_lesson.train import ppo as ppo_loop
 from rlhf_lesson.train import reward_model
@@ -209,9 +210,8 @@ def train(
       `Round`: the metrics hold the labels' agreement with gold, both proxies' agreement with it on fresh pairs of the
       policy that was labelled, and proxy and gold score, KL and entropy at the end of PPO (mean of its last quarter).
     """
-    pad_id, run_key = tokenizer.pad_token_id, jax.random.key(config.seed)
-    comparisons = list(comparisons)
-    proxies = list(proxies)
+    pad_id, run_key = tokenizer.pad_token_id, stage_key(config.seed, "iterate")
+    comparisons, proxies = list(comparisons), list(proxies)
     for count in range(config.rounds):
         keys = jax.random.split(jax.random.fold_in(run_key, count), 5)
         scorers = {"gold": gold, **{f"proxy{m}": model for m, model in enumerate(proxies)}}

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -18,6 +17,7 @@ from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
 from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.models.tokenizer import decode
+from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import pool
 from rlhf_lesson.study.chain import Chain, Config, normalised_scorers
 from rlhf_lesson.study.pool import Proxy
@@ -88,7 +88,9 @@ def measure(policy: GPT2, chain: Chain, scorers: Mapping[str, ScalarModel], *, s
     """Mean KL from the SFT policy, proxy, gold and judge of fresh responses to the pool's prompts."""
     prompts = repeat_prompts(few_prompts(chain.data), DRAWS)
     batch = PROMPTS * DRAWS
-    samples = chain.sample(policy, prompts, jax.random.key(seed), scorers=scorers, batch=batch, **SAMPLING)
+    samples = chain.sample(
+        policy, prompts, stage_key(seed, "points on the pool"), scorers=scorers, batch=batch, **SAMPLING
+    )
     means = samples.means()
     return {name: means[name] for name in ("kl", "proxy", "gold", "judge")}
 
@@ -149,4 +151,4 @@ class Run(NamedTuple):
 
 def load_runs() -> list[Run]:
     """The measured runs that ship, made by benchmarks/ppo_runs.py."""
-    return [Run(**row) for row in json.loads(RUNS.read_text())]
+    return [Run(**row) for row in json.loads(RUNS.read_text(encoding="utf-8"))]

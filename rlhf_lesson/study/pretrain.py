@@ -21,6 +21,7 @@ from rlhf_lesson.models.checkpoint import save_model
 from rlhf_lesson.models.generate import generate
 from rlhf_lesson.models.gpt2 import GPT2, ModelConfig
 from rlhf_lesson.models.tokenizer import END, decode, encode, train_tokenizer
+from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.train.runs import read_metrics
 from rlhf_lesson.train.sft import Config as TrainConfig
 from rlhf_lesson.train.sft import train, validation_loss
@@ -49,12 +50,12 @@ def human_texts(cache=None) -> tuple[list[str], list[str]]:
     """All four sets, normalised: texts to train on, and the movie snippets of the evaluation split, never trained on."""
     train, held_out = [], []
     for name in (feedback.MOVIES, feedback.AMAZON, feedback.NYT, feedback.TWEETS):
-        for sentence in feedback.load(name, cache):
-            if feedback.split(sentence.id) != "eval":
-                train.append(feedback.normalise(sentence.text))
-            elif name == feedback.MOVIES:
-                held_out.append(feedback.normalise(sentence.text))
-    return train, held_out
+        parts = feedback.by_split(feedback.load(name, cache))
+        train += [feedback.normalise(sentence.text) for part in ("gold", "proxy") for sentence in parts[part]]
+        if name == feedback.MOVIES:
+            held_out = [feedback.normalise(sentence.text) for sentence in parts["eval"]]
+    never = set(held_out)
+    return [text for text in train if text not in never], held_out
 
 
 def with_verdict(text: str, polarity: int) -> str:
@@ -71,18 +72,23 @@ def grammar_texts(config: Config) -> list[str]:
     return [with_verdict(*review) for review in film_grammar.reviews(config.grammar_reviews, config.seed)]
 
 
-def review_texts(config: Config, cache=None) -> list[str]:
+def judged_passages(config: Config, cache=None) -> list[tuple[str, int]]:
     """The first two and last two passages of film reviews, where opinions stand; a passage's verdict is its review's."""
     if config.film_reviews == 0:
         return []
     reviews = film_reviews.load(cache)
     chosen = np.random.default_rng([config.seed, 2]).permutation(len(reviews))[: config.film_reviews]
-    texts = []
+    passages = []
     for text, liked in (reviews[i] for i in chosen):
         parts = list(film_reviews.passages(text))
         ends = parts if len(parts) <= 4 else parts[:2] + parts[-2:]
-        texts += [with_verdict(part, 1 if liked else -1) for part in ends]
-    return texts
+        passages += [(part, 1 if liked else -1) for part in ends]
+    return passages
+
+
+def review_texts(config: Config, cache=None) -> list[str]:
+    """Those passages, each with its verdict."""
+    return [with_verdict(*passage) for passage in judged_passages(config, cache)]
 
 
 def examples(tokenizer, texts: Sequence[str], *, context: int) -> list[Example]:
@@ -125,7 +131,7 @@ def sample_texts(model: GPT2, tokenizer, *, count: int, temperature: float, seed
         model,
         start,
         np.ones((count, 1), bool),
-        jax.random.key(seed),
+        stage_key(seed, "pretrain's samples"),
         response=40,
         temperature=temperature,
         end_id=tokenizer.eos_token_id,
@@ -171,7 +177,6 @@ def run(config: Config, out: Path, drive: Callable) -> dict:
         "samples_at_0.7": sample_texts(trained, tokenizer, count=50, temperature=0.7),
         "loss_curve": [round(float(np.mean(part)), 3) for part in np.array_split(losses, min(50, len(losses)))],
     }
-    save_model(trained, out / "model", half=True)
-    tokenizer.save_pretrained(out / "model")
+    save_model(trained, out / "model", half=True, tokenizer=tokenizer)
     write_atomically(out / "model" / "card.json", (json.dumps(card, indent=1) + "\n").encode())
     return {k: v for k, v in card.items() if k not in ("config", "loss_curve")}

@@ -48,6 +48,7 @@ class Background:
         self.rows: list[dict] = []  # metrics of every iteration so far
         self.seconds: list[float] = []  # that each iteration took
         self.error: BaseException | None = None
+        self.waited = False  # somebody stands in `result`, so no button is heard
         self.status = "ready"  # running, paused, stopped, finished, failed
         self._go = threading.Event()
         self._stop = threading.Event()
@@ -105,6 +106,8 @@ class Background:
           BaseException: whatever the loop raised.
         """
         self.start()
+        self.waited = not self.ended
+        self._changed()
         try:
             # not Thread.join: an interrupt there makes Python 3.11 believe that the thread ended
             while not self._over.wait(0.2):
@@ -114,6 +117,8 @@ class Background:
             self._over.wait()
         assert self._thread is not None  # `start` has made it
         self._thread.join()
+        self.waited = False
+        self._changed()
         if self.error is not None:
             raise self.error
         return self.state

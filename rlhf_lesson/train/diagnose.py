@@ -1,130 +1,68 @@
-"""What goes wrong silently in RLHF, said aloud: cheap checks that stop a run, and `diagnose` for a finished one.
+"""What goes wrong silently in RLHF, said aloud: `diagnose` reads the metrics of any loop, of a finished run or of one that goes on.
 
-Each sentence names the likely cause and the place to look.
+Each sentence names the likely cause and the place to look. Checks that stop a run by themselves are in train/checks.py.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from rlhf_lesson import precision
+SENTENCES = {
+    "not-finite": "A metric is not finite: lower the learning rate, and look for a log or a division without its mask.",
+    "sampler-disagrees": "Sampler and learner disagree: temperature, mask or positions differ between the two.",
+    "kl-starts": "The KL starts above 0: the reference is not the starting policy, or sees left padding differently.",
+    "first-ratio": "The first ratio is not 1: the old log-probs are stale or shifted by one token.",
+    "same-key": "Samples repeat from rollout to rollout: each uses the same random key; fold the iteration into it.",
+    "negative-kl": "The KL is negative: log-probs do not belong to the sampled tokens (top-k, padding or a reference swap).",
+    "still-kl": "The KL never moves: policy and reference are one object, or the optimiser's update is dropped.",
+    "no-returns": "The returns are 0 although the scores are not: the score lands on padding, by a mask that is off by one.",
+    "constant-reward": "The reward is the same for every response: there is nothing to learn; look at what the reward reads.",
+    "equal-groups": "All rewards are equal in nearly every group, so loss and gradient are 0: take prompts that are neither too"
+    " easy nor too hard, larger groups, or a reward with more steps.",
+    "value-swamps": "The value loss swamps the policy's gradient, so that only the critic learns: divide the reward by its spread"
+    " (see reward_model.normalised), lower value_coef, or use separate_critic.",
+    "kl-ran-away": "The KL ran away: the penalty has the wrong sign, is 0, or is far too small for this reward's scale.",
+    "over-optimised": "The proxy rises while the judge falls from its peak: over-optimisation; raise beta or stop earlier.",
+    "reward-falls": "The optimised reward falls: a sign is wrong, in the loss, in the advantage or in the reward.",
+    "entropy-collapse": "The entropy collapsed: a few phrases take all; raise beta, or lower the learning rate and the epochs.",
+    "ends-forgotten": "Responses no longer end: the end token is masked out of the loss, or length is rewarded.",
+    "never-ends": "No response ever ends: the end id is wrong, or the policy never learnt to write the end token.",
+    "pad-is-end": "Responses stop, but no end token is counted: pad and end are one token, and the mask removes it.",
+    "grows": "Responses grow longer: the reward likes length; check its correlation with length.",
+    "length-collapse": "Replies of one or two tokens: ending at once earns most; reward what is said, not how short it is.",
+    "shrinks": "Responses shrink: ending early earns more, for example because each further token pays a penalty.",
+    "clipped": "Over half of the ratios are clipped: the step is too large; fewer epochs or a lower rate.",
+    "poor-critic": "The critic is worse than a constant: check that the returns are taken before whitening.",
+    "hardly-moves": "The policy has hardly moved: raise the learning rate, lower beta, or give a reward that is earned more often.",
+    "loss-rises": "The loss rises: lower the learning rate, or look for a wrong sign.",
+    "still-loss": "The loss never moves: nothing is learnt from, because all tokens are masked, or all pairs equal.",
+    "negative-margin": "The margin is negative: chosen and rejected are swapped, or the loss has the wrong sign.",
+}
+"""Every finding by its name, most serious first."""
 
-# ---- checks that stop a run ----------------------------------------------------------------------
-
-
-def check_rollout(stats: Mapping[str, Any], *, first: bool, tolerance: float = 1e-4) -> None:
-    """Sampler and learner agree; at the very first rollout the policy still is the reference.
-
-    Args:
-      stats: of the rollout: "sampler_gap" and "kl", nats.
-      first: whether it is the first rollout of a run that started from the reference.
-      tolerance: largest KL at step 0, nats per response; the sampler's gap may be ten times as large, in nats per token.
-        Both hold for float32 products, and grow where the chip rounds (precision.py).
-
-    Raises:
-      ValueError: sampled and re-scored log-probs differ, or the KL at step 0 is not 0.
-    """
-    gap = float(stats["sampler_gap"])
-    kl = float(stats["kl"])
-    tolerance = tolerance * precision.room()
-    if not np.isfinite(gap) or gap > 10 * tolerance:
-        raise ValueError(
-            f"sampled and re-scored log-probs differ by {gap:.2g} nats: look for a temperature, a mask or a position"
-            f" that only one of the two sees, or for dropout in the training forward pass{precision.remark()}"
-        )
-    if first and not abs(kl) <= tolerance:  # so written, NaN fails too
-        raise ValueError(
-            f"the KL at step 0 is {kl:.2g} nats, not 0: the reference is not the policy you start from, or the two"
-            f" are scored at different temperatures{precision.remark()}"
-        )
-
-
-def check_first_update(ratio_gap: float, *, tolerance: float = 1e-3) -> None:
-    """The first probability ratio after a rollout is 1.
-
-    Args:
-      ratio_gap: largest distance of a token's ratio from 1 in the first mini-batch, at least 0.
-      tolerance: above the rounding of two log-probs; for float32 products, it grows where the chip rounds.
-
-    Raises:
-      ValueError: it is not, so the old log-probs are stale or misaligned.
-    """
-    if not np.isfinite(ratio_gap) or ratio_gap > tolerance * precision.room():
-        raise ValueError(
-            f"the first ratio of the update differs from 1 by {ratio_gap:.2g}: the old log-probs are stale, shifted by"
-            f" a token, or taken at another temperature than the new ones{precision.remark()}"
-        )
-
-
-def check_first_margin(margin: float, *, tolerance: float = 1e-2) -> None:
-    """Before DPO's first step no pair has a margin, since the policy still is the reference: the loss is log 2.
-
-    Args:
-      margin: largest difference of the log-ratios of chosen and rejected response, nats.
-      tolerance: above the rounding of two sums of token log-probs; for float32 products, it grows where the chip rounds.
-
-    Raises:
-      ValueError: a pair has one.
-    """
-    if not np.isfinite(margin) or margin > tolerance * precision.room():
-        raise ValueError(
-            f"a margin at step 0 is {margin:.2g} nats, not 0: the reference is not the policy you start from, or its"
-            f" log-probs were taken at another temperature, with dropout, or over other tokens{precision.remark()}"
-        )
-
-
-def check_tokens(pad_id: int, end_id: int) -> None:
-    """Pad and end differ.
-
-    Args:
-      pad_id: the padding token.
-      end_id: the token that ends a response.
-
-    Raises:
-      ValueError: they are one token, so a model never learns to stop.
-    """
-    if pad_id == end_id:
-        raise ValueError("pad and end are one token: the end is masked as padding and never learnt; add a pad token")
-
-
-def same_tree(before, after) -> bool:
-    """Whether two trees of weights are equal bit for bit, as a reference must be.
-
-    Args:
-      before: weights, or any tree of arrays.
-      after: a tree of the same form.
-    """
-    pairs = zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
-    return all(bool(jnp.array_equal(a, b)) for a, b in pairs)
-
-
-def padding_matters(score: Callable, tokens, mask, *, other: int) -> float:
-    """Largest change of a score when every padded token is replaced by another; 0 where all is right.
-
-    Args:
-      score: (tokens, mask) -> one number per row.
-      tokens: token ids, one row per text.
-      mask: True on real tokens.
-      other: the token that takes the place of padding.
-
-    Returns:
-      The change, in the units of the score.
-    """
-    changed = jnp.where(jnp.asarray(mask), tokens, other)
-    return float(jnp.max(jnp.abs(score(tokens, mask) - score(changed, mask))))
-
-
-# ---- a finished run ------------------------------------------------------------------------------
+SWAMPED = 3.0  # the critic's pull on the shared net, in units of the policy's: see ppo.update
+ENOUGH = 8  # rows from which on a difference from the first one counts: before that it may be luck
 
 
 def diagnose(metrics: Sequence[Mapping[str, float]], *, judge: str = "gold", reward: str = "proxy") -> list[str]:
     """Names the likely causes of what a run's metrics show, most serious first; empty when nothing stands out.
 
     Args:
-      metrics: one mapping per iteration, as `ppo.train` yields them.
+      metrics: one mapping per iteration, as any loop yields them; of a run that goes on, those so far.
+      judge: the scorer that was not optimised.
+      reward: the scorer that was.
+
+    Raises:
+      ValueError: no metrics.
+    """
+    return [SENTENCES[name] for name in findings(metrics, judge=judge, reward=reward)]
+
+
+def findings(metrics: Sequence[Mapping[str, float]], *, judge: str = "gold", reward: str = "proxy") -> list[str]:
+    """The same as the names of `SENTENCES`.
+
+    Args:
+      metrics: one mapping per iteration.
       judge: the scorer that was not optimised.
       reward: the scorer that was.
 
@@ -133,81 +71,86 @@ def diagnose(metrics: Sequence[Mapping[str, float]], *, judge: str = "gold", rew
     """
     if not metrics:
         raise ValueError("no metrics: pass the rows that the run logged")
-    column = lambda name: np.array([row[name] for row in metrics if name in row])  # noqa: E731
+    if not all(np.isfinite(v) for row in metrics for v in row.values() if isinstance(v, float)):
+        return ["not-finite", *_from_curves([_only_finite(row) for row in metrics], judge, reward)]
+    return _from_curves(metrics, judge, reward)
+
+
+def due(rows: int) -> bool:
+    """Whether to look at a run that goes on: at each of its first rows, then more seldom the longer it is, so that it costs little.
+
+    Args:
+      rows: how many there are so far, from 1 up.
+    """
+    return rows % max(1, rows // 20) == 0
+
+
+def _only_finite(row: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if not isinstance(value, float) or np.isfinite(value)}
+
+
+def _from_curves(metrics: Sequence[Mapping[str, float]], judge: str, reward: str) -> list[str]:
     first, last = metrics[0], metrics[-1]
     tail = metrics[-max(1, len(metrics) // 4) :]
-    found = []
+    several, enough = len(metrics) > 3, len(metrics) >= ENOUGH
 
-    def late(name):
+    def column(name: str) -> np.ndarray:  # what is compared with a column that a loop does not have is false
+        return np.array([row[name] for row in metrics if name in row] or [np.nan])
+
+    def start(name: str, other: float = 0.0) -> float:
+        return first.get(name, other)
+
+    def late(name: str) -> float:
         return float(np.mean([row[name] for row in tail if name in row])) if name in last else float("nan")
 
-    if not all(np.isfinite(v) for row in metrics for v in row.values() if isinstance(v, float)):
-        found.append(
-            "A metric is not finite: lower the learning rate, and look for a log or a division without its mask."
-        )
-    if first.get("sampler_gap", 0.0) > 1e-3:
-        found.append("Sampler and learner disagree: temperature, mask or positions differ between the two.")
-    if abs(first.get("kl", 0.0)) > 1e-3:
-        found.append(
-            "The KL starts above 0: the reference is not the starting policy, or sees left padding differently."
-        )
-    if (column("first_ratio_gap") > 1e-3).any():
-        found.append("The first ratio is not 1: the old log-probs are stale or shifted by one token.")
-    if late("repeats") > 0.05:
-        found.append(
-            "Samples repeat from rollout to rollout: each uses the same random key; fold the iteration into it."
-        )
-    if late("kl") < -0.5:
-        found.append(
-            "The KL is negative: log-probs do not belong to the sampled tokens (top-k, padding or a reference swap)."
-        )
-    if len(metrics) > 3 and "kl" in first and float(np.ptp(column("kl"))) == 0.0:
-        found.append("The KL never moves: policy and reference are one object, or the optimiser's update is dropped.")
-    if len(metrics) > 3 and "return" in first and np.abs(column("return")).max() < 1e-3 < np.abs(column("score")).max():
-        found.append(
-            "The returns are 0 although the scores are not: the score lands on padding, by a mask that is off by one."
-        )
-    gain = late(f"score/{reward}") - first.get(f"score/{reward}", 0.0)
-    far = late("kl") > 50.0 or late("kl") > 2.0 * late("length")  # nats per response, nats per token
-    if far or (late("kl") > 10.0 and gain < 0.1):  # or less far, but for nothing
-        found.append(
-            "The KL ran away: the penalty has the wrong sign, is 0, or is far too small for this reward's scale."
-        )
-    if f"score/{judge}" in first and f"score/{reward}" in first:
-        gold = column(f"score/{judge}")
-        if gain > 0.2 and gold.max() - late(f"score/{judge}") > 0.3:
-            found.append(
-                "The proxy rises while the judge falls from its peak: over-optimisation; raise beta or stop earlier."
-            )
-    if gain < -0.2:
-        found.append("The optimised reward falls: a sign is wrong, in the loss, in the advantage or in the reward.")
-    if late("entropy") < 0.35 * first.get("entropy", 0.0):
-        found.append(
-            "The entropy collapsed: a few phrases take all; raise beta, or lower the learning rate and the epochs."
-        )
-    if late("missing_end") > 0.5 and first.get("missing_end", 0.0) < 0.3:
-        found.append("Responses no longer end: the end token is masked out of the loss, or length is rewarded.")
-    if first.get("missing_end", 0.0) > 0.9:
-        if len(metrics) > 3 and np.ptp(column("length")) < 0.02 * first["length"]:
-            found.append(
-                "No response ever ends: the end id is wrong, or the policy never learnt to write the end token."
-            )
-        else:
-            found.append(
-                "Responses stop, but no end token is counted: pad and end are one token, and the mask removes it."
-            )
-    extra = (
-        column("score") - column(f"score/{reward}") if f"score/{reward}" in first and "score" in first else np.zeros(1)
-    )
+    def luck(name: str) -> float:  # four standard deviations of one row, from the differences of neighbours
+        steps = np.diff(column(name))
+        return 4.0 * 1.48 / np.sqrt(2.0) * float(np.median(np.abs(steps - np.median(steps)))) if len(steps) > 1 else 0.0
+
+    optimised = f"score/{reward}" if f"score/{reward}" in first else "score"
+    judged = f"score/{judge}"
+    peak = np.convolve(
+        column(judged), np.full(len(tail), 1.0 / len(tail)), "valid"
+    ).max()  # of means as long as the tail
+    gain = late(optimised) - start(optimised)
+    kl, length, unended = late("kl"), late("length"), late("missing_end")
+    extra = column("score") - column(optimised)
     paid_more = extra[-len(tail) :].mean() - extra[0] > 0.3  # for something besides the reward model's score
-    if late("length") > (1.05 if paid_more else 1.3) * first.get("length", 1.0):
-        found.append("Responses grow longer: the reward likes length; check its correlation with length.")
-    if late("length") < 0.5 * first.get("length", 1.0):
-        found.append(
-            "Responses shrink: ending early earns more, for example because each further token pays a penalty."
-        )
-    if late("clip_fraction") > 0.5:
-        found.append("Over half of the ratios are clipped: the step is too large; fewer epochs or a lower rate.")
-    if late("explained_variance") < -1.0:
-        found.append("The critic is worse than a constant: check that the returns are taken before whitening.")
-    return found
+    longer = 0.05 * start("length") if paid_more else max(0.3 * start("length"), luck("length"))
+    without_end = start("missing_end") > 0.9 and unended > 0.9
+    all_without = (column("missing_end") == 1.0).all()
+    stop_early = all_without and (np.ptp(column("length")) > 0.0 or start("length") % 1.0 > 0.0)
+    collapsed = length <= 2.0 and unended < 0.5
+    shown = {
+        "sampler-disagrees": start("sampler_gap") > 1e-3,
+        "kl-starts": abs(start("kl")) > 1e-3,
+        "first-ratio": (column("first_ratio_gap") > 1e-3).any(),
+        "same-key": late("repeats") > 0.05,
+        "negative-kl": kl < -0.5,
+        "still-kl": several and np.ptp(column("kl")) == 0.0,
+        "no-returns": several and np.abs(column("return")).max() < 1e-3 < np.abs(column("score")).max(),
+        "constant-reward": several and (column("score_spread") <= 1e-6 * (1.0 + abs(start("score")))).all(),
+        "equal-groups": several and late("silent_groups") > 0.9,
+        "value-swamps": late("value_pull") > SWAMPED,
+        "kl-ran-away": kl > 50.0  # nats per response
+        or kl > 2.0 * length  # nats per token
+        or (kl > 10.0 and gain < 0.1),  # less far, but for nothing
+        "over-optimised": enough and gain > 0.2 and peak - late(judged) > max(0.3, luck(judged)),
+        "reward-falls": enough and gain < -max(0.2, luck(optimised)),
+        "entropy-collapse": late("entropy") < 0.35 * start("entropy"),
+        "ends-forgotten": unended > 0.5 and start("missing_end") < 0.3,
+        "never-ends": without_end and not stop_early,
+        "pad-is-end": without_end and stop_early,
+        "grows": enough and length - start("length") > longer,
+        "length-collapse": collapsed,
+        "shrinks": enough and not collapsed and length < 0.5 * start("length", 1.0),
+        "clipped": late("clip_fraction") > 0.5,
+        "poor-critic": enough and late("explained_variance") < -1.0,
+        "hardly-moves": len(metrics) >= 20 and np.abs(column("kl")).max() < 0.02 and gain <= luck(optimised),
+        "loss-rises": enough and late("loss") - start("loss") > max(0.05 * abs(start("loss")), luck("loss")),
+        "still-loss": several and np.ptp(column("loss")) == 0.0,
+        "negative-margin": enough and late("margin") < -luck("margin"),
+    }
+    if shown["still-kl"]:  # says more
+        shown["hardly-moves"] = False
+    return [name for name in SENTENCES if shown.get(name)]

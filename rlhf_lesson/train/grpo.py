@@ -18,7 +18,9 @@ from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data.prompts import Prompts, prompt_batches, repeat_prompts
 from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
 from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, copy_of, response_logits
-from rlhf_lesson.train.diagnose import check_first_update, check_rollout
+from rlhf_lesson.seeds import stage_key
+from rlhf_lesson.train.checks import check_first_update, check_rollout, finite
+from rlhf_lesson.train.inputs import ready
 from rlhf_lesson.train.rollout import Reward, Rollout, check_reward, collect, metrics_row, score_of
 from rlhf_lesson.train.split import over_minibatches
 
@@ -68,8 +70,9 @@ def no_penalty(logp: Float[Array, "*shape"], ref_logp: Float[Array, "*shape"]) -
 class Equations(NamedTuple):
     """What the methods differ in, and what a student may replace. A KL estimator stands in the reward *or* in the loss.
 
-    The place matters more than the estimator: in the reward k1 gives the gradient of KL(pi || ref); in the loss k2
-    does, while k3 gives that of the *other* KL, KL(ref || pi), and k1 gives none at all on average.
+    The place matters more than the estimator: in the reward k1 gives the gradient of a response's KL(pi || ref); in
+    the loss k2 gives it per token only, without what a token does to the KL of later tokens, k3 that of the *other*
+    KL, KL(ref || pi), likewise per token, and k1 none at all on average.
     """
 
     advantages: Callable = advantages.group_advantages  # scores of one group -> advantages
@@ -216,14 +219,17 @@ def train(
       equations: `GRPO`, `RLOO`, or your own.
 
     Raises:
-      ValueError: sizes that do not divide, an unknown scorer, or a self-check that failed, with its likely cause.
+      ValueError: settings, prompts or a reward that can't be trained on, or a self-check that failed, with its likely cause.
     """
+    prompts = ready(config, policy, prompts, pad_id=pad_id, end_id=end_id)
     if config.prompts * config.group % config.minibatches:
         raise ValueError("prompts x group must be a multiple of minibatches: change one of the three")
+    if config.group < 2:
+        raise ValueError("group is 1: a response is compared with others to its prompt, so sample at least 2")
     check_reward(reward, scorers)
     current: State = initial_state(config, policy) if state is None else state
-    run_key = jax.random.key(config.seed)
-    batches = prompt_batches(prompts, config.prompts, config.seed, start=int(current.step))
+    run_key = stage_key(config.seed, "grpo")
+    batches = prompt_batches(prompts, config.prompts, config.seed, int(current.step), policy.config)
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):
         sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
@@ -233,4 +239,5 @@ def train(
         score = score_of(rollout, reward)
         current, metrics = update(current, rollout, score, shuffle_key, config=config, equations=equations)
         check_first_update(float(metrics["first_ratio_gap"]))
-        yield current, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout
+        row = metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations)
+        yield current, finite(row, current), rollout

@@ -15,7 +15,9 @@ from rlhf_lesson.arrays import Scalar, masked_mean, masked_whiten
 from rlhf_lesson.data.prompts import Prompts, prompt_batches
 from rlhf_lesson.logprobs import entropy, token_logprobs
 from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, ScalarModel, copy_of
-from rlhf_lesson.train.diagnose import check_first_update, check_rollout
+from rlhf_lesson.seeds import stage_key
+from rlhf_lesson.train.checks import check_first_update, check_rollout, finite, with_value_pull
+from rlhf_lesson.train.inputs import ready
 from rlhf_lesson.train.rollout import Reward, Rollout, check_reward, collect, metrics_row, score_of
 from rlhf_lesson.train.split import over_minibatches, placed, sum_over_parts
 
@@ -140,7 +142,7 @@ def minibatch_step(carry, batch: Experience, *, config: Config, equations: Equat
     actor_critic, opt_state = carry
     total = jnp.maximum(jnp.sum(batch.old.response_mask), 1).astype(jnp.float32)
     of_part = lambda part: jax.grad(loss_fn, has_aux=True)(actor_critic, part, total, config, equations)  # noqa: E731
-    grads, stats = sum_over_parts(of_part, batch, config.accumulate)
+    grads, stats = sum_over_parts(of_part, batch, config.accumulate, largest=("ratio_gap",))
     updates, opt_state = optimizer(config).update(grads, opt_state, actor_critic)
     return (optax.apply_updates(actor_critic, updates), opt_state), {**stats, "grad_norm": optax.tree.norm(grads)}
 
@@ -226,22 +228,23 @@ def train(
       check_rollout, check_first_update: stop a run whose rollout is wrong, or whose first ratio is not 1.
 
     Raises:
-      ValueError: sizes that do not divide, an unknown scorer, or a self-check that failed, with its likely cause.
+      ValueError: settings, prompts or a reward that can't be trained on, or a self-check that failed, with its likely cause.
     """
+    prompts = ready(config, policy, prompts, pad_id=pad_id, end_id=end_id)
     if config.batch % (config.minibatches * config.accumulate):
         raise ValueError("batch must be a multiple of minibatches x accumulate: change one of the three")
     check_reward(reward, scorers)
     current: State = initial_state(config, policy, critic) if state is None else state
     current, policy, scorers = placed((current, policy, dict(scorers)), mesh)
-    run_key = jax.random.key(config.seed)
-    batches = prompt_batches(prompts, config.batch, config.seed, start=int(current.step))
+    run_key = stage_key(config.seed, "ppo")
+    batches = prompt_batches(prompts, config.batch, config.seed, int(current.step), policy.config)
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):
         sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
-        batch = placed(next(batches), mesh, "data")
-        rollout = sample(current.actor_critic, policy, scorers, batch, sample_key)
+        rollout = sample(current.actor_critic, policy, scorers, placed(next(batches), mesh, "data"), sample_key)
         check_rollout(rollout.stats, first=state is None and iteration == 0)
         score = score_of(rollout, reward)
         current, metrics = update(current, rollout, score, shuffle_key, config=config, equations=equations)
         check_first_update(float(metrics["first_ratio_gap"]))
-        yield current, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout
+        row = metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations)
+        yield current, finite(with_value_pull(row, config), current), rollout

@@ -18,7 +18,9 @@ from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data.prompts import Prompts, prompt_batches
 from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
 from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, copy_of, response_logits
-from rlhf_lesson.train.diagnose import check_rollout
+from rlhf_lesson.seeds import stage_key
+from rlhf_lesson.train.checks import check_rollout, finite
+from rlhf_lesson.train.inputs import ready
 from rlhf_lesson.train.rollout import Reward, Rollout, check_reward, collect, metrics_row, score_of
 
 # ---- Config ------------------------------------------------------------------------------------
@@ -125,14 +127,17 @@ def train(
       policy_gradient_loss: (logp, advantages) -> loss per token.
 
     Raises:
-      ValueError: an unknown scorer, or a self-check that failed, with its likely cause.
+      ValueError: settings, prompts or a reward that can't be trained on, or a self-check that failed, with its likely cause.
 
     Source: Williams 1992, Machine Learning 8, section 2 (REINFORCE); the baseline of Kool et al. 2019.
     """
+    prompts = ready(config, policy, prompts, pad_id=pad_id, end_id=end_id)
+    if config.batch < 2 and baseline is advantages.leave_one_out:
+        raise ValueError("batch is 1: the baseline is the mean of the other responses, so sample at least 2")
     check_reward(reward, scorers)
     current: State = initial_state(config, policy) if state is None else state
-    run_key = jax.random.key(config.seed)
-    batches = prompt_batches(prompts, config.batch, config.seed, start=int(current.step))
+    run_key = stage_key(config.seed, "reinforce")
+    batches = prompt_batches(prompts, config.batch, config.seed, int(current.step), policy.config)
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):
         key = jax.random.fold_in(run_key, iteration)
@@ -142,4 +147,5 @@ def train(
         current, metrics = update(
             current, rollout, score, config=config, baseline=baseline, policy_gradient_loss=policy_gradient_loss
         )
-        yield current, metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations), rollout
+        row = metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations)
+        yield current, finite(row, current), rollout

@@ -1,9 +1,9 @@
-"""Reward modelling: a scalar head learns from human choices (Bradley-Terry, Plackett-Luce) or from ratings.
+"""Reward modelling: a scalar head learns from human choices, from ratings or from labels (train/objectives.py).
 
 How often the model agrees with people is measured at the end of the file.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -17,9 +17,13 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rlhf_lesson import losses
 from rlhf_lesson.arrays import masked_mean
-from rlhf_lesson.data.batches import epochs, pad, plan
-from rlhf_lesson.data.examples import Comparison, Rated
+from rlhf_lesson.data.batches import check_rows, epochs, pad, plan
+from rlhf_lesson.data.examples import Comparison, Labelled, Rated
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel, copy_of
+from rlhf_lesson.seeds import stage_key
+from rlhf_lesson.train.checks import finite
+from rlhf_lesson.train.inputs import check_examples
+from rlhf_lesson.train.objectives import bradley_terry_objective
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -56,22 +60,6 @@ class State(NamedTuple):
 
 
 # ---- loss_fn -----------------------------------------------------------------------------------
-
-
-def bradley_terry_objective(scores: Float[Array, "rows 2"], target, loss=losses.bradley_terry_loss):
-    """The `loss` of pairs: of two `scores` the first is the chosen one's; `target` is not used."""
-    return loss(scores[:, 0], scores[:, 1])
-
-
-def plackett_luce_objective(scores: Float[Array, "rows k"], target, loss=losses.plackett_luce_loss):
-    """The `loss` of rankings: the `scores` of the responses, best first; `target` is not used."""
-    best_first = jnp.arange(scores.shape[1])
-    return jax.vmap(lambda row: loss(row, best_first))(scores)
-
-
-def rating_objective(scores: Float[Array, "rows 1"], target: Float[Array, " rows"]):
-    """Half the squared error of the `scores` to the `target`, the raters' mean."""
-    return 0.5 * (scores[:, 0] - target) ** 2
 
 
 def loss_fn(model: ScalarModel, batch: Batch, key: PRNGKeyArray | None, objective, lm_coef: float):
@@ -115,7 +103,7 @@ def train_step(state: State, batch: Batch, key: PRNGKeyArray, *, optimizer, obje
 # ---- train -------------------------------------------------------------------------------------
 
 
-def make_batch(examples: Sequence[Comparison | Rated], rows: int, width: int, pad_id: int) -> Batch:
+def make_batch(examples: Sequence[Comparison | Rated | Labelled], rows: int, width: int, pad_id: int) -> Batch:
     """Examples with the same number of responses each, padded on the right to `rows` examples of `width` tokens."""
     k = len(examples[0].responses)
     texts = [response for example in examples for response in example.responses]
@@ -128,7 +116,7 @@ def make_batch(examples: Sequence[Comparison | Rated], rows: int, width: int, pa
 def train(
     config: Config,
     trunk: GPT2,
-    examples: Sequence[Comparison | Rated],
+    examples: Sequence[Comparison | Rated | Labelled],
     *,
     pad_id: int,
     state: State | None = None,
@@ -139,40 +127,39 @@ def train(
     Args:
       config: settings.
       trunk: the language model to start from; it is left as it was.
-      examples: comparisons (best first) or rated responses, all with the same number of responses.
+      examples: comparisons (best first), or rated or labelled responses; all with the same number of responses.
       pad_id: the padding token.
       state: the last state of an earlier run with the same arguments, to go on from there.
-      objective: (scores, target) -> loss per row.
+      objective: (scores, target) -> loss per row; `objective_of(examples)` is the one that fits them.
+
+    Raises:
+      ValueError: settings that can't be trained with, no examples, different numbers of responses, an objective for others,
+        a response without a token or that `check_rows` refuses, or numbers that are not finite.
     """
+    check_examples(config, trunk, examples, pad_id=pad_id)
+    if len({len(example.responses) for example in examples}) != 1:
+        raise ValueError("the examples have different numbers of responses: give all the same number")
+    for i, example in enumerate(examples):
+        if not all(len(response) for response in example.responses):
+            raise ValueError(
+                f"example {i} has a response without a token: begin each with the begin token and its prompt"
+            )
+    check_rows([response for example in examples for response in example.responses], trunk.config)
     lengths = [max(len(r) for r in example.responses) for example in examples]
     batch_tokens = config.batch_tokens // len(examples[0].responses)
-    schedule = epochs(lengths, config.epochs, batch_tokens=batch_tokens, seed=config.seed)
+    schedule = epochs(lengths, config.epochs, batch_tokens=batch_tokens, seed=config.seed, context=trunk.config.context)
     tx = optimizer(config, len(schedule))
     if state is None:
         model = ScalarModel(copy_of(trunk), rngs=nnx.Rngs(config.seed))
         model.trunk.config = trunk.config._replace(dropout=config.dropout)
         state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
-    key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
+    key = stage_key(config.seed, "reward model", impl="rbg")  # three times faster than the default for dropout on a CPU
     current = state
     for step in range(int(current.step), len(schedule)):
         rows, width, indices = schedule[step]
         batch = make_batch([examples[i] for i in indices], rows, width, pad_id)
         current, loss = train_step(current, batch, key, optimizer=tx, objective=objective, lm_coef=config.lm_coef)
-        yield current, {"step": step + 1, "steps": len(schedule), "loss": float(loss)}
-
-
-def objective_of(examples: Sequence[Comparison | Rated]) -> Callable:
-    """The objective that fits the data: ratings, pairs (Bradley-Terry), or longer rankings (Plackett-Luce).
-
-    Args:
-      examples: of one kind, with the same number of responses each; at least one.
-
-    Returns:
-      (scores, target) -> loss per row, as `train` takes it.
-    """
-    if isinstance(examples[0], Rated):
-        return rating_objective
-    return bradley_terry_objective if len(examples[0].responses) == 2 else plackett_luce_objective
+        yield current, finite({"step": step + 1, "steps": len(schedule), "loss": float(loss)}, current)
 
 
 # ---- what the stage measures -------------------------------------------------------------------
@@ -196,9 +183,15 @@ def score(
 
     Returns:
       One score per row, in the model's units.
+
+    Raises:
+      ValueError: `check_rows` refuses a row.
     """
+    check_rows(rows, model.trunk.config)
+    context = model.trunk.config.context
+    lengths = [len(r) for r in rows]
     out = np.zeros(len(rows), np.float32)
-    for count, width, indices in plan([len(r) for r in rows], batch_tokens=batch_tokens, seed=0, epoch=0):
+    for count, width, indices in plan(lengths, batch_tokens=batch_tokens, seed=0, epoch=0, context=context):
         tokens, mask = pad([rows[i] for i in indices], count, width, pad_id=pad_id)
         out[indices] = np.asarray(_scores(model, tokens, mask))[: len(indices)]
     return out
@@ -214,11 +207,22 @@ def normalised(model: ScalarModel, reference_scores: Float[np.ndarray, " samples
       reference_scores: its scores on samples of the policy that PPO starts from.
 
     Raises:
-      ValueError: all scores are equal: train the reward model first.
+      ValueError: all scores are equal: train the reward model first; or one is NaN or infinite: its weights may be.
 
     Source: Ziegler et al. 2019, arXiv:1909.08593, section 2; lm-human-preferences `normalize_after`.
     """
+    broken = np.flatnonzero(~np.isfinite(reference_scores))
+    if len(broken):
+        raise ValueError(
+            f"{len(broken)} of {len(reference_scores)} reference scores are NaN or infinite, first sample {broken[0]}: "
+            "look for NaN in the reward model's weights, and for texts longer than its context"
+        )
     mean, std = float(np.mean(reference_scores)), float(np.std(reference_scores))
+    if not np.isfinite(std):
+        row = int(np.argmax(~np.isfinite(reference_scores)))
+        raise ValueError(
+            f"reference score {row} is {float(reference_scores[row])}: every score has to be a finite number"
+        )
     if not std > 0.0:
         raise ValueError("all reference scores are equal: train the reward model before normalising it")
     out = jax.tree.map(lambda x: x, model)

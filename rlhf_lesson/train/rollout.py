@@ -5,10 +5,11 @@ Shaping the reward and estimating advantages belong to each loop's update, so th
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rlhf_lesson.arrays import Scalar, masked_mean
@@ -134,14 +135,58 @@ def check_reward(reward: Reward, scorers: Mapping[str, Callable]) -> None:
 def score_of(rollout: Rollout, reward: Reward) -> Float[Array, " batch"]:
     """The score that a loop optimises, one number per response, before any KL penalty.
 
+    One number that is not finite would turn every weight into NaN, so all scores are checked here, before the update: those of
+    the scorers too, which are computed inside the compiled rollout.
+
     Args:
       rollout: the responses and what every scorer gave them.
       reward: the name of the scorer, or a Python function of the rollout that returns one number per response.
 
     Returns:
       Scores in the units of the scorer or of the function.
+
+    Raises:
+      ValueError: a score is NaN, infinite or no number, or there is not one per response; says which row.
     """
-    return rollout.scores[reward] if isinstance(reward, str) else jnp.asarray(reward(rollout), jnp.float32)
+    rows = len(rollout.tokens)
+    for name, values in rollout.scores.items():
+        check_scores(values, rows, f"scorer {name!r}")
+    if isinstance(reward, str):
+        return rollout.scores[reward]
+    return jnp.asarray(check_scores(reward(rollout), rows, "the reward function"))
+
+
+def check_scores(values: Any, rows: int, giver: str) -> Float[np.ndarray, " rows"]:
+    """Scores as float32, one finite number per response.
+
+    Args:
+      values: what a scorer or a reward function gave.
+      rows: responses.
+      giver: who gave it, as the sentence names it.
+
+    Raises:
+      ValueError: a score is NaN, infinite or no number, or there is not one per response; says which row.
+    """
+    try:
+        numbers = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # rows of several lengths; a tensor with a gradient
+        raise ValueError(f"{giver} gave no list of numbers ({error}): give one plain number per response") from error
+    if numbers.shape != (rows,):
+        what = f"shape {numbers.shape}" if numbers.ndim else f"one {type(values).__name__}"
+        raise ValueError(f"{giver} gave {what} for {rows} responses: give one number for each, shape ({rows},)")
+    if jnp.issubdtype(numbers.dtype, jnp.floating) or numbers.dtype.kind in "biu":
+        with np.errstate(over="ignore"):
+            scores = numbers.astype(np.float32)
+    else:  # text, None among numbers
+        scores = np.array([x if isinstance(x, int | float) else np.nan for x in numbers.tolist()], np.float32)
+    wrong = ~np.isfinite(scores)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"{giver} gave {numbers.tolist()[row]!r} for row {row} of the rollout (the first is row 0): every score has to be"
+            " a finite number; look at that response, for a division by its length, a log of 0 or a missing return"
+        )
+    return scores
 
 
 def text_reward(score_text: Callable[[str], float], tokenizer) -> Callable[[Rollout], Sequence[float]]:
@@ -178,13 +223,15 @@ def metrics_row(
 
     Returns:
       "step", "steps", "score" (mean), "score/<name>" of every scorer (mean), the rollout's stats, "missing_end" (share
-      of responses cut off by the length limit, 0 to 1), and `metrics`.
+      of responses cut off by the length limit, 0 to 1), "score_spread" (standard deviation of what was optimised; not for a
+      single response, which has none), and `metrics`.
     """
     numbers = {
         "score": jnp.mean(score),
         **{f"score/{name}": jnp.mean(values) for name, values in rollout.scores.items()},
         **rollout.stats,
         "missing_end": 1.0 - jnp.mean(rollout.has_end.astype(jnp.float32)),
+        **({"score_spread": np.std(np.asarray(score))} if len(score) > 1 else {}),
         **metrics,
     }
     return {"step": step, "steps": steps, **{name: float(value) for name, value in numbers.items()}}

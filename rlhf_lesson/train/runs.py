@@ -13,18 +13,23 @@ import io
 import json
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rlhf_lesson.disk import write_atomically
+from tqdm.auto import tqdm
+
+from rlhf_lesson.disk import fingerprint, write_atomically
 from rlhf_lesson.models.checkpoint import load_state, save_state
+from rlhf_lesson.train.checks import all_finite, finite
+from rlhf_lesson.train.diagnose import SENTENCES, due, findings
 from rlhf_lesson.train.progress import bar
+from rlhf_lesson.train.trackers import tracker
 
 Row = dict[str, float]
 
@@ -40,6 +45,7 @@ def run(
     like: Any = None,
     track: str | None = None,
     progress: bool = True,
+    stop_on: Sequence[str] = (),
 ) -> Iterator[tuple[Any, Row]]:
     """Runs a loop in a folder and yields its state and metrics after every iteration.
 
@@ -54,36 +60,51 @@ def run(
     Args:
       loop: makes the iterator, from the state to go on from or None; metrics hold "step" (from 1) and "steps".
       folder: made if missing.
-      config: the loop's settings, a dataclass or a dict; a resumed run must have the same.
+      config: the loop's settings, a dataclass or a dict; a resumed run must have the same. Of a path among them (models, data)
+        the content counts too.
       name: of the loop, for the bar and for run.json.
       every: iterations between checkpoints; the last iteration always gets one.
       resume: go on from the folder's last checkpoint; in a folder without one, start.
       like: a fresh state, for its shapes; None runs one iteration to see them and throws it away.
       track: "tensorboard" or "wandb" logs there too, see `tracker`.
-      progress: a bar with the time left, once a run takes over two seconds.
+      progress: a bar with the time left, once a run takes over two seconds, and each finding of `diagnose` when it first shows.
+      stop_on: names of findings, see `diagnose.SENTENCES`, or "any": the run stops at the first of them, with a checkpoint.
 
     Returns:
       Pairs: the state, which is the loop's to overwrite (copy what you keep), and the metrics with "seconds".
 
     Raises:
-      ValueError: the folder holds a run and `resume` is off, or one with other settings; says which differ.
+      ValueError: the folder holds a run and `resume` is off, or one with other settings; says which differ. The loop's own
+        refusals, and numbers or weights that are not finite, which are never saved: says which checkpoint is kept. A finding
+        of `stop_on`.
     """
+    known = ["any", *SENTENCES]
+    if unknown := [name for name in stop_on if name not in known]:
+        raise ValueError(f"no finding is called {unknown[0]!r}: there are {', '.join(known)}")
     folder = Path(folder)
     settings = {"loop": name, **(config if isinstance(config, Mapping) else asdict(config))}
+    files = {key: value for key, value in settings.items() if isinstance(value, Path) and value.exists()}
+    settings |= {
+        f"content of {key}": fingerprint(path) for key, path in files.items()
+    }  # models or data under an old name
     settings = json.loads(json.dumps(settings, default=str))  # as the file will give it back: tuples are lists
     state = None
     rows: list[Row] = []
+    told: set[str] = set()
+    kept = 0  # iteration of the last checkpoint
     checkpoint = folder / "state.safetensors"
     old_rows = claim(folder, settings, resume)
     if old_rows and checkpoint.is_file():
         like = next(loop(None))[0] if like is None else like
         state, note = load_state(like, checkpoint)
-        rows = [row for row in old_rows if row["step"] <= note["step"]]
+        kept = note["step"]
+        rows = [row for row in old_rows if row["step"] <= kept]
     write_atomically(folder / "metrics.jsonl", "".join(map(_line, rows)).encode())  # cuts what came after
     write_table(folder, rows)
     with ExitStack() as stack:
         log = stack.enter_context(tracker(track, folder, settings, start=len(rows)))
-        lines = stack.enter_context(open(folder / "metrics.jsonl", "a", buffering=1))  # on disk line by line
+        # buffering=1: on disk line by line
+        lines = stack.enter_context(open(folder / "metrics.jsonl", "a", buffering=1, encoding="utf-8"))
         iterations = loop(state)
         if progress:
             iterations = stack.enter_context(closing(bar(name, iterations, delay=2)))
@@ -92,18 +113,44 @@ def run(
         while True:
             with interrupt_waits() as pressed:
                 begin = time.perf_counter()
-                state, metrics, *_ = next(iterations, (None, None))
-                if metrics is None:
-                    return
+                with _names_the_checkpoint(folder, kept):
+                    state, metrics, *_ = next(iterations, (None, None))
+                    if metrics is None:
+                        return
+                    finite(metrics, state)
                 rows.append({**metrics, "seconds": round(time.perf_counter() - begin, 3)})
                 lines.write(_line(rows[-1]))
                 log(rows[-1])
                 step, steps = metrics["step"], metrics["steps"]
-                if step % every == 0 or step == steps or pressed:
+                seen = findings(rows) if due(len(rows)) or step == steps else []
+                stop = [name for name in seen if "any" in stop_on or name in stop_on]
+                for name in [name for name in seen if name not in told and progress]:
+                    tqdm.write(f"iteration {step}: {SENTENCES[name]}", file=sys.stderr)
+                told.update(seen)
+                if step % every == 0 or step == steps or pressed or stop:
+                    with _names_the_checkpoint(folder, kept):
+                        if not all_finite(state):
+                            raise ValueError(f"the weights of iteration {step} are not finite, and are not saved")
                     os.fsync(lines.fileno())  # rows first: a checkpoint never runs ahead of them
                     save_state(state, checkpoint, about={"step": step, "config": settings})
                     write_table(folder, rows)
+                    kept = step
+            if stop:
+                raise ValueError(f"stopped after iteration {step}, which is saved in {folder}: {SENTENCES[stop[0]]}")
             yield state, rows[-1]
+
+
+@contextmanager
+def _names_the_checkpoint(folder: Path, kept: int) -> Iterator[None]:
+    """Adds to what a loop refuses in its middle where to go on from."""
+    try:
+        yield
+    except ValueError as error:
+        if not kept:
+            raise
+        raise ValueError(
+            f"{error}. The checkpoint of iteration {kept} is kept in {folder}: go on from it with --resume"
+        ) from error
 
 
 # ---- the folder --------------------------------------------------------------------------------
@@ -129,7 +176,7 @@ def claim(folder: Path, settings: Mapping[str, Any], resume: bool) -> list[Row]:
         return []
     if not resume:
         raise ValueError(f"{folder} holds a run already: pass --resume (resume=True) to go on, or another folder")
-    old = json.loads((folder / "run.json").read_text())
+    old = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     none = "missing"
     keys = [key for key in {**old, **settings} if old.get(key, none) != settings.get(key, none)]
     if keys:
@@ -148,7 +195,7 @@ def read_metrics(folder: Path | str) -> list[Row]:
     Args:
       folder: of the run.
     """
-    lines = (Path(folder) / "metrics.jsonl").read_text().splitlines(keepends=True)
+    lines = (Path(folder) / "metrics.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
@@ -163,10 +210,11 @@ def write_table(folder: Path, rows: list[Row]) -> None:
     table = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
-    write_atomically(folder / "metrics.csv", text.getvalue().encode())
+    with suppress(PermissionError):  # on Windows, from a spreadsheet that shows it: the next table has these rows too
+        write_atomically(folder / "metrics.csv", text.getvalue().encode())
 
 
-# ---- Ctrl-C and trackers -----------------------------------------------------------------------
+# ---- Ctrl-C ------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -191,36 +239,3 @@ def interrupt_waits() -> Iterator[list[bool]]:
         signal.signal(signal.SIGINT, before)
     if pressed:
         raise KeyboardInterrupt
-
-
-@contextmanager
-def tracker(track: str | None, folder: Path, settings: dict, *, start: int) -> Iterator[Callable[[Row], object]]:
-    """A function that logs one row to TensorBoard or Weights & Biases, which are imported only here.
-
-    wandb stays offline unless WANDB_MODE says otherwise: `wandb sync` uploads the folder later.
-
-    Args:
-      track: "tensorboard", "wandb", or None for no tracker.
-      folder: of the run.
-      settings: shown by the tracker beside the curves.
-      start: the last iteration of the run that is resumed, else 0.
-
-    Raises:
-      ValueError: the tracker is unknown or not installed.
-    """
-    if track is None:
-        return (yield lambda row: None)
-    libraries = {"tensorboard": "tensorboardX", "wandb": "wandb"}
-    if track not in libraries:
-        raise ValueError(f"no tracker is called {track!r}: use tensorboard, wandb or none")
-    try:
-        library = import_module(libraries[track])
-    except ImportError as error:
-        raise ValueError(f'{libraries[track]} is not installed: run pip install "rlhf-lesson[trackers]"') from error
-    if track == "tensorboard":
-        with library.SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1) as writer:
-            yield lambda row: [writer.add_scalar(key, row[key], int(row["step"])) for key in row]
-    else:
-        mode = os.environ.get("WANDB_MODE", "offline")
-        with library.init(project="rlhf-lesson", dir=folder, config=settings, mode=mode) as session:
-            yield lambda row: session.log(row, step=int(row["step"]))

@@ -17,9 +17,12 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from rlhf_lesson import losses
 from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data import batches
-from rlhf_lesson.data.batches import epochs, pad, plan
+from rlhf_lesson.data.batches import check_rows, epochs, pad, plan
 from rlhf_lesson.data.examples import Example
 from rlhf_lesson.models.gpt2 import GPT2, copy_of
+from rlhf_lesson.seeds import stage_key
+from rlhf_lesson.train.checks import finite
+from rlhf_lesson.train.inputs import check_examples
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -129,20 +132,29 @@ def train(
       state: the last state of an earlier run with the same arguments, to go on from there.
       cross_entropy_loss: (logits, targets) -> loss per token.
       response_mask: (mask, tokens of each prompt) -> which tokens are learnt.
+
+    Raises:
+      ValueError: settings that can't be trained with, an example that `check_rows` refuses, none with anything to learn, or
+        numbers that are not finite.
     """
+    check_examples(config, model, examples, pad_id=pad_id)
+    if not any(len(e.tokens) > max(1, e.prompt) for e in examples):
+        raise ValueError("no example has a token to learn: each needs tokens after its prompt")
+    context = model.config.context
+    check_rows([e.tokens for e in examples], model.config)
     lengths = [len(e.tokens) for e in examples]
-    schedule = epochs(lengths, config.epochs, batch_tokens=config.batch_tokens, seed=config.seed)
+    schedule = epochs(lengths, config.epochs, batch_tokens=config.batch_tokens, seed=config.seed, context=context)
     tx = optimizer(config, len(schedule))
     if state is None:
         model = copy_of(model)
         state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
-    key = jax.random.key(config.seed, impl="rbg")  # three times faster than the default for dropout on a CPU
+    key = stage_key(config.seed, "sft", impl="rbg")  # three times faster than the default for dropout on a CPU
     current = state
     for step in range(int(current.step), len(schedule)):
         rows, width, indices = schedule[step]
         batch = make_batch([examples[i] for i in indices], rows, width, pad_id, response_mask)
         current, loss = train_step(current, batch, key, optimizer=tx, cross_entropy_loss=cross_entropy_loss)
-        yield current, {"step": step + 1, "steps": len(schedule), "loss": float(loss)}
+        yield current, finite({"step": step + 1, "steps": len(schedule), "loss": float(loss)}, current)
 
 
 # ---- what the stage measures -------------------------------------------------------------------
@@ -166,11 +178,18 @@ def validation_loss(model: GPT2, examples: Sequence[Example], *, pad_id: int, ba
 
     Returns:
       Mean over tokens, nats per token.
+
+    Raises:
+      ValueError: an example that `check_rows` refuses, or none with a token to learn.
     """
+    context = model.config.context
+    check_rows([e.tokens for e in examples], model.config)
     lengths = [len(e.tokens) for e in examples]
     total = count = 0.0
-    for rows, width, indices in plan(lengths, batch_tokens=batch_tokens, seed=0, epoch=0):
+    for rows, width, indices in plan(lengths, batch_tokens=batch_tokens, seed=0, epoch=0, context=context):
         batch = make_batch([examples[i] for i in indices], rows, width, pad_id)
         loss, tokens = _sum_of_losses(model, batch)
         total, count = total + float(loss), count + int(tokens)
+    if not count:
+        raise ValueError("no example has a token to learn: each needs tokens after its prompt")
     return total / count

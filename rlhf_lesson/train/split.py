@@ -3,7 +3,7 @@
 A model that is too large for one device is not treated here: every device holds all the weights.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -44,16 +44,17 @@ def placed(tree, mesh: jax.sharding.Mesh | None, *axes: str):
     return jax.device_put(tree, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes)))
 
 
-def sum_over_parts(function: Callable, batch, parts: int):
+def sum_over_parts(function: Callable, batch, parts: int, *, largest: Sequence[str] = ()):
     """Applies a function to one part of a batch after the other and adds up what it returns.
 
     Only one part is in memory at a time. For a gradient the sum equals that of the whole batch wherever the loss is a sum
     over rows with a divisor that does not depend on the part.
 
     Args:
-      function: from a part to a tree of arrays.
+      function: from a part to a pair: a tree of arrays, and stats by name.
       batch: a tree of arrays whose first dimension is the rows.
       parts: how many; it divides the number of rows. 1 is the plain call.
+      largest: stats, each at least 0, whose largest is kept instead of the sum.
 
     Returns:
       The sum over the parts, in the shape that `function` returns.
@@ -63,5 +64,10 @@ def sum_over_parts(function: Callable, batch, parts: int):
     stacked = jax.tree.map(lambda x: x.reshape(parts, -1, *x.shape[1:]), batch)
     shapes = jax.eval_shape(function, jax.tree.map(lambda x: x[0], stacked))
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-    total, _ = jax.lax.scan(lambda sums, part: (jax.tree.map(jnp.add, sums, function(part)), None), zeros, stacked)
-    return total
+
+    def add(total, part):
+        more = function(part)
+        tree, stats = jax.tree.map(jnp.add, total, more)
+        return (tree, {**stats, **{name: jnp.maximum(total[1][name], more[1][name]) for name in largest}}), None
+
+    return jax.lax.scan(add, zeros, stacked)[0]

@@ -29,11 +29,12 @@ def smooth(values: Sequence[float], window: int = 5) -> np.ndarray:
     return np.array([values[max(0, i - window // 2) : i + window // 2 + 1].mean() for i in range(len(values))])
 
 
-def median_path(paths: Sequence[Curve], role: str) -> tuple[np.ndarray, np.ndarray]:
-    """(kl, score) of the median over seeds at each iteration, as far as the shortest path goes."""
+def median_path(paths: Sequence[Curve], role: str, window: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """(kl, score) of the median over seeds at each point, as far as the shortest path goes, smoothed over `window` points."""
     shortest = min(len(path) for path in paths)
     kl, score = (
-        np.median([smooth([p[name] for p in path])[:shortest] for path in paths], axis=0) for name in ("kl", role)
+        np.median([smooth([p[name] for p in path], window)[:shortest] for path in paths], axis=0)
+        for name in ("kl", role)
     )
     return kl, score
 
@@ -46,6 +47,7 @@ def reward_against_kl(
     title: str,
     roles: Sequence[str] = ("proxy", "gold"),
     root: bool = False,
+    window: int = 5,
 ) -> Axes:
     """Proxy and gold reward against KL: PPO's paths as lines, best-of-n as marks with their n.
 
@@ -58,16 +60,17 @@ def reward_against_kl(
       title: the finding.
       roles: scorers to draw; each is a key of every point.
       root: square-root scale of the KL, on which best-of-n is nearly straight.
+      window: points of a path that are averaged: 5 for training rollouts, 1 where each point was measured well.
     """
     for role in roles:
         line = style(role, "linestyle")
         if len(paths) > 1:
             for path in paths:
-                kl, score = (smooth([p[name] for p in path]) for name in ("kl", role))
+                kl, score = (smooth([p[name] for p in path], window) for name in ("kl", role))
                 axes.plot(kl, score, **line, linewidth=0.7, alpha=0.5)
         if paths:
             label = f"PPO, {role}" + (f", median of {len(paths)} seeds" if len(paths) > 1 else "")
-            axes.plot(*median_path(paths, role), **line, linewidth=2.0, label=label)
+            axes.plot(*median_path(paths, role, window), **line, linewidth=2.0, label=label)
         if bestofn:
             kl, score = ([p[name] for p in bestofn] for name in ("kl", role))
             label = f"best of n, {role}"
@@ -99,10 +102,12 @@ def finding(paths: Sequence[Curve]) -> str:
     return f"Proxy reaches {ends['proxy']:+.1f} at {ends['kl']:.0f} nats; {follows} ({ends['gold']:+.1f})"
 
 
-def frontier_figure(paths: Sequence[Curve], bestofn: Sequence[Point] = (), *, root: bool = False) -> Figure:
+def frontier_figure(
+    paths: Sequence[Curve], bestofn: Sequence[Point] = (), *, root: bool = False, window: int = 5
+) -> Figure:
     """`reward_against_kl` on a figure of its own, titled with its `finding`."""
     whole = figure()
-    reward_against_kl(whole.add_subplot(), paths, bestofn, title=finding(paths), root=root)
+    reward_against_kl(whole.add_subplot(), paths, bestofn, title=finding(paths), root=root, window=window)
     return whole
 
 

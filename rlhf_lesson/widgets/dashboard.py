@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from rlhf_lesson.train.background import Background, Row
+from rlhf_lesson.train.diagnose import diagnose, due
 from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.widgets import look
@@ -62,7 +63,7 @@ class Dashboard(look.Widget):
     panels = traitlets.List().tag(sync=True)  # [{"title", "names", "roles"}]
     names = traitlets.List().tag(sync=True)  # rows of `data`; the first is "step"
     data = traitlets.Bytes(b"").tag(sync=True)  # float32, names x points
-    progress = traitlets.Dict().tag(sync=True)  # status, step, steps, seconds, left, error
+    progress = traitlets.Dict().tag(sync=True)  # status, step, steps, seconds, left, error, findings
     samples = traitlets.List().tag(sync=True)  # [{"step", "texts"}]
     prompt = traitlets.Unicode("").tag(sync=True)
 
@@ -76,8 +77,9 @@ class Dashboard(look.Widget):
         curves: Mapping[str, Sequence[str]] = PANELS,
         title: str = "Training",
     ):
-        self.loop = Background(steps, self._seen, lambda: self._push(now=True))
+        self.loop = Background(steps, self._seen, self._turned)
         self._sample, self._every, self._curves, self._pushed = sample, every, curves, 0.0
+        self.findings: list[str] = []  # what `diagnose` says of the rows so far
         super().__init__(title=title, prompt=prompt, progress=self._progress())
         if look.anywidget is not None:
             self.on_msg(lambda widget, content, buffers: self.hear(content))
@@ -116,11 +118,18 @@ class Dashboard(look.Widget):
             shown = panels(row, self._curves)
             self.panels = [{**panel, "roles": [role(name) for name in panel["names"]]} for panel in shown]
             self.names = ["step", *[name for panel in shown for name in panel["names"]]]
+        if due(len(self.loop.rows)) or step == steps:
+            self.findings = diagnose(self.loop.rows)
         every = self._every or max(1, steps // 20)
         if self._sample is not None and (step % every == 0 or step == 1 or step == steps):
             texts = [str(text) for text in self._sample(state)]
             self.samples = [*self.samples, {"step": step, "texts": texts}][-MOST_SAMPLES:]
         self._push()
+
+    def _turned(self) -> None:
+        self._push(now=True)
+        if self.loop.ended:
+            self.renew_still()
 
     def _progress(self) -> dict:
         loop = self.loop
@@ -128,11 +137,13 @@ class Dashboard(look.Widget):
         return {
             "status": loop.status,
             "waiting": loop.waiting,
+            "waited": loop.waited,
             "step": int(row.get("step", len(loop.rows))),
             "steps": int(row.get("steps", 0)),
             "seconds": round(sum(loop.seconds), 2),
             "left": loop.left,
             "error": f"{type(loop.error).__name__}: {loop.error}" if loop.error else "",
+            "findings": self.findings,
         }
 
     def _push(self, *, now: bool = False) -> None:
@@ -162,9 +173,8 @@ class Dashboard(look.Widget):
 
     def alt(self) -> str:
         now = self._progress()
-        return (
-            f"{self.title}: {now['status']} after {now['step']} of {now['steps'] or 'an unknown number of'} iterations"
-        )
+        said = "".join(f". {sentence}" for sentence in self.findings)
+        return f"{self.title}: {now['status']} after {now['step']} of {now['steps'] or 'an unknown number of'} iterations{said}"
 
 
 class AsText(Background):
@@ -177,6 +187,7 @@ class AsText(Background):
         self._every = every
         self._prompt = prompt
         self.samples: list[dict] = []
+        self.findings: list[str] = []
 
     def start(self) -> "AsText":
         """Runs the loop to its end, here and now; interrupting the kernel stops it after the iteration."""
@@ -188,6 +199,10 @@ class AsText(Background):
 
     def _tell(self, state, row: Row) -> None:
         step, steps = int(row.get("step", len(self.rows))), int(row.get("steps", 0))
+        if due(len(self.rows)) or step == steps:
+            before, self.findings = self.findings, diagnose(self.rows)
+            for sentence in [sentence for sentence in self.findings if sentence not in before]:
+                tqdm.write(f"{step:>5}  {sentence}")
         every = self._every or max(1, steps // 5)
         if self._sample is not None and (step % every == 0 or step == 1 or step == steps):
             self.samples.append({"step": step, "texts": [str(text) for text in self._sample(state)]})

@@ -29,7 +29,7 @@ def rounded(values) -> list[float]:
 
 
 class Frontier(look.Widget):
-    """Methods at equal KL: see `frontier`."""
+    """Methods at equal KL, by their gain over their own start: see `frontier`."""
 
     _esm, _css = look.esm("frontier"), look.css("frontier")
     looks = traitlets.Dict().tag(sync=True)  # method -> [colour, dash, marker]
@@ -47,7 +47,11 @@ class Frontier(look.Widget):
         for seed in results["seeds"]:
             runs = [(m, beta, rows) for m, by_beta in seed["paths"].items() for beta, rows in by_beta.items()]
             for method, beta, rows in [*runs, ("best of n", "", seed["best of n"])]:
-                values = {n: rounded(row[n] for row in rows) for n in ("kl", *SCORERS) if all(n in row for row in rows)}
+                start = {
+                    "kl": 0.0,
+                    **{n: rows[0][n] for n in SCORERS if n in rows[0]},
+                }  # gains over the method's own start
+                values = {n: rounded(row[n] - start[n] for row in rows) for n in start if all(n in row for row in rows)}
                 ns = {"n": [row["n"] for row in rows]} if "n" in rows[0] else {}
                 paths.append({"method": method, "beta": str(beta), "seed": seed["seed"], **values, **ns})
         methods = list(dict.fromkeys(path["method"] for path in paths))
@@ -98,7 +102,7 @@ class Frontier(look.Widget):
         if self.root:
             axes.set_xscale("function", functions=(lambda x: abs(x) ** 0.5, lambda x: x**2))
             axes.set_xlim(left=0)
-        axes.set(xlabel=plots.KL_LABEL, ylabel=f"{self.scorer} {plots.SCORE_LABEL}", title=self.finding())
+        axes.set(xlabel=plots.KL_LABEL, ylabel=f"gain, {self.scorer} {plots.SCORE_LABEL}", title=self.finding())
         axes.title.set_fontsize(10)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=8)
@@ -109,13 +113,13 @@ class Frontier(look.Widget):
         rows = self.at(self.kl)
         if not rows:
             return f"No method that is shown gets to {self.kl:g} nats"
-        return f"{rows[0]['method']} has the highest median {self.scorer} at a KL of {self.kl:g}"
+        return f"{rows[0]['method']} has the highest median gain in {self.scorer} at a KL of {self.kl:g}"
 
     def alt(self) -> str:
         rows = self.at(self.kl)
         order = ", ".join(f"{row['method']} {row[self.scorer]['median']:+.2f}" for row in rows)
         unit = "nat" if self.kl == 1 else "nats"
-        return f"Median {self.scorer} at {self.kl:g} {unit}: {order or 'no method that is shown gets there'}"
+        return f"Median gain in {self.scorer} at {self.kl:g} {unit}: {order or 'no method that is shown gets there'}"
 
 
 def frontier(file: Path | str | None = None, **setting) -> Frontier:

@@ -29,7 +29,12 @@ NO_RULES = (
 def guidelines(file: Path | str = "my_guidelines.md") -> str:
     """What the learner wrote for annotators, or how to write it."""
     file = Path(file)
-    return file.read_text(encoding="utf-8").strip() if file.is_file() else NO_RULES.format(file=file)
+    if not file.is_file():
+        return NO_RULES.format(file=file)
+    try:
+        return file.read_text(encoding="utf-8-sig").strip()  # Windows' editors may put a mark in front
+    except UnicodeDecodeError:
+        return f"{file} is not in UTF-8: save it again in that encoding (in Notepad: Save as, then Encoding)."
 
 
 def numbers(row: label_agreement.Agreement) -> dict:
@@ -71,6 +76,8 @@ class Label(look.Widget):
         except (OSError, ValueError) as error:  # a full disk, a file that can't be read: the learner must see it
             said = f"Not done: {error}"
         self._show(said or "")
+        if content.get("do") == "report" or not self.question:
+            self.renew_still()
 
     def _show(self, message: str = "") -> None:
         question, session = self.session.question, self.session

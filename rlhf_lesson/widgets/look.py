@@ -6,6 +6,7 @@ Leaves out equations and layout: those are each widget's own, in its Python file
 import base64
 import json
 import os
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ try:
 except ImportError:  # without anywidget every widget is its plain figure
     anywidget, Base = None, traitlets.HasTraits
 
+VIEW = "application/vnd.jupyter.widget-view+json"
 STATIC = Path(__file__).parent / "static"
 DASHES = {"-": "", "--": "7 4", "-.": "8 3 2 3", ":": "2 3"}  # matplotlib's names as SVG's stroke-dasharray
 DARK = {  # the same roles on a dark page: lighter, in the same order of hue
@@ -57,7 +59,9 @@ def css(name: str = "") -> str:
     pairs = {name: (role["color"], DARK[name]) for name, role in plots.ROLES.items()} | COLOURS
     colours = "".join(f"  --rl-{role}: light-dark({light}, {dark});\n" for role, (light, dark) in pairs.items())
     own = STATIC / f"{name}.css"
-    return f".rl {{\n{colours}}}\n" + (STATIC / "look.css").read_text() + (own.read_text() if own.is_file() else "")
+    return f".rl {{\n{colours}}}\n" + "".join(
+        file.read_text(encoding="utf-8") for file in (STATIC / "look.css", own) if file.is_file()
+    )
 
 
 def script(name: str) -> str:
@@ -98,13 +102,30 @@ def plain(value):
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
+# A still has one class; the live widget has another, with the same mark, and hides the still wherever both are drawn.
+# JupyterLab writes "model not found" in place of a widget whose kernel is gone: below a still that line says nothing new.
+STILL = """<div class="rl-still-{mark}"><style>
+body:has(.rl-{mark}) .rl-still-{mark},
+.jp-OutputArea-child:has(.rl-still-{mark}) + .jp-OutputArea-child > .jp-OutputArea-output:not(:has(*)) {{ display: none; }}
+</style>
+{picture}
+<p>A picture of the widget as it was. Run this cell to use the widget itself.</p></div>"""
+
+
 class Widget(Base):
     """A widget drawn in the browser. A subclass gives `_esm`, `_css`, synced traits, `figure` and `alt`.
 
-    In a notebook it shows itself; with RLHF_NO_WIDGETS=1, or without anywidget, its plain figure stands in its place.
+    In a notebook it shows itself, and leaves a still of itself for readers without the kernel; with RLHF_NO_WIDGETS=1,
+    or without anywidget, its plain figure stands in its place.
     """
 
-    _ipython_display_ = None  # ipywidgets 7 would ask this first; so both versions ask `_repr_mimebundle_`
+    _shown = None  # IPython's handle on the still, once a notebook shows one
+
+    def __init__(self, **traits):
+        super().__init__(**traits)
+        self._mark = uuid.uuid4().hex[:12]
+        if anywidget is not None:
+            self.add_class(f"rl-{self._mark}")
 
     def state(self) -> dict:
         """The synced traits as plain JSON: what a page without a kernel gives to the same JavaScript."""
@@ -124,8 +145,32 @@ class Widget(Base):
         """The plain figure with its words: the fallback, and a still for print."""
         return plots.Picture(self.figure(), self.alt())
 
-    def _repr_mimebundle_(self, **options):
-        if widgets_wanted():
+    def still(self) -> str:
+        """The plain figure as HTML for a reader without the kernel; hidden wherever this very widget is drawn."""
+        return STILL.format(mark=self._mark, picture=self.picture()._repr_html_())
+
+    def renew_still(self) -> None:
+        """Draws the still again: for a widget that has changed by itself, such as a training run that has ended."""
+        if self._shown is not None:
+            self._shown.update({"text/html": self.still(), "text/plain": self.alt()}, raw=True)
+
+    def _ipython_display_(self) -> None:
+        """Shows two outputs, first the still, then the widget.
+
+        One output with both would not do. A notebook takes the widget of the two and has no way back to the other: if the
+        widget's kernel is gone it writes "Error displaying widget: model not found".
+        """
+        from IPython.display import display
+
+        data, metadata = type(self)._repr_mimebundle_(self)  # a closed widget has None in the method's place
+        if VIEW not in data:
+            display(data, raw=True)
+            return
+        self._shown = display({"text/html": self.still(), "text/plain": self.alt()}, raw=True, display_id=True)
+        display({VIEW: data[VIEW], "text/plain": "Run this cell to use the widget."}, metadata=metadata, raw=True)
+
+    def _repr_mimebundle_(self, **options) -> tuple[dict, dict]:
+        if widgets_wanted() and self.comm is not None:  # None: a closed widget
             return super()._repr_mimebundle_(**options)
         picture = self.picture()
-        return {"text/html": picture._repr_html_(), "text/plain": repr(picture)}
+        return {"text/html": picture._repr_html_(), "text/plain": repr(picture)}, {}

@@ -76,7 +76,7 @@ def own_script(name: str) -> str:
 def style(names: list[str]) -> str:
     """The look once, then each widget's own style sheet."""
     own = (look.STATIC / f"{name}.css" for name in names)
-    return STYLE + look.css() + "".join(file.read_text() for file in own if file.is_file())
+    return STYLE + look.css() + "".join(file.read_text(encoding="utf-8") for file in own if file.is_file())
 
 
 def page(states: dict[str, dict], sections: dict[str, dict] = SECTIONS) -> str:

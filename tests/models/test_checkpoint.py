@@ -2,6 +2,7 @@
 
 import json
 
+import foreign
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,8 +10,8 @@ import pytest
 import tiny
 
 from rlhf_lesson.models.checkpoint import load_model, load_state, named_weights, save_model, save_state
-from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
-from rlhf_lesson.train.diagnose import same_tree
+from rlhf_lesson.models.gpt2 import GPT2, ScalarModel, positions_from_mask
+from rlhf_lesson.train.checks import same_tree
 
 TOKENS = jnp.array([[5, 9, 11, 7, 20, 33]])
 REAL = jnp.ones((1, 6), bool)
@@ -56,6 +57,53 @@ def test_transformers_reads_our_folder_and_we_read_theirs(tmp_path):
         with torch.no_grad():
             states = made(torch.tensor(np.asarray(TOKENS)), output_hidden_states=True).hidden_states[-1].numpy()
         np.testing.assert_allclose(load_model(tmp_path / kind.__name__).hidden(TOKENS, REAL), states, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"layer_norm_epsilon": 1e-2}, id="epsilon"),
+        pytest.param({"activation_function": "gelu_fast"}, id="gelu_fast"),
+        pytest.param({"activation_function": "gelu_pytorch_tanh"}, id="gelu_pytorch_tanh"),
+        pytest.param({"reorder_and_upcast_attn": True}, id="attention in float32"),
+        pytest.param({"tie_word_embeddings": False}, id="untied, and equal"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["float32", "bfloat16", "float16"])
+def test_what_transformers_computes_from_its_folder_we_compute_from_it(tmp_path, settings, kind):
+    torch = pytest.importorskip("torch")
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    theirs = GPT2LMHeadModel(GPT2Config(vocab_size=48, n_positions=24, n_embd=32, n_layer=2, n_head=2, **settings))
+    theirs.lm_head.weight = torch.nn.Parameter(theirs.transformer.wte.weight.detach().clone())
+    theirs.to(getattr(torch, kind)).save_pretrained(tmp_path, max_shard_size="40KB")
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    with torch.no_grad():
+        logits = theirs.float().eval()(torch.tensor(np.asarray(TOKENS))).logits.numpy()
+    np.testing.assert_allclose(load_model(tmp_path)(TOKENS, REAL), logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_sequence_classifier_of_transformers_scores_as_ours_does(tmp_path, side):
+    torch = pytest.importorskip("torch")
+    from transformers import GPT2Config, GPT2ForSequenceClassification
+
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 48, "n_positions": 24, "n_embd": 32, "n_layer": 2, "n_head": 2}
+    theirs = GPT2ForSequenceClassification(GPT2Config(**sizes, num_labels=1, pad_token_id=0, eos_token_id=1)).eval()
+    theirs.save_pretrained(tmp_path)
+    tokens, mask = foreign.padded([[5, 9, 11, 7, 20, 33], [8, 1], [4, 40, 6]], 8, left=side == "left")
+    positions = torch.tensor(
+        np.asarray(positions_from_mask(mask))
+    )  # transformers does not count them where none are given
+    with torch.no_grad():
+        inputs = {
+            "input_ids": torch.tensor(np.asarray(tokens)),
+            "attention_mask": torch.tensor(np.asarray(mask)).long(),
+        }
+        scores = theirs(**inputs, position_ids=positions).logits[:, 0].numpy()
+    np.testing.assert_allclose(load_model(tmp_path)(tokens, mask), scores, atol=1e-5)
 
 
 def test_a_wrong_shape_is_named(tmp_path):

@@ -1,5 +1,6 @@
 """The decoder: what may be seen, where padding stands, and which weights there are."""
 
+import foreign
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -115,3 +116,14 @@ def test_a_reward_models_score_ignores_padding_and_batch_mates():
     tokens[1, 2:8], mask[1, 2:8] = TOKENS[0], True
     mask[0, :4] = mask[2] = True
     np.testing.assert_allclose(scorer(jnp.asarray(tokens), jnp.asarray(mask))[1], alone[0], atol=1e-5)
+
+
+def test_a_score_of_the_last_token_ignores_padding_and_takes_nothing_else():
+    scorer = tiny.scorer(pooling="last")
+    right = foreign.padded([[5, 9, 11], [7]], 6)
+    left = foreign.padded([[5, 9, 11], [7]], 6, left=True)
+    last = [scorer.values(*right)[0, 2], scorer.values(*right)[1, 0]]
+    np.testing.assert_allclose(scorer(*right), last, atol=1e-5)
+    np.testing.assert_allclose(scorer(*left), last, atol=1e-5)
+    nothing = jnp.zeros((2, 6), bool)
+    assert jnp.isfinite(scorer(right[0], nothing)).all()

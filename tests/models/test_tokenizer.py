@@ -1,5 +1,6 @@
 """The tokenizer: every text comes back, and pad, end and begin are three tokens."""
 
+import foreign
 import numpy as np
 import pytest
 
@@ -58,3 +59,20 @@ def test_a_saved_tokenizer_gives_the_same_ids(tokenizer, tmp_path):
     tokenizer.save_pretrained(tmp_path)
     again = load_tokenizer(tmp_path)
     assert encode(again, ODD) == encode(tokenizer, ODD) and again.pad_token_id == 0
+
+
+def test_the_hubs_gpt2_gets_the_end_token_that_its_files_leave_out(tmp_path):
+    foreign.tokenizer(eos_token=None, bos_token=None).save_pretrained(tmp_path)
+    assert load_tokenizer(tmp_path).eos_token is None
+    file = tmp_path / "tokenizer.json"
+    file.write_text(file.read_text().replace("w17", "<|endoftext|>"))
+    tokenizer = load_tokenizer(tmp_path)
+    assert tokenizer.eos_token_id == tokenizer.bos_token_id == 17
+
+
+def test_a_broken_tokenizer_is_named_with_its_folder(tmp_path):
+    foreign.tokenizer().save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").write_text('{"version": ')
+    with pytest.raises(ValueError, match="its tokenizer cannot be read") as refusal:
+        load_tokenizer(tmp_path)
+    assert str(tmp_path) in str(refusal.value)

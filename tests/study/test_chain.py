@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-import jax
 import numpy as np
 import pytest
 
+from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import chain
 from rlhf_lesson.study.demo import Config as DemoConfig
-from rlhf_lesson.train.diagnose import same_tree
+from rlhf_lesson.train.checks import same_tree
 
 FEW = chain.Config(snippets=64, pairs=64)
 
@@ -19,6 +19,15 @@ def test_the_folder_changes_with_what_the_models_depend_on_and_with_nothing_else
     assert chain.folder(replace(chain.Config(), sft=replace(chain.Config().sft, seed=1))) != home
     assert chain.folder(replace(chain.Config(), ppo=replace(chain.Config().ppo, kl_coef=0.0))) == home
     assert chain.folder(DemoConfig(pool=8, prompts=64)) == home
+
+
+def test_the_seed_reaches_every_stage_and_a_stage_keeps_its_own():
+    config = chain.seeded(replace(chain.Config(), seed=3))
+    assert (config.sft.seed, config.proxy.seed, config.ppo.seed) == (3, 3, 3)
+    assert config.gold.seed not in (0, 3), "the gold model would start from the proxy's head"
+    assert chain.seeded(config) == config
+    own = chain.seeded(DemoConfig(seed=3, ppo=replace(chain.Config().ppo, seed=5)))
+    assert isinstance(own, DemoConfig) and own.ppo.seed == 5 and own.sft.seed == 3
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +55,7 @@ def test_a_second_call_reads_what_the_first_one_wrote(twice):
 def test_the_scores_have_mean_0_and_spread_1_on_samples_of_the_sft_policy(twice):
     built, _ = twice
     prompts = type(built.data.held_out_prompts(1))(*(x[:256] for x in built.data.prompts("proxy")))
-    samples = built.sample(built.sft, prompts, jax.random.fold_in(jax.random.key(0), 1))
+    samples = built.sample(built.sft, prompts, stage_key(0, "normalising"))
     for name in ("proxy", "gold"):
         assert abs(samples.scores[name].mean()) < 1e-3 and abs(samples.scores[name].std() - 1.0) < 1e-3
     assert set(samples.scores) == {"proxy", "gold", "judge"} and np.abs(samples.scores["judge"]).max() <= 1.0

@@ -14,7 +14,7 @@ from rlhf_lesson.data.selection import at_random, by_entropy, by_information
 from rlhf_lesson.study import iterate
 from rlhf_lesson.study.iterate import Candidates, Config
 from rlhf_lesson.train import ppo, reward_model
-from rlhf_lesson.train.diagnose import same_tree
+from rlhf_lesson.train.checks import same_tree
 
 SMALL = Config(
     candidates=64,

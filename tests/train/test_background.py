@@ -37,6 +37,13 @@ def test_paused_it_stands_still_and_resumed_it_skips_nothing():
     assert [row["step"] for row in run.rows] == list(range(1, len(run.rows) + 1))
 
 
+def test_while_somebody_waits_for_the_end_that_is_known_since_no_button_is_heard_then():
+    seen = []
+    run = Background(counting(3), lambda state, row: seen.append(run.waited))
+    run.result()
+    assert seen[-1] and not run.waited
+
+
 def test_a_paused_loop_can_be_stopped():
     run = Background(counting(10_000, wait=0.001))
     run.start()

@@ -13,7 +13,7 @@ from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.data.examples import Choice
 from rlhf_lesson.kl import exact_kl, tilted_policy
 from rlhf_lesson.train import dpo
-from rlhf_lesson.train.diagnose import check_first_margin, same_tree
+from rlhf_lesson.train.checks import check_first_margin, same_tree
 from rlhf_lesson.train.dpo import Config, all_logprobs, implicit_margins, train
 
 SMALL = Config(epochs=2, batch_tokens=512, learning_rate=3e-3, temperature=0.7)

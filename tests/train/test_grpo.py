@@ -14,7 +14,7 @@ from rlhf_lesson.advantages import group_advantages, leave_one_out
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.kl import exact_kl, tilted_policy
 from rlhf_lesson.train import grpo
-from rlhf_lesson.train.diagnose import same_tree
+from rlhf_lesson.train.checks import same_tree
 from rlhf_lesson.train.grpo import GRPO, RLOO, Config, Equations, experience, no_penalty, train, update
 from rlhf_lesson.train.rollout import collect
 

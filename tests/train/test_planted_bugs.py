@@ -26,7 +26,8 @@ from rlhf_lesson.models import gpt2
 from rlhf_lesson.models.generate import generate
 from rlhf_lesson.models.gpt2 import GPT2, ActorCritic
 from rlhf_lesson.train import ppo, reward_model, rollout, sft
-from rlhf_lesson.train.diagnose import check_first_update, check_rollout, check_tokens, diagnose, padding_matters
+from rlhf_lesson.train.checks import check_first_update, check_rollout, check_tokens, padding_matters
+from rlhf_lesson.train.diagnose import diagnose
 from rlhf_lesson.train.ppo import Config, Equations, experience, loss_fn
 
 PAD, END, PROMPT, RESPONSE = 0, 30, 5, 6

@@ -18,7 +18,8 @@ from rlhf_lesson.advantages import gae
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.kl import exact_kl, tilted_policy
 from rlhf_lesson.train import ppo
-from rlhf_lesson.train.diagnose import diagnose, same_tree
+from rlhf_lesson.train.checks import same_tree
+from rlhf_lesson.train.diagnose import diagnose
 from rlhf_lesson.train.ppo import Config, Equations, train, update
 from rlhf_lesson.train.rollout import collect
 
@@ -82,6 +83,9 @@ def test_the_first_ratio_is_one_and_the_first_kl_zero_at_any_temperature(tempera
 
 def test_gradient_accumulation_changes_nothing_although_lengths_differ():
     one, four = next(start()), next(start(replace(SMALL, accumulate=4)))
+    assert four[1]["ratio_gap"] == pytest.approx(one[1]["ratio_gap"], rel=1e-3), (
+        "the largest of the parts, not their sum"
+    )
     assert len(set(one[2].response_mask.sum(1).tolist())) > 3, "lengths must differ for this to test anything"
     for a, b in zip(jax.tree.leaves(one[0].actor_critic), jax.tree.leaves(four[0].actor_critic), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)

@@ -1,4 +1,4 @@
-"""A notebook's runtime restarts in the middle of a run (kill -9), and the reader chooses "Run all": nothing is overwritten."""
+"""A notebook's runtime restarts amid a run (kill -9), and the reader chooses "Run all": nothing is overwritten in silence."""
 
 import subprocess
 import sys

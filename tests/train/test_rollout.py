@@ -10,13 +10,12 @@ import tiny
 
 from rlhf_lesson.models.gpt2 import ActorCritic
 from rlhf_lesson.train import grpo, ppo, reinforce
-from rlhf_lesson.train.rollout import collect, text_reward
+from rlhf_lesson.train.rollout import check_scores, collect, score_of, text_reward
 
-SAME = (
-    (
-        "step steps score score/gold score/proxy entropy kl length sampler_gap missing_end return grad_norm"  # of every loop
-    ).split()
-)
+SAME = [  # columns of every loop
+    *"step steps score score/gold score/proxy entropy kl length sampler_gap missing_end score_spread".split(),
+    *"return grad_norm".split(),
+]
 
 
 def sevens(tokens, mask):
@@ -48,6 +47,7 @@ def test_every_loop_logs_the_same_columns_and_its_scores_are_the_means_of_its_ro
     assert row["score"] == row["score/proxy"] == pytest.approx(float(rollout.scores["proxy"].mean()))
     assert row["score/gold"] == pytest.approx(float(rollout.scores["gold"].mean()))
     assert row["missing_end"] == pytest.approx(1.0 - float(rollout.has_end.mean()))
+    assert row["score_spread"] == pytest.approx(float(jnp.std(rollout.scores["proxy"])), rel=1e-5)
     assert (row["step"], row["steps"]) == (1, 2)
 
 
@@ -73,6 +73,53 @@ def test_a_python_function_can_be_the_reward(name):
 
     rows = [row for _, row, _ in start(name, reward=reward)]
     assert len(seen) == 2 and rows[0]["score"] == pytest.approx(2 * rows[0]["score/proxy"])
+
+
+GIVEN = {  # what a reward function gives for 32 responses -> the sentence
+    "NaN": ([0.5] * 3 + [float("nan")] + [0.5] * 28, "reward function gave nan for row 3"),
+    "infinity": ([0.5] * 31 + [float("-inf")], "reward function gave -inf for row 31"),
+    "too large for float32": ([1e39] + [0.5] * 31, r"gave 1e\+39 for row 0"),
+    "one too few": ([0.5] * 31, r"gave shape \(31,\) for 32 responses"),
+    "a column": (np.zeros((32, 1)), r"gave shape \(32, 1\) for 32 responses"),
+    "one for all": (0.5, "gave one float for 32 responses"),
+    "nothing": (None, "gave one NoneType for 32 responses"),
+    "None among numbers": ([0.5, None] + [0.5] * 30, "gave None for row 1"),
+    "words": (["0.5"] * 32, "gave '0.5' for row 0"),
+    "lists of several lengths": ([[0.5], [0.5, 1.0]] * 16, "gave no list of numbers"),
+    "complex numbers": ([0.5] * 31 + [1j], "for row 0"),
+}
+
+
+@pytest.mark.parametrize("what", GIVEN)
+def test_scores_that_would_destroy_the_run_are_refused_by_their_row(what):
+    values, sentence = GIVEN[what]
+    with pytest.raises(ValueError, match=sentence):
+        check_scores(values, 32, "the reward function")
+
+
+@each_loop
+def test_every_loop_looks_at_a_reward_before_it_updates(name, monkeypatch):
+    updated = []
+    monkeypatch.setattr(LOOPS[name][0], "update", lambda *args, **named: updated.append(args))
+    with pytest.raises(ValueError, match="reward function gave nan for row 3 of the rollout"):
+        next(start(name, reward=lambda rollout: GIVEN["NaN"][0]))
+    assert not updated
+
+
+def test_a_scorer_inside_the_compiled_rollout_is_looked_at_too_even_if_it_is_only_logged():
+    rollout = next(start("ppo"))[2]
+    lost = rollout._replace(scores={**rollout.scores, "gold": rollout.scores["gold"].at[5].set(jnp.nan)})
+    with pytest.raises(ValueError, match="scorer 'gold' gave nan for row 5"):
+        score_of(lost, "proxy")
+    flat = rollout._replace(scores={"proxy": rollout.scores["proxy"][:, None]})
+    with pytest.raises(ValueError, match=r"scorer 'proxy' gave shape \(32, 1\)"):
+        score_of(flat, "proxy")
+
+
+@pytest.mark.parametrize("values", [[True, False], (1, 2), np.array([1, 2]), jnp.array([1.0, 2.0], jnp.bfloat16)])
+def test_any_plain_numbers_will_do(values):
+    got = check_scores(values, 2, "the reward function")
+    assert got.dtype == np.float32 and got.tolist() == [float(values[0]), float(values[1])]
 
 
 def test_a_python_function_of_text_can_be_the_reward_and_raises_it():

@@ -133,7 +133,9 @@ def counting(config, interrupt_at=0):
 
 
 def go(folder, config=Config(), interrupt_at=0, **options):
-    return list(run(counting(config, interrupt_at), folder, config=config, progress=False, **options))
+    """The rows and states of such a run; settings that are no Config only stand in its folder."""
+    loop = counting(config if isinstance(config, Config) else Config(), interrupt_at)
+    return list(run(loop, folder, config=config, progress=False, **options))
 
 
 def test_a_run_yields_states_and_metrics_and_leaves_the_rollout_out(tmp_path):
@@ -205,6 +207,18 @@ def test_changed_settings_are_refused_by_name(tmp_path):
     assert len(read_metrics(tmp_path)) == 10
 
 
+def test_another_model_under_the_same_path_is_refused_on_resuming(tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "model.safetensors").write_bytes(b"weights")
+    settings = {"model": model, "data": tmp_path / "missing"}
+    go(tmp_path / "run", settings)
+    go(tmp_path / "run", settings, resume=True)
+    (model / "model.safetensors").write_bytes(b"others!")
+    with pytest.raises(ValueError, match=r"other settings \(content of model was [0-9a-f]{12}, now [0-9a-f]{12}\)"):
+        go(tmp_path / "run", settings, resume=True)
+
+
 def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path):
     go(tmp_path)
     with pytest.raises(ValueError, match="pass --resume"):
@@ -219,18 +233,6 @@ def test_a_loop_that_failed_before_its_first_iteration_leaves_the_folder_free(tm
     with pytest.raises(ValueError, match="no prompts"):
         list(run(broken, tmp_path, config=Config(), progress=False))
     assert len(go(tmp_path, replace(Config(), rate=0.2))) == 10
-
-
-@pytest.mark.parametrize(("track", "library"), [("tensorboard", "tensorboardX"), ("wandb", "wandb")])
-def test_a_missing_tracker_names_what_to_install(tmp_path, monkeypatch, track, library):
-    monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(ValueError, match=rf'{library} is not installed: run pip install "rlhf-lesson\[trackers\]"'):
-        go(tmp_path, track=track)
-
-
-def test_an_unknown_tracker_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="use tensorboard, wandb or none"):
-        go(tmp_path, track="notebook")
 
 
 def test_the_checkpoint_says_what_it_is_and_keeps_scalars_scalar(tmp_path):

@@ -11,7 +11,7 @@ import tiny
 from rlhf_lesson.data.examples import Example
 from rlhf_lesson.losses import cross_entropy_loss
 from rlhf_lesson.models.generate import generate
-from rlhf_lesson.train.diagnose import same_tree
+from rlhf_lesson.train.checks import same_tree
 from rlhf_lesson.train.sft import Config, loss_fn, make_batch, train, validation_loss
 
 CONFIG = Config(epochs=40, batch_tokens=256, learning_rate=2e-2)

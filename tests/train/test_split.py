@@ -31,6 +31,15 @@ def test_the_sum_over_parts_is_the_sum_over_rows(parts):
     np.testing.assert_allclose(rest["y"], [132.0, 144.0])
 
 
+@pytest.mark.parametrize("parts", [1, 2, 6])
+def test_of_a_stat_that_is_a_maximum_the_largest_is_kept(parts):
+    def stats(part):
+        return jnp.sum(part["x"]), {"sum": jnp.sum(part["x"]), "most": jnp.max(part["x"])}
+
+    _, got = sum_over_parts(stats, BATCH, parts, largest=("most",))
+    assert (float(got["sum"]), float(got["most"])) == (66.0, 11.0)
+
+
 def test_without_a_mesh_nothing_moves():
     assert placed(BATCH, None, "data") is BATCH
 

@@ -44,6 +44,21 @@ def test_the_page_gets_every_curve_of_the_finished_run():
     assert "finished after 50 of 50" in live.picture().alt and matplotlib.pyplot.get_fignums() == []
 
 
+def test_what_diagnose_says_of_the_rows_so_far_stands_on_the_page_while_the_loop_runs(monkeypatch, capsys):
+    def endless(count):
+        for step in range(1, count + 1):
+            yield step, {"step": step, "steps": 4, "kl": 0.01 * (step - 1), "missing_end": 1.0, "length": 24.0}
+
+    live, seen = Dashboard(endless(4)), []
+    live.loop._seen = lambda state, row: [Dashboard._seen(live, state, row), seen.append(list(live.findings))]
+    live.result()
+    assert all("No response ever ends" in said[0] for said in seen) and len(seen) == 4
+    assert live.progress["findings"] == seen[-1] and "No response ever ends" in live.alt()
+    monkeypatch.setenv("RLHF_NO_WIDGETS", "1")
+    dashboard(endless(4)).start()
+    assert "".join(capsys.readouterr()).count("No response ever ends") == 1
+
+
 def test_a_fast_loop_does_not_drown_the_page(monkeypatch):
     live, sent = Dashboard(counting(2000)), []
     live.observe(lambda change: sent.append(change["name"]), "data")

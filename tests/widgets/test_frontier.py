@@ -36,15 +36,16 @@ def test_the_frontier_reads_methods_at_one_kl_highest_first():
     assert w.kls == [1.0, 2.0, 4.0] and w.kl == 2.0 and w.scorers == ["proxy", "gold"]
     assert [(row["method"], round(row["gold"]["median"], 3)) for row in w.at(4.0)] == [("PPO", 1.25), ("DPO", 0.45)]
     w.set_state({"shown": ["DPO", "best of n"], "place": 0, "scorer": "proxy"})
-    assert [row["method"] for row in w.at(w.kl)] == ["DPO"] and w.alt() == "Median proxy at 1 nat: DPO +0.45"
+    assert [row["method"] for row in w.at(w.kl)] == ["DPO"] and w.alt() == "Median gain in proxy at 1 nat: DPO +0.45"
 
 
 def test_every_measured_path_reaches_the_page():
     w = Frontier(methods())
     assert len(w.paths) == 2 * (2 + 1) and {p["method"] for p in w.paths} == {"PPO", "DPO", "best of n"}
     assert next(p for p in w.paths if p["method"] == "best of n")["n"] == [1, 2, 4, 8]
+    assert all(p["gold"][0] == p["proxy"][0] == 0.0 for p in w.paths), "each is drawn above its own start"
     json.dumps(w.state(), allow_nan=False)
-    assert "Median gold at 2 nats" in w.picture().alt and matplotlib.pyplot.get_fignums() == []
+    assert "Median gain in gold at 2 nats" in w.picture().alt and matplotlib.pyplot.get_fignums() == []
     looks = [tuple(look) for look in w.looks.values()]
     assert len(set(looks)) == len(looks), "two methods look alike"
 

@@ -58,7 +58,7 @@ def test_the_gallery_can_be_said_as_json_and_drawn_without_widgets(monkeypatch):
     w = Gallery(runs())
     json.dumps(w.state(), allow_nan=False)  # NaN in a curve would break the page
     monkeypatch.setenv("RLHF_NO_WIDGETS", "1")
-    shown = w._repr_mimebundle_()
+    shown, _ = w._repr_mimebundle_()
     assert shown["text/html"].startswith("<img alt=") and "Run 1 of 2" in shown["text/plain"]
     assert matplotlib.pyplot.get_fignums() == []
 

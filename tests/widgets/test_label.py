@@ -54,6 +54,20 @@ def test_guidelines_are_read_again_with_every_pair(app):
     assert app.guidelines == "Praise of the whole counts more."
 
 
+def test_guidelines_and_labels_may_come_from_an_editor_on_windows(app):
+    app.rules.write_bytes("\ufeffPraise – of the whole.\r\nNot of a part.\r\n".encode())
+    decide(app, "B")
+    assert app.guidelines == "Praise – of the whole.\nNot of a part."
+    app.rules.write_text("Praise", encoding="utf-16")
+    decide(app, "A")
+    assert "is not in UTF-8: save it again" in app.guidelines
+    file = app.session.file
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert [vote.vote for vote in labels.read(file)] == ["B", "A"]
+    decide(app, "skip")
+    assert [vote.vote for vote in labels.read(file)] == ["B", "A", "skip"]
+
+
 def test_the_end_is_an_empty_question(app):
     for _ in ASKED:
         decide(app, "A")

@@ -103,7 +103,7 @@ def test_its_state_is_plain_json_that_says_a_page_cannot_train():
 
 def test_without_widgets_it_is_a_picture_with_words(monkeypatch):
     monkeypatch.setenv("RLHF_NO_WIDGETS", "1")
-    shown = Simulator(beta=2.0)._repr_mimebundle_()
+    shown, _ = Simulator(beta=2.0)._repr_mimebundle_()
     assert "<img" in shown["text/html"] and "nats from the reference" in shown["text/plain"]
 
 

@@ -31,6 +31,12 @@ function render({ model, el }) {
   const pause = button("pause", tell("pause"), { class: "rl-pause" });
   const stop = button("stop", tell("stop"), { class: "rl-stop" });
   const wrong = node("p", { class: "rl-warning", role: "alert" });
+  const said = node("ul", { class: "rl-warning rl-findings", role: "status" }); // what diagnose() says of the curves so far
+  const deaf = node(
+    "p",
+    { class: "rl-quiet rl-deaf" },
+    "A cell waits for the end of this run, and no button is heard until then: to stop it, interrupt the kernel.",
+  );
   const grid = node("div", { class: "rl-panels" });
   const panels = new Map(); // title -> its plot and the text of its newest values
   const words = node("div", { class: "rl-samples" });
@@ -56,11 +62,11 @@ function render({ model, el }) {
     list,
     node("div", { class: "rl-control" }, node("span", {}, "look back"), past, which),
   );
-  el.append(node("div", { class: "rl-row" }, start, pause, stop, state, clock), bar, wrong, grid, words);
+  el.append(node("div", { class: "rl-row" }, start, pause, stop, state, clock), deaf, bar, wrong, said, grid, words);
 
   const time = (seconds) => (seconds >= 90 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds)} s`);
   function drawProgress() {
-    const { status, waiting, step, steps, seconds, left, error } = model.get("progress");
+    const { status, waiting, waited, step, steps, seconds, left, error, findings } = model.get("progress");
     const asked = { pause: "pausing after this iteration", stop: "stopping after this iteration" }[waiting];
     const words = {
       ready: "not started",
@@ -87,6 +93,11 @@ function render({ model, el }) {
     switchOff(stop, over || status === "ready" || waiting === "stop");
     wrong.hidden = !error;
     wrong.textContent = error;
+    deaf.hidden = !waited || over;
+    said.hidden = !findings?.length;
+    if (said.textContent !== findings?.join("")) {
+      said.replaceChildren(...(findings ?? []).map((sentence) => node("li", {}, sentence)));
+    }
   }
 
   // The newest curves as { step, of(name) }, or null before the first.

@@ -81,7 +81,7 @@ function render({ model, el }) {
     const ticks = root ? [0, 0.5, 1, 2, 4, 8, 16, 32, 64, 128] : null;
     picture.axes({
       x: { max: farthest * 1.02, scale: root ? "sqrt" : "linear", ticks },
-      y: { min: low - room, max: high + room, label: `${scorer} ${WORDS.score}` },
+      y: { min: low - room, max: high + room, label: `gain, ${scorer} ${WORDS.score}` },
     });
     drawCurves(scorer, kl, lines, rows);
     drawTable(scorer, kl, rows);
@@ -114,12 +114,13 @@ function render({ model, el }) {
     const cells = ({ method, seeds, [scorer]: { median, min, max } }) => {
       return [method, number(median), `${number(min)} to ${number(max)}`, String(seeds)];
     };
-    const head = ["method", `median ${scorer}`, "lowest to highest seed", "seeds that get there"];
+    const head = ["method", `median gain in ${scorer}`, "lowest to highest seed", "seeds that get there"];
     below.replaceChildren(table(head, here.map(cells)));
     const [first, second] = here;
     let text = kl === undefined ? "" : `At ${nats(kl)} no method that is switched on has a measurement.`;
     if (first) {
-      text = `At ${nats(kl)} ${first.method} has the highest median ${scorer}: ${number(first[scorer].median)}.`;
+      const top = number(first[scorer].median);
+      text = `At ${nats(kl)} ${first.method} has the highest median gain in ${scorer}: ${top}.`;
     }
     if (second) {
       const isApart = first[scorer].min > second[scorer].max;
