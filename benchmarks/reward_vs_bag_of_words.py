@@ -34,7 +34,7 @@ from rlhf_lesson.models.pretrained import BASE, load_base
 from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.study import pretrain
 from rlhf_lesson.study.chain import rater_correlation, reward_accuracy
-from rlhf_lesson.train import reward_model
+from rlhf_lesson.train import objectives, reward_model
 
 DIFFERENCES = [("neural", "bag_of_words"), ("neural", "bag_with_verdicts"), ("neural", "verdicts_alone")]
 
@@ -194,7 +194,7 @@ def one_seed(config: Config, seed: int, base, data: Snippets, verdicts: Verdicts
     row["resampled"] = {name: resampled(s, at, drawn).round(5).tolist() for name, s in scores.items()}
     if not config.skip_gold:
         settings = replace(config.gold, seed=seed)
-        objective = reward_model.rating_objective
+        objective = objectives.rating_objective
         for state, _ in reward_model.train(settings, base, data.rated("gold"), pad_id=pad_id, objective=objective):
             pass
         row["gold_correlation"] = rater_correlation(state.model, data)

@@ -27,7 +27,7 @@ from rlhf_lesson.data.examples import Comparison, Example, Rated
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.models.generate import generate
 from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, ScalarModel
-from rlhf_lesson.train import ppo, reinforce, reward_model, sft
+from rlhf_lesson.train import objectives, ppo, reinforce, reward_model, sft
 from rlhf_lesson.train.rollout import collect
 
 TOPOLOGY = topologies.get_topology_desc(
@@ -73,14 +73,14 @@ def steps():
     state = sft.State(policy, tx.init(policy), jnp.zeros((), jnp.int32))
     chosen = {"optimizer": tx, "cross_entropy_loss": losses.cross_entropy_loss}
     yield "sft", sft.train_step, (state, sft.make_batch(rows, 64, 32, 0), key), chosen
-    objectives = {
-        "reward_pairs": (Comparison(([5] * 30,) * 2), reward_model.bradley_terry_objective),
-        "reward_rankings": (Comparison(([5] * 30,) * 4), reward_model.plackett_luce_objective),
-        "reward_ratings": (Rated([5] * 30, 1.0), reward_model.rating_objective),
+    kinds = {
+        "reward_pairs": (Comparison(([5] * 30,) * 2), objectives.bradley_terry_objective),
+        "reward_rankings": (Comparison(([5] * 30,) * 4), objectives.plackett_luce_objective),
+        "reward_ratings": (Rated([5] * 30, 1.0), objectives.rating_objective),
     }
     tx = reward_model.optimizer(reward_model.Config(), 100)
     state = reward_model.State(scorer, tx.init(scorer), jnp.zeros((), jnp.int32))
-    for name, (row, objective) in objectives.items():
+    for name, (row, objective) in kinds.items():
         batch = reward_model.make_batch([row] * 32, 32, 32, 0)
         yield name, reward_model.train_step, (state, batch, key), dict(optimizer=tx, objective=objective, lm_coef=0.1)
     for name, separate in (("shared", False), ("two_nets", True)):

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from datasets import Dataset
 from transformers import GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel, TrainerCallback
 from trl.experimental.ppo import PPOConfig, PPOTrainer
 
+from rlhf_lesson.models.gpt2 import ModelConfig
 from rlhf_lesson.models.pretrained import load_base
 
 UPDATES = 5
@@ -29,23 +31,24 @@ HERE = Path(__file__).parent
 
 
 class Clock(TrainerCallback):
-    """CPU-seconds of the process at the end of every iteration."""
+    """The time at the end of every iteration: by default CPU-seconds of the process."""
 
-    def __init__(self):
-        self.ends = [time.process_time()]
+    def __init__(self, clock: Callable[[], float] = time.process_time):
+        self.clock = clock
+        self.ends = [clock()]
 
     def on_step_end(self, args, state, control, **_):
-        self.ends.append(time.process_time())
+        self.ends.append(self.clock())
 
 
-def net(kind):
-    """A GPT-2 of the benchmark's shape, with random weights: speed does not depend on them."""
+def net(kind, size: ModelConfig = shape.SHAPE):
+    """A GPT-2 of this shape, with random weights: speed does not depend on them."""
     settings = GPT2Config(
-        vocab_size=shape.SHAPE.vocab,
-        n_embd=shape.SHAPE.dim,
-        n_layer=shape.SHAPE.layers,
-        n_head=shape.SHAPE.heads,
-        n_positions=shape.SHAPE.context,
+        vocab_size=size.vocab,
+        n_embd=size.dim,
+        n_layer=size.layers,
+        n_head=size.heads,
+        n_positions=size.context,
         pad_token_id=shape.IDS["pad_id"],
         eos_token_id=shape.IDS["end_id"],
         bos_token_id=2,
@@ -54,45 +57,56 @@ def net(kind):
     return kind(settings)
 
 
-def config(folder: str) -> PPOConfig:
+def config(folder: str, updates: int, use_cpu: bool) -> PPOConfig:
     """The same work as benchmarks/ppo_step.py: 64 prompts, 32 new tokens, 4 epochs of one mini-batch, no end token."""
     return PPOConfig(
         output_dir=folder,
         per_device_train_batch_size=shape.BATCH,
         local_rollout_forward_batch_size=shape.BATCH,
         response_length=shape.RESPONSE,
-        total_episodes=UPDATES * shape.BATCH,
+        total_episodes=updates * shape.BATCH,
         num_mini_batches=1,
         num_ppo_epochs=4,
         num_sample_generations=0,
         bf16=False,
-        use_cpu=True,
+        use_cpu=use_cpu,
         report_to="none",
         save_strategy="no",
         disable_tqdm=True,
     )
 
 
-def trl() -> dict[str, float]:
-    """Least and median CPU-seconds of TRL's iterations after the first."""
-    prompts = shape.prompts()
+def trl(
+    size: ModelConfig = shape.SHAPE,
+    *,
+    updates: int = UPDATES,
+    use_cpu: bool = True,
+    clock: Callable[[], float] = time.process_time,
+) -> list[float]:
+    """Seconds of TRL's iterations, the first of which warms up."""
+    given = shape.prompts()
+    prompts = (given.tokens % size.vocab, given.mask)
     rows = [{"input_ids": row.tolist(), "attention_mask": mask.tolist()} for row, mask in zip(*prompts, strict=True)]
     tokenizer = load_base()[1]
-    clock = Clock()
+    ends = Clock(clock)
     tokenizer.padding_side = "left"
     with tempfile.TemporaryDirectory() as folder:
         PPOTrainer(
-            args=config(folder),
+            args=config(folder, updates, use_cpu),
             processing_class=tokenizer,
-            model=net(GPT2LMHeadModel),
-            ref_model=net(GPT2LMHeadModel),
-            reward_model=net(GPT2ForSequenceClassification),
-            value_model=net(GPT2ForSequenceClassification),
+            model=net(GPT2LMHeadModel, size),
+            ref_model=net(GPT2LMHeadModel, size),
+            reward_model=net(GPT2ForSequenceClassification, size),
+            value_model=net(GPT2ForSequenceClassification, size),
             train_dataset=Dataset.from_list(rows),
             eval_dataset=Dataset.from_list(rows),
-            callbacks=[clock],
+            callbacks=[ends],
         ).train()
-    seconds = [end - begin for begin, end in zip(clock.ends, clock.ends[1:], strict=False)]
+    return [end - begin for begin, end in zip(ends.ends, ends.ends[1:], strict=False)]
+
+
+def summary(seconds: list[float]) -> dict[str, float]:
+    """First, least and median."""
     return {"first": seconds[0], "least": min(seconds[1:]), "median": sorted(seconds[1:])[len(seconds[1:]) // 2]}
 
 
@@ -100,7 +114,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     out = sys.stdout
     sys.stdout = sys.stderr  # where TRL's own prints go
-    measured = {"trl": trl(), "torch": torch.__version__, "trl_version": version("trl")}
+    measured = {"trl": summary(trl()), "torch": torch.__version__, "trl_version": version("trl")}
     done = subprocess.run(
         [sys.executable, HERE / "ppo_step.py"], capture_output=True, text=True, check=True, encoding="utf-8"
     )

@@ -83,7 +83,9 @@ for row in learnt_from[:3]:
 # %% [markdown]
 # A model reads one text, not a dictionary. A *template* makes the text, and says where the prompt ends:
 #
-# `### Instruction:` and the instruction, a blank line, `### Response:`, and then the response.
+# `### Instruction:` and the instruction, a blank line, `### Response:`, and then the response. Many data sets have a third
+# field, `input` or `context`, with the text that the instruction is about. It stands between the two, below a heading
+# `### Input:` of its own: a row that lost it would teach the model to answer without having read the question.
 #
 # It is arbitrary. What matters is that training and use write it in exactly the same way, newline by newline.
 

@@ -35,7 +35,7 @@ from rlhf_lesson.models.checkpoint import save_model
 from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.study.chain import reward_accuracy, trained_chain
-from rlhf_lesson.train import reward_model
+from rlhf_lesson.train import objectives, reward_model
 from rlhf_lesson.train.descend import descend
 from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
@@ -257,7 +257,7 @@ print({n: f"{value:.1%}" for n, value in bag_accuracy.items()})
 # %%
 def objective(scores, target):
     """The loss of each row of (chosen, rejected) scores: your equation."""
-    return reward_model.bradley_terry_objective(scores, target, loss=bradley_terry_loss)
+    return objectives.bradley_terry_objective(scores, target, loss=bradley_terry_loss)
 
 
 def read_all(model, texts):
@@ -585,7 +585,7 @@ Picture(axes, "Accuracy of four ways to use the same number of rated texts; dots
 #
 # Six pairs of four texts are six views of four ratings. Shuffle them over an epoch and the model sees each text three
 # times: it learns it by heart within "one" pass. InstructGPT met exactly this overfitting and put all pairs of a
-# ranking into one batch, as (b) does. `reward_model.plackett_luce_objective` gives the network the same.
+# ranking into one batch, as (b) does. `objectives.plackett_luce_objective` gives the network the same.
 #
 # ## 10. Ensembles: asking three models
 #

@@ -196,10 +196,11 @@ for name, estimator in estimators.items():
 print("KL(reference || policy):", other_way.round(3))
 
 # %% [markdown]
-# $k_1$ as a loss pulls nowhere at all. $k_2$, whose *value* was biased, has exactly the right gradient. $k_3$ follows
-# the gradient of the KL in the *other* direction. Several libraries have shipped the first or the last mistake. The
-# safe way, and PPO's (chapter 06): put $-\beta k_1$ into the **reward**, and let the policy gradient account for the
-# sampling.
+# $k_1$ as a loss pulls nowhere at all. $k_2$, whose *value* was biased, has exactly the right gradient for one token.
+# (Summed over a response it is right only token by token: it ignores that a token also decides which tokens follow,
+# and so the KL that is still to come.) $k_3$ follows the gradient of the KL in the *other* direction. Several
+# libraries have shipped the first or the last mistake. The safe way, and PPO's (chapter 06): put $-\beta k_1$ into the
+# **reward**, and let the policy gradient account for the sampling.
 #
 # ## 3. The policy that RLHF is looking for
 #

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from rlhf_lesson.data.formats import field
+from rlhf_lesson.data.fields import field
+from rlhf_lesson.data.messages import SPEAKERS
 from rlhf_lesson.data.records import Demonstration
 from rlhf_lesson.logprobs import token_logprobs
 
@@ -18,6 +19,7 @@ def parse_instruction(row: Mapping) -> Demonstration:
 
     The prompt is the line "### Instruction:", the instruction, a blank line and the line "### Response:", its newline
     included; the response follows as it is. So prompt + response is what the model reads, and only the response is learnt.
+    What a row's "input" or "context" holds stands between the two, after a blank line and the line "### Input:".
 
     Raises:
       BadRow: a field is missing, or is blank: fill it in, or leave the row out.

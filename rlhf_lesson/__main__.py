@@ -1,6 +1,6 @@
 """The command line: `rlhf-lesson COMMAND --help`, or `python -m rlhf_lesson COMMAND --help`, lists a command's options.
 
-The commands that train and measure models are in commands.py.
+The commands that train and measure models are in commands.py and policy_commands.py.
 """
 
 import io
@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from rlhf_lesson import commands
+from rlhf_lesson import chips, commands, policy_commands
 from rlhf_lesson.data import feedback
 from rlhf_lesson.study import chain, demo
 from rlhf_lesson.train.diagnose import SENTENCES, findings
@@ -165,7 +165,10 @@ Command = (
     | Annotated[commands.SFT, tyro.conf.subcommand("sft")]
     | Annotated[commands.Reward, tyro.conf.subcommand("reward")]
     | Annotated[commands.BestOfN, tyro.conf.subcommand("bestofn")]
-    | Annotated[commands.PPO, tyro.conf.subcommand("ppo")]
+    | Annotated[policy_commands.PPO, tyro.conf.subcommand("ppo")]
+    | Annotated[policy_commands.GRPO, tyro.conf.subcommand("grpo")]
+    | Annotated[policy_commands.Reinforce, tyro.conf.subcommand("reinforce")]
+    | Annotated[policy_commands.DPO, tyro.conf.subcommand("dpo")]
     | Annotated[commands.Eval, tyro.conf.subcommand("eval")]
     | Annotated[Diagnose, tyro.conf.subcommand("diagnose")]
     | Annotated[Data, tyro.conf.subcommand("data")]
@@ -186,10 +189,16 @@ def main(args: list[str] | None = None) -> None:
         ):  # a file or a pipe on Windows cannot hold every letter: "?" in its place
             stream.reconfigure(errors="replace")
     command = tyro.cli(Command, args=args, prog="python -m rlhf_lesson")
+    chips.prepare()
     try:
         result = command.run()
     except (ValueError, OSError) as error:
         sys.exit(f"rlhf_lesson: {error}")
+    except RuntimeError as error:
+        sentence = chips.advice(error)
+        if sentence is None:  # a mistake of ours
+            raise
+        sys.exit(f"rlhf_lesson: {sentence}")
     if isinstance(result, dict):
         print(json.dumps(result, indent=1))
 

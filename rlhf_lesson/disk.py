@@ -33,11 +33,14 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def fingerprint(path: Path) -> str:
-    """A hash of the bytes of a file, or of all files of a folder with their names: other weights or data give another one."""
+    """A hash of the bytes of a file, or of all files of a folder with their names: other weights or data give another one.
+
+    Hidden files, such as those that a Mac adds, do not count.
+    """
     hasher = hashlib.sha256()
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            hasher.update(str(file.relative_to(path)).encode() + b"\0")
+        if file.is_file() and not file.name.startswith("."):
+            hasher.update(file.relative_to(path).as_posix().encode() + b"\0")
             with open(file, "rb") as content:
                 hasher.update(hashlib.file_digest(content, "sha256").digest())
     return hasher.hexdigest()[:12]

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from rlhf_lesson.data.chats import INSTRUCTION, REPLY, RESPONSE, SPEAKERS
-from rlhf_lesson.data.formats import field
+from rlhf_lesson.data.chats import INPUT, INSTRUCTION, REPLY, RESPONSE
+from rlhf_lesson.data.fields import field
+from rlhf_lesson.data.messages import SPEAKERS
 from rlhf_lesson.data.records import Demonstration
 from rlhf_lesson.logprobs import token_logprobs
 
@@ -19,13 +20,19 @@ def parse_instruction(row: Mapping) -> Demonstration:
 
     The prompt is the line "### Instruction:", the instruction, a blank line and the line "### Response:", its newline
     included; the response follows as it is. So prompt + response is what the model reads, and only the response is learnt.
+    What a row's "input" or "context" holds stands between the two, after a blank line and the line "### Input:".
 
     Raises:
       BadRow: a field is missing, or is blank: fill it in, or leave the row out.
 
     Source: the template of Alpaca (Taori et al. 2023), without its opening sentence.
     """
-    return Demonstration(INSTRUCTION + field(row, "instruction") + RESPONSE, field(row, "response"))
+    prompt = INSTRUCTION + field(row, "instruction")
+    for key in ("input", "context"):
+        if str(row.get(key) or "").strip():
+            prompt += INPUT + field(row, key)
+    answer = "output" if "response" not in row and "output" in row else "response"  # Alpaca's own name for it
+    return Demonstration(prompt + RESPONSE, field(row, answer))
 
 
 # exercise: response_mask

@@ -68,8 +68,8 @@ def use(folder: Path) -> None:
     app.hear({"do": "decide", "vote": "A", "number": 0, "seconds": 1.0})
     assert labels.read(folder / "labels.jsonl")[0].response_a == "café → 電影"
     model, _ = load_base()
-    save_model(model, folder / "modèle 電影")
-    load_model(folder / "modèle 電影")
+    save_model(model, folder / "a model")
+    load_model(folder / "a model")
     state = {"w": jax.numpy.zeros(2)}
     loop = [(state, {"step": 1, "steps": 1, "loss": 0.5})]
     list(runs.run(lambda _: iter(loop), folder / "run", config={"prompt": "β"}, like=state))

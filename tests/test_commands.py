@@ -183,6 +183,27 @@ def test_resuming_with_other_settings_is_refused_by_name(lesson):
     assert "learning_rate was 0.0005, now 0.5" in said
 
 
+def test_resuming_with_another_model_under_the_same_path_is_refused(lesson):
+    weights = lesson.home / "pretrain" / "model" / "model.safetensors"
+    before = weights.read_bytes()
+    try:
+        weights.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+        said = refusal(*lesson.words["sft"], "--out", lesson.home / "sft", "--resume")
+    finally:
+        weights.write_bytes(before)
+    assert "content of base was" in said and "use another folder" in said
+
+
+def test_diagnose_reads_the_folder_of_any_run(lesson):
+    for name in ("sft", "reward", "ppo"):
+        said = call("diagnose", lesson.home / name)
+        assert said["iterations"] == len(read_metrics(lesson.home / name)) and "not-finite" not in said["findings"]
+    assert "holds no metrics.jsonl" in refusal("diagnose", lesson.home)
+    assert "no finding is called 'hunch'" in refusal(
+        *lesson.words["ppo"], "--out", lesson.home / "refused", "--stop-on", "hunch"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "option", "folder", "why"),
     [
@@ -227,28 +248,3 @@ def test_the_shell_sees_one_sentence_and_a_code_and_no_traceback(tmp_path):
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.splitlines()[-1].startswith(f"rlhf_lesson: {tmp_path} has no config.json")
     assert "Traceback" not in done.stderr
-
-
-# ---- feedback of one's own -----------------------------------------------------------------------
-
-
-def own_pairs(path):
-    """Forty prompts with one choice each: the longer answer was chosen."""
-    rows = [{"prompt": f"film {i} ?", "chosen": "good " * 6, "rejected": f"bad {i}"} for i in range(40)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def test_own_preferences_pass_from_a_file_to_a_reward_model(lesson, tmp_path):
-    small = "--every 50 --epochs 30 --batch-tokens 768 --learning-rate 1e-2 --held-out 0.2".split()
-    words = ["reward", "--data", own_pairs(tmp_path / "mine.jsonl"), "--base", lesson.home / "pretrain" / "model"]
-    result = call(*words, *small, "--out", tmp_path / "run")
-    assert result["records"] == 40 and result["accuracy"] > 0.9
-    assert hasattr(load_model(tmp_path / "run" / "model"), "trunk")
-
-
-def test_a_bad_row_of_ones_own_file_is_named_with_its_line(lesson, tmp_path):
-    file = own_pairs(tmp_path / "mine.jsonl")
-    file.write_text(file.read_text() + json.dumps({"prompt": "p", "chosen": "same", "rejected": "same"}) + "\n")
-    words = ["reward", "--data", file, "--base", lesson.home / "pretrain" / "model", "--out", tmp_path / "run"]
-    assert "mine.jsonl:41" in refusal(*words) and "identical" in refusal(*words)

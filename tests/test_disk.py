@@ -64,6 +64,8 @@ def test_a_fingerprint_follows_the_content_of_a_file_and_of_a_folder(tmp_path):
     after = fingerprint(model), fingerprint(weights)
     assert after[0] != before[0] and after[1] != before[1]
     weights.write_bytes(b"1")
+    (model / ".DS_Store").write_bytes(b"4")
+    assert (fingerprint(model), fingerprint(weights)) == before
     weights.rename(model / "other")
     assert fingerprint(model) != before[0]
 

@@ -11,7 +11,12 @@ from rlhf_lesson.wings import EQUATIONS, FOR_ANSWERS, ORDER, wing
 
 ROOT = Path(rlhf_lesson.__file__).parent
 RANK = {name: rank for rank, name in enumerate(ORDER)}
-FRONT = {"rlhf_lesson", "rlhf_lesson.__main__", "rlhf_lesson.commands"}  # the doors: they may import everything
+FRONT = {
+    "rlhf_lesson",
+    "rlhf_lesson.__main__",
+    "rlhf_lesson.commands",
+    "rlhf_lesson.policy_commands",
+}  # the doors: they may import everything
 MODULES = {
     ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(ROOT.rglob("*.py"))

@@ -12,7 +12,14 @@ from rlhf_lesson.wings import EQUATIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOC = ROOT / "docs" / "api.md"
-NOT_HERE = {"__init__", "__main__", "commands", "disk", "wings"}  # modules of the root without equations
+NOT_HERE = {
+    "__init__",
+    "__main__",
+    "commands",
+    "policy_commands",
+    "disk",
+    "wings",
+}  # modules of the root without equations
 SECTIONS = ("Args:", "Returns:", "Raises:", "Source:")
 ABOUT = """# The equation library
 

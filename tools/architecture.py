@@ -14,7 +14,12 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "architecture.md"
 PICTURE = ROOT / "docs" / "architecture.svg"
 END = "<!-- end -->"
-FRONT = {"rlhf_lesson", "rlhf_lesson.__main__", "rlhf_lesson.commands"}  # the command line may import everything
+FRONT = {
+    "rlhf_lesson",
+    "rlhf_lesson.__main__",
+    "rlhf_lesson.commands",
+    "rlhf_lesson.policy_commands",
+}  # the command line may import everything
 RANK = {name: rank for rank, name in enumerate(ORDER)}
 
 WALK = (  # from one person's rating to PPO's policy: (module:function, what leaves it); no step goes back to an earlier wing

@@ -76,8 +76,10 @@ def open_lab(copies: Path) -> int:
     """
     folder = lessons(copies)
     root = checkout() or folder
-    first = (folder / "00_jax_warmup.ipynb").relative_to(root)
-    return run("jupyterlab", str(first), folder=root, needs="jupyterlab", extra="notebooks")
+    first = (folder / "00_jax_warmup.ipynb").relative_to(root).as_posix()
+    return run(
+        "jupyterlab", f"--LabApp.default_url=/lab/tree/{first}", folder=root, needs="jupyterlab", extra="notebooks"
+    )
 
 
 def run_tests(workers: int) -> int:

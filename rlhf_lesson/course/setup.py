@@ -103,25 +103,34 @@ def setup(chapter: str | None = None) -> None:
       chapter: file name without ending, such as "01_language_model"; None for a notebook of your own.
 
     Raises:
-      ValueError: jax is missing or too old, or RLHF_SCALE is neither quick nor full.
+      ValueError: jax is missing or too old, its chip refuses, or RLHF_SCALE is neither quick nor full.
     """
     versions = installed()
-    import jax
+    from rlhf_lesson import chips, precision
+
+    chips.prepare()
+    chips.advise_in_notebooks()
+    found = chips.devices()
     import matplotlib
 
     from rlhf_lesson.view import plots
 
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # otherwise it advises installing torch
     matplotlib.rcParams.update(plots.STYLE)
-    chips = jax.devices()
     other = "full" if preset() == "quick" else "quick"
     print(f"rlhf_lesson {version('rlhf-lesson')},", ", ".join(f"{name} {number}" for name, number in versions.items()))
-    print(f"device:    {len(chips)} x {chips[0].device_kind}, {os.cpu_count()} CPU cores")
+    print(f"device:    {len(found)} x {found[0].device_kind}, {os.cpu_count()} CPU cores")
     if chip := unused_chip():
         print(
-            f"warning:   this machine has a {chip} and JAX does not use it: everything runs on the CPU. In Colab choose"
+            f"warning:   this machine has a {chip} and JAX does not use it: everything runs on the CPU. Shut down any"
         )
-        print("           Runtime > Disconnect and delete runtime, then connect again; elsewhere install jax for it.")
+        print(
+            "           other kernel that holds it. In Colab then choose Runtime > Disconnect and delete runtime, and"
+        )
+        print("           connect again; elsewhere install jax for it, and restart the kernel.")
     print(f"preset:    {preset()} (for the {other} one, set RLHF_SCALE={other} before the kernel starts)")
+    print(
+        f"products:  {precision.in_force()} (for speed, set JAX_DEFAULT_MATMUL_PRECISION=bfloat16 before the kernel starts)"
+    )
     for line in [eta(chapter), *exercises(chapter)] if chapter else []:
         print(line)

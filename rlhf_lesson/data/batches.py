@@ -1,4 +1,4 @@
-"""Token rows of different lengths become padded arrays of few shapes: each row gets the next of five widths.
+"""Token rows of different lengths become padded arrays of few shapes: each row gets the next of a few widths.
 
 Few shapes mean few compiled programs. Rows are never packed into one: that would save little here, and masks would be hard to read.
 """
@@ -8,7 +8,44 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Int
 
+from rlhf_lesson.models.gpt2 import ModelConfig
+
 WIDTHS = (16, 24, 32, 48, 96)
+WIDER = tuple(96 * 2**k for k in range(1, 12))  # 192, 384, ...: for models that read more than the course's
+
+
+def widths_up_to(context: int) -> tuple[int, ...]:
+    """What rows are padded to for a model of this context: the widths that are narrower, then the context itself.
+
+        (16, 24, 32, 48, 96, 192, 384, ..., context)
+
+    Args:
+      context: the longest row that the model reads, in tokens, at least 1.
+
+    Returns:
+      Few widths in rising order, so that a run compiles few programs: nine for GPT-2's context of 1,024.
+    """
+    return (*(width for width in WIDTHS + WIDER if width < context), context)
+
+
+def check_rows(rows: Sequence[Sequence[int]], config: ModelConfig) -> None:
+    """Refuses rows that a model would compute NaN from, without a word, since JAX reads beyond a table as NaN.
+
+    Args:
+      rows: token ids.
+      config: of the model that will read them: its context in tokens, and the number of ids that it knows.
+
+    Raises:
+      ValueError: a row is longer than the context, or holds an id that the model does not know; says which.
+    """
+    for i, row in enumerate(rows):
+        if len(row) > config.context:
+            where = f"the model's context of {config.context}"
+            raise ValueError(f"row {i} has {len(row)} tokens, more than {where}: shorten it")
+        if len(row) and not 0 <= min(row) <= max(row) < config.vocab:
+            wrong = min(row) if min(row) < 0 else max(row)
+            known = f"the model knows 0 to {config.vocab - 1}"
+            raise ValueError(f"row {i} has the token id {wrong}, and {known}: use the model's own tokenizer")
 
 
 def pad(
@@ -83,7 +120,7 @@ def next_width(length: int, widths: Sequence[int] = WIDTHS) -> int:
 
 
 def plan(
-    lengths: Sequence[int], *, batch_tokens: int, seed: int, epoch: int
+    lengths: Sequence[int], *, batch_tokens: int, seed: int, epoch: int, context: int = max(WIDTHS)
 ) -> list[tuple[int, int, Int[np.ndarray, " rows"]]]:
     """The batches of one epoch as (rows, width, indices): a fresh shuffle, then rows of like length together.
 
@@ -92,6 +129,7 @@ def plan(
       batch_tokens: rows x width of a batch, at most (but at least one row).
       seed: of the shuffle; together with the epoch it fixes the order, so that a run can resume anywhere.
       epoch: 0, 1, ...
+      context: of the model, in tokens: no row may be longer.
 
     Returns:
       A list of (rows of the batch, width in tokens, indices of the rows that it holds); there may be fewer indices than rows.
@@ -99,11 +137,12 @@ def plan(
     Raises:
       ValueError: a row is longer than the widest batch.
     """
-    fits = np.array([next_width(int(length)) for length in lengths])
+    widths = widths_up_to(context)
+    fits = np.array([next_width(int(length), widths) for length in lengths])
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(lengths))
     batches = []
-    for width in WIDTHS:
+    for width in widths:
         rows = max(1, batch_tokens // width)
         members = order[fits[order] == width]
         batches += [(rows, width, members[i : i + rows]) for i in range(0, len(members), rows)]
@@ -111,7 +150,7 @@ def plan(
 
 
 def epochs(
-    lengths: Sequence[int], count: int, *, batch_tokens: int, seed: int
+    lengths: Sequence[int], count: int, *, batch_tokens: int, seed: int, context: int = max(WIDTHS)
 ) -> list[tuple[int, int, Int[np.ndarray, " rows"]]]:
     """The batches of a whole run as (rows, width, indices): one `plan` after the other.
 
@@ -120,10 +159,13 @@ def epochs(
       count: passes over the rows.
       batch_tokens: rows x width of a batch, at most (but at least one row).
       seed: of every shuffle; each epoch gets an order of its own.
+      context: of the model, in tokens: no row may be longer.
 
     Raises:
       ValueError: a row is longer than the widest batch.
     """
     return [
-        batch for epoch in range(count) for batch in plan(lengths, batch_tokens=batch_tokens, seed=seed, epoch=epoch)
+        batch
+        for epoch in range(count)
+        for batch in plan(lengths, batch_tokens=batch_tokens, seed=seed, epoch=epoch, context=context)
     ]

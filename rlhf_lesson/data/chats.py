@@ -1,17 +1,17 @@
 """Dialogues and instructions as text: where the prompt ends and the response begins, in every format that the field uses.
 
 Without a tokenizer the turns are written as in Anthropic's hh-rlhf ("Human:", "Assistant:"); with one, its own chat template
-writes them. Tool calls and pictures are not supported.
+writes them. Tool calls and pictures are not supported: such rows are refused by name.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 
-from rlhf_lesson.data.formats import BadRow, checked_pair, field
+from rlhf_lesson.data.fields import ASKS, BadRow, checked_pair, field, tied
+from rlhf_lesson.data.messages import SPEAKERS, messages_in
 from rlhf_lesson.data.records import Demonstration, Pair
 
-INSTRUCTION, RESPONSE = "### Instruction:\n", "\n\n### Response:\n"
-SPEAKERS = {"user": "Human", "assistant": "Assistant", "system": "System"}
+INSTRUCTION, INPUT, RESPONSE = "### Instruction:\n", "\n\n### Input:\n", "\n\n### Response:\n"
 REPLY = "\n\nAssistant:"
 
 
@@ -20,19 +20,26 @@ def parse_instruction(row: Mapping) -> Demonstration:
 
     The prompt is the line "### Instruction:", the instruction, a blank line and the line "### Response:", its newline
     included; the response follows as it is. So prompt + response is what the model reads, and only the response is learnt.
+    What a row's "input" or "context" holds stands between the two, after a blank line and the line "### Input:".
 
     Raises:
       BadRow: a field is missing, or is blank: fill it in, or leave the row out.
 
     Source: the template of Alpaca (Taori et al. 2023), without its opening sentence.
     """
-    return Demonstration(INSTRUCTION + field(row, "instruction") + RESPONSE, field(row, "response"))
+    prompt = INSTRUCTION + field(row, "instruction")
+    for key in ("input", "context"):
+        if str(row.get(key) or "").strip():
+            prompt += INPUT + field(row, key)
+    answer = "output" if "response" not in row and "output" in row else "response"  # Alpaca's own name for it
+    return Demonstration(prompt + RESPONSE, field(row, answer))
 
 
 def instruction_row(demonstration: Demonstration) -> dict:
     """The inverse of `parse_instruction`: the row that `formats.write` writes for a demonstration."""
-    instruction = demonstration.prompt.removeprefix(INSTRUCTION).removesuffix(RESPONSE)
-    return {"instruction": instruction, "response": demonstration.response}
+    instruction, *inputs = demonstration.prompt.removeprefix(INSTRUCTION).removesuffix(RESPONSE).split(INPUT)
+    row = {"instruction": instruction, "response": demonstration.response}
+    return row | ({"input": INPUT.join(inputs)} if inputs else {})
 
 
 def render(messages: Sequence[Mapping], *, reply: bool = False, tokenizer=None) -> str:
@@ -75,19 +82,17 @@ def messages_of(text: str) -> list[dict]:
     ]
 
 
-def _messages(row: Mapping, key: str) -> list[dict]:
-    messages = field(row, key, list)
-    for message in messages:
-        if not isinstance(message, Mapping):
-            raise BadRow(f"{key!r} holds a {type(message).__name__}, not messages with a role and a content")
-        field(message, "content")
-        if field(message, "role") not in SPEAKERS:
-            raise BadRow(f"unknown role {message['role']!r} in {key!r}: {', '.join(SPEAKERS)} are known")
-    return messages
+def cut(before: Sequence[Mapping], after: Sequence[Mapping], tokenizer) -> Demonstration:
+    """The text that a model reads, and the text that it should continue with.
 
+    Args:
+      before: the messages of the prompt.
+      after: the messages of the response.
+      tokenizer: its chat template writes the text; without one it is written as in hh-rlhf.
 
-def _cut(before: Sequence[Mapping], after: Sequence[Mapping], tokenizer) -> Demonstration:
-    """The text that a model reads, and the text that it should continue with."""
+    Raises:
+      BadRow: the template refuses the messages, or can't be cut between the two.
+    """
     try:
         prompt = render(before, reply=True, tokenizer=tokenizer)
         whole = render([*before, *after], tokenizer=tokenizer)
@@ -99,7 +104,7 @@ def _cut(before: Sequence[Mapping], after: Sequence[Mapping], tokenizer) -> Demo
 
 
 def parse_chat(row: Mapping, *, tokenizer=None) -> Demonstration:
-    """{"messages": [{"role", "content"}, ...]}: the last message, the assistant's, is the response.
+    """{"messages": [{"role", "content"}, ...]}, or "conversations" as in ShareGPT: the last, the assistant's, is the response.
 
     Args:
       row: of the data set.
@@ -111,10 +116,11 @@ def parse_chat(row: Mapping, *, tokenizer=None) -> Demonstration:
     Raises:
       BadRow: a message is malformed, the last one is not the assistant's, or the template refuses the messages.
     """
-    messages = _messages(row, "messages")
+    key = "conversations" if "conversations" in row and "messages" not in row else "messages"
+    messages = messages_in(row, key)
     if len(messages) < 2 or messages[-1]["role"] != "assistant":
-        raise BadRow("'messages' must hold at least two, the last by the assistant")
-    return _cut(messages[:-1], messages[-1:], tokenizer)
+        raise BadRow(f"{key!r} must hold at least two, the last by the assistant")
+    return cut(messages[:-1], messages[-1:], tokenizer)
 
 
 def chat_row(demonstration: Demonstration) -> dict:
@@ -134,11 +140,14 @@ def parse_implicit(row: Mapping) -> Pair:
     last shared space. Responses keep their leading space, so that prompt + response is the text as it was.
 
     Raises:
-      BadRow: a text is missing or blank, or the two are identical: leave the row out.
+      BadRow: a text is missing or blank, the two are identical, they part in a human's turn, or a response goes on with
+        one, so that human words would be trained on: leave the row out. Or the row has a "prompt": use `parse_pair`.
 
     Source: Bai et al. 2022, arXiv:2204.05862 (the data set).
     """
     chosen, rejected = field(row, "chosen"), field(row, "rejected")
+    if row.get("prompt"):
+        raise BadRow("the row has a 'prompt', so its responses should not begin alike: read it as a pair with a prompt")
     if chosen == rejected:
         raise BadRow("'chosen' and 'rejected' are identical")
     shared = chosen[: _alike(chosen, rejected)]
@@ -149,7 +158,9 @@ def parse_implicit(row: Mapping) -> Pair:
         end = len(shared)
     else:
         end = shared.rfind(" ") + 1
-    return checked_pair(shared[:end], chosen[end:], rejected[end:])
+    if shared.rfind(ASKS) > turn:
+        raise BadRow("the two dialogues part in a human's turn, so their responses answer different questions")
+    return checked_pair(shared[:end], chosen[end:], rejected[end:], tied(row))
 
 
 def implicit_row(pair: Pair) -> dict:
@@ -160,6 +171,8 @@ def implicit_row(pair: Pair) -> dict:
 def parse_conversation(row: Mapping, *, tokenizer=None) -> Pair:
     """{"prompt", "chosen", "rejected"} as lists of messages; without "prompt" it is the messages that both share.
 
+    The prompt may also be the user's text, and both lists may repeat it, as in the binarized UltraFeedback.
+
     Args:
       row: of the data set.
       tokenizer: its chat template writes the text; without one the text is written as in hh-rlhf.
@@ -168,19 +181,26 @@ def parse_conversation(row: Mapping, *, tokenizer=None) -> Pair:
       The pair as texts.
 
     Raises:
-      BadRow: a message is malformed, a prompt or a reply is missing, or the template refuses the messages.
+      BadRow: a message is malformed, a prompt or a reply is missing, a reply holds a user's message, or the template
+        refuses the messages.
     """
-    chosen, rejected = _messages(row, "chosen"), _messages(row, "rejected")
-    if "prompt" in row:
-        prompt = _messages(row, "prompt")
+    chosen, rejected = messages_in(row, "chosen"), messages_in(row, "rejected")
+    shared = _alike(chosen, rejected)
+    given = row.get("prompt")
+    if isinstance(given, str) and given.strip():
+        users = [m for m in chosen[:shared] if m["role"] == "user" and m["content"].strip() == given.strip()]
+        prompt = chosen[:shared] if users else [{"role": "user", "content": given}]
     else:
-        shared = _alike(chosen, rejected)
-        prompt, chosen, rejected = chosen[:shared], chosen[shared:], rejected[shared:]
+        prompt = messages_in(row, "prompt") if given else chosen[:shared]
+    if chosen[: len(prompt)] == prompt == rejected[: len(prompt)]:  # full lists
+        chosen, rejected = chosen[len(prompt) :], rejected[len(prompt) :]
     if not (prompt and chosen and rejected):
         raise BadRow("a prompt and two different replies are wanted, each of at least one message")
-    better = _cut(prompt, chosen, tokenizer)
-    worse = _cut(prompt, rejected, tokenizer)
-    return checked_pair(better.prompt, better.response, worse.response)
+    if any(message["role"] != "assistant" for message in (*chosen, *rejected)):
+        raise BadRow("a reply holds a message that is not the assistant's, and human words must not be trained on")
+    better = cut(prompt, chosen, tokenizer)
+    worse = cut(prompt, rejected, tokenizer)
+    return checked_pair(better.prompt, better.response, worse.response, tied(row))
 
 
 def conversation_row(pair: Pair) -> dict:

@@ -9,51 +9,13 @@ the begin token, and each response ends with the end token.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from rlhf_lesson.data.batches import WIDTHS
-from rlhf_lesson.data.records import Demonstration, Pair, Ranking, Rating, Vote
+from rlhf_lesson.data.records import Demonstration, Label, Pair, Ranking, Rating, Vote
+from rlhf_lesson.data.rows import Choice, Comparison, Example, Labelled, Rated
 from rlhf_lesson.models.tokenizer import encode
 
-CONTEXT = max(WIDTHS)  # tokens of the longest row that batches.py pads to
-
-
-class Example(NamedTuple):
-    """Token ids of prompt + completion, and how many of them are prompt; the end token is part of the completion."""
-
-    tokens: Sequence[int]
-    prompt: int
-
-
-class Comparison(NamedTuple):
-    """k responses of one prompt as token ids (prompt included), best first; a pair is k = 2, chosen first."""
-
-    responses: tuple[Sequence[int], ...]
-
-    @property
-    def target(self) -> float:
-        """Always 0: an order of responses has no number to learn."""
-        return 0.0
-
-
-class Rated(NamedTuple):
-    """One response as token ids (prompt included) and its rating, or the mean of its ratings."""
-
-    response: Sequence[int]
-    target: float
-
-    @property
-    def responses(self) -> tuple[Sequence[int], ...]:
-        """The one response, so that ratings and comparisons are batched alike."""
-        return (self.response,)
-
-
-class Choice(NamedTuple):
-    """A prompt and two responses as token ids; the end token is part of a response, the begin token of the prompt."""
-
-    prompt: Sequence[int]
-    chosen: Sequence[int]
-    rejected: Sequence[int]
+CONTEXT = max(WIDTHS)  # of the model that ships, in tokens; pass another model's own
 
 
 # ---- texts to ids ------------------------------------------------------------------------------
@@ -73,29 +35,42 @@ def whole(tokenizer, texts: Sequence[str], *, context: int = CONTEXT) -> list[li
     Raises:
       ValueError: a text is longer than the context: shorten it.
     """
-    return [begin + text for begin, text in _split(tokenizer, [("", text) for text in texts], None, context)]
+    return [begin + text for begin, (text,) in _split(tokenizer, [("", text) for text in texts], None, context)]
 
 
 def _split(
-    tokenizer, texts: Sequence[tuple[str, str]], normalise: Callable[[str], str] | None, context: int
-) -> list[tuple[list[int], list[int]]]:
-    """(prompt, response) texts as ids: <begin> and the prompt, then the response and <end>.
+    tokenizer,
+    texts: Sequence[tuple[str, ...]],
+    normalise: Callable[[str], str] | None,
+    context: int,
+    cut: bool = False,
+) -> list[tuple[list[int], list[list[int]]]]:
+    """(prompt, response, ...) texts as ids: <begin> and the prompt, and every response with <end>.
 
     Raises:
-      ValueError: prompt and response together are longer than the context.
+      ValueError: a prompt and one of its responses are longer than the context together, and `cut` is off.
     """
     flat = [normalise(part) if normalise else part for text in texts for part in text]
     ids = iter(encode(tokenizer, [part for part in flat if part]))
-    parts = [next(ids) if part else [] for part in flat]
+    parts = iter([next(ids) if part else [] for part in flat])
     rows = []
-    for prompt, response, text in zip(parts[::2], parts[1::2], texts, strict=True):
-        length = len(prompt) + len(response) + 2
-        if length > context:
+    for text in texts:
+        prompt, *responses = (next(parts) for _ in text)
+        row = [tokenizer.bos_token_id, *prompt], [[*response, tokenizer.eos_token_id] for response in responses]
+        length = len(prompt) + max(map(len, responses)) + 2
+        if length > context and not cut:
             raise ValueError(
                 f"{length} tokens are more than the context of {context}: shorten {''.join(text)[:60]!r}..."
             )
-        rows.append(([tokenizer.bos_token_id, *prompt], [*response, tokenizer.eos_token_id]))
+        rows.append(_shortened(*row, context) if length > context else row)
     return rows
+
+
+def _shortened(prompt: list[int], responses: list[list[int]], context: int) -> tuple[list[int], list[list[int]]]:
+    """The row in at most `context` tokens: the begin token, the end of the prompt, and each response from its beginning."""
+    responses = [response[: context - 1] for response in responses]
+    room = context - 1 - max(map(len, responses))
+    return prompt[:1] + prompt[1:][len(prompt) - 1 - room :], responses
 
 
 # ---- records to rows ---------------------------------------------------------------------------
@@ -107,6 +82,7 @@ def to_examples(
     *,
     normalise: Callable[[str], str] | None = None,
     context: int = CONTEXT,
+    cut: bool = False,
 ) -> list[Example]:
     """Demonstrations for supervised fine-tuning (train/sft.py): the prompt is read, the response is learnt.
 
@@ -115,15 +91,16 @@ def to_examples(
       tokenizer: of the model that will be trained.
       normalise: applied to every text first; `feedback.normalise` for the model that ships, which knows lower case only.
       context: the longest row, in tokens.
+      cut: shorten a row that is longer: first the prompt's beginning, then the end of the response, end token included.
 
     Returns:
       One example per record, in their order.
 
     Raises:
-      ValueError: a record is longer than the context: shorten it.
+      ValueError: a record is longer than the context: shorten it, or pass cut=True.
     """
-    rows = _split(tokenizer, [(r.prompt, r.response) for r in records], normalise, context)
-    return [Example(prompt + response, len(prompt)) for prompt, response in rows]
+    rows = _split(tokenizer, [(r.prompt, r.response) for r in records], normalise, context, cut)
+    return [Example(prompt + response, len(prompt)) for prompt, (response,) in rows]
 
 
 def to_comparisons(
@@ -132,6 +109,7 @@ def to_comparisons(
     *,
     normalise: Callable[[str], str] | None = None,
     context: int = CONTEXT,
+    cut: bool = False,
 ) -> list[Comparison]:
     """Pairs, votes or rankings for a reward model (train/reward_model.py): prompt and response as one row, the best first.
 
@@ -140,6 +118,7 @@ def to_comparisons(
       tokenizer: of the model that will be trained.
       normalise: applied to every text first; `feedback.normalise` for the model that ships, which knows lower case only.
       context: the longest row, in tokens.
+      cut: shorten a row that is longer: first the prompt's beginning, then the end of the response, end token included.
 
     Returns:
       One comparison per record, in their order.
@@ -147,14 +126,12 @@ def to_comparisons(
     Raises:
       ValueError: a record is a tie or longer than the context, or the records have different numbers of responses.
     """
-    ordered = [(record.prompt, _best_first(record, i)) for i, record in enumerate(records)]
-    sizes = {len(responses) for _, responses in ordered}
+    texts = [(record.prompt, *_best_first(record, i)) for i, record in enumerate(records)]
+    sizes = {len(text) - 1 for text in texts}
     if len(sizes) > 1:
         raise ValueError(f"the records have {sorted(sizes)} responses: train on records of one size at a time")
-    texts = [(prompt, response) for prompt, responses in ordered for response in responses]
-    rows = [prompt + response for prompt, response in _split(tokenizer, texts, normalise, context)]
-    size = max(sizes, default=1)
-    return [Comparison(tuple(rows[i : i + size])) for i in range(0, len(rows), size)]
+    rows = _split(tokenizer, texts, normalise, context, cut)
+    return [Comparison(tuple(prompt + response for response in responses)) for prompt, responses in rows]
 
 
 def to_choices(
@@ -163,6 +140,7 @@ def to_choices(
     *,
     normalise: Callable[[str], str] | None = None,
     context: int = CONTEXT,
+    cut: bool = False,
 ) -> list[Choice]:
     """Pairs or votes for DPO (train/dpo.py), which learns the probability of a response given its prompt.
 
@@ -171,6 +149,7 @@ def to_choices(
       tokenizer: of the policy.
       normalise: applied to every text first; `feedback.normalise` for the model that ships, which knows lower case only.
       context: the longest row, in tokens.
+      cut: shorten a row that is longer: first the prompt's beginning, then the end of the response, end token included.
 
     Returns:
       One choice per record, in their order.
@@ -184,11 +163,8 @@ def to_choices(
             raise ValueError(
                 f"record {i} has no prompt, and DPO compares responses to one: give each record its prompt"
             )
-        texts += [(record.prompt, response) for response in _best_first(record, i)]
-    rows = _split(tokenizer, texts, normalise, context)
-    return [
-        Choice(prompt, chosen, rejected) for (prompt, chosen), (_, rejected) in zip(rows[::2], rows[1::2], strict=True)
-    ]
+        texts.append((record.prompt, *_best_first(record, i)))
+    return [Choice(prompt, *responses) for prompt, responses in _split(tokenizer, texts, normalise, context, cut)]
 
 
 def to_rated(
@@ -197,8 +173,9 @@ def to_rated(
     *,
     normalise: Callable[[str], str] | None = None,
     context: int = CONTEXT,
+    cut: bool = False,
 ) -> list[Rated]:
-    """Ratings for a reward model that learns numbers (`reward_model.rating_objective`): one row for each response.
+    """Ratings for a reward model that learns numbers (`objectives.rating_objective`): one row for each response.
 
     Several ratings of one response to one prompt become their mean, in the order of their first appearance.
 
@@ -207,21 +184,49 @@ def to_rated(
       tokenizer: of the model that will be trained.
       normalise: applied to every text first; `feedback.normalise` for the model that ships, which knows lower case only.
       context: the longest row, in tokens.
+      cut: shorten a row that is longer: first the prompt's beginning, then the end of the response, end token included.
 
     Returns:
       One row per different response, with the mean of its ratings.
 
     Raises:
-      ValueError: a record is longer than the context: shorten it.
+      ValueError: a record is longer than the context: shorten it, or pass cut=True.
     """
     ratings: dict[tuple[str, str], list[float]] = {}
     for record in records:
         ratings.setdefault((record.prompt, record.response), []).append(record.rating)
-    rows = _split(tokenizer, list(ratings), normalise, context)
+    rows = _split(tokenizer, list(ratings), normalise, context, cut)
     return [
         Rated(prompt + response, sum(numbers) / len(numbers))
-        for (prompt, response), numbers in zip(rows, ratings.values(), strict=True)
+        for (prompt, (response,)), numbers in zip(rows, ratings.values(), strict=True)
     ]
+
+
+def to_labelled(
+    records: Sequence[Label],
+    tokenizer,
+    *,
+    normalise: Callable[[str], str] | None = None,
+    context: int = CONTEXT,
+    cut: bool = False,
+) -> list[Labelled]:
+    """Labels for a reward model that learns good from bad (`objectives.label_objective`): one row per label.
+
+    Args:
+      records: labels.
+      tokenizer: of the model that will be trained.
+      normalise: applied to every text first; `feedback.normalise` for the model that ships, which knows lower case only.
+      context: the longest row, in tokens.
+      cut: shorten a row that is longer: first the prompt's beginning, then the end of the response, end token included.
+
+    Returns:
+      One row per record, in their order: 1 for a good response, 0 for a bad one.
+
+    Raises:
+      ValueError: a record is longer than the context: shorten it, or pass cut=True.
+    """
+    rows = _split(tokenizer, [(r.prompt, r.response) for r in records], normalise, context, cut)
+    return [Labelled(prompt + response, float(r.good)) for (prompt, (response,)), r in zip(rows, records, strict=True)]
 
 
 def _best_first(record: Pair | Ranking | Vote, number: int) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Pairs, rankings, ratings and votes in their usual file formats: one reader, one writer, one small function per format.
 
 Every bad row is reported with its file and line; none is dropped or trained on silently. Dialogues and templates are in
-data/chats.py. A format of your own is a function from a row (a dict) to a record with a `prompt`.
+data/chats.py; data/recognise.py finds out which format a file has. A format of your own is a function from a row (a dict) to
+a record with a `prompt`.
 
     pairs, _ = read("pairs.jsonl.gz", parse_pair)
     ratings, problems = read("scores.jsonl", partial(parse_rating, scale=(-4, 4)), skip_bad=True)
@@ -10,10 +11,11 @@ data/chats.py. A format of your own is a function from a row (a dict) to a recor
 
 import gzip
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rlhf_lesson.data.fields import checked_pair, field, not_repeated, nothing_lost, number, tied
 from rlhf_lesson.data.records import Pair, Ranking, Rating, Vote
 from rlhf_lesson.data.sources import BadRow, local
 
@@ -26,7 +28,7 @@ class Problem(NamedTuple):
 
 
 def read(
-    source: Path | str | Iterable[tuple[str, object]],
+    source: Path | str | Iterable,
     parse: Callable[[Mapping], Any],
     *,
     skip_bad: bool = False,
@@ -36,7 +38,7 @@ def read(
     """Every good row of a source as a record, and what is wrong with the others.
 
     Args:
-      source: a file or a folder, or pairs of (where, row) as `hub` gives them.
+      source: a file or a folder, or pairs of (where, row) as `hub` gives them, or rows alone (a list of dicts, a data set).
       parse: one of the `parse_...` functions below, or yours; raises BadRow.
       skip_bad: return the good rows and the list of problems, instead of raising.
       max_prompt: the longest prompt that the model's context has room for, in tokens.
@@ -52,29 +54,54 @@ def read(
         raise ValueError("max_prompt and count_tokens go together: give both or neither")
     rows = []
     problems = []
-    first_place: dict[str, str] = {}  # of each id
-    for where, row in local(source) if isinstance(source, str | Path) else source:
+    for where, record in placed(source, parse):
         try:
-            if isinstance(row, BadRow):
-                raise row
-            if not isinstance(row, Mapping):
-                raise BadRow(f"the row is a {type(row).__name__}, not an object with named fields")
-            record = parse(row)
-            if "id" in row and first_place.setdefault(str(row["id"]), where) != where:
-                raise BadRow(f"id {row['id']!r} is already the id of {first_place[str(row['id'])]}")
+            if isinstance(record, BadRow):
+                raise record
             if count_tokens and max_prompt is not None and (length := count_tokens(record.prompt)) > max_prompt:
                 raise BadRow(f"the prompt has {length} tokens, more than {max_prompt}: shorten it")
             rows.append(record)
         except BadRow as problem:
             problems.append(Problem(where, str(problem)))
     if problems and not skip_bad:
-        shown = "".join(f"\n  {where}: {what}" for where, what in problems[:10])
-        more = f"\n  ... and {len(problems) - 10} more" if len(problems) > 10 else ""
         total = f"{len(problems)} bad rows of {len(rows) + len(problems)}"
-        raise ValueError(f"{total}: mend them, or leave them out with skip_bad=True{shown}{more}")
+        raise ValueError(f"{total}: mend them, or leave them out with skip_bad=True{listed(problems, 10)}")
     if not rows and not problems:
         raise ValueError(f"no rows in {source}: the file or folder is empty")
     return rows, problems
+
+
+def placed(source: Path | str | Iterable, parse: Callable[[Mapping], Any]) -> Iterator[tuple[str, Any]]:
+    """Every row of a source as ("file:line", record), with a BadRow in place of a record that must not be trained on.
+
+    Args:
+      source: as `read` takes it.
+      parse: row -> record; raises BadRow.
+
+    Raises:
+      ValueError: there is no such file or folder.
+    """
+    first_place: dict[str, str] = {}  # of each id
+    for place, item in enumerate(local(source) if isinstance(source, str | Path) else source, 1):
+        where, row = item if isinstance(item, tuple) else (f"row {place}", item)
+        try:
+            if isinstance(row, BadRow):
+                raise row
+            if not isinstance(row, Mapping):
+                raise BadRow(f"the row is a {type(row).__name__}, not an object with named fields")
+            record = parse(row)
+            nothing_lost(row, record.prompt)
+            if row.get("id") not in (None, "") and first_place.setdefault(str(row["id"]), where) != where:
+                raise BadRow(f"id {row['id']!r} is already the id of {first_place[str(row['id'])]}")
+            yield where, record
+        except BadRow as problem:
+            yield where, problem
+
+
+def listed(problems: Sequence[Problem], most: int) -> str:
+    """The first `most` of the `problems`, a line each with file and line, and how many more there are."""
+    shown = "".join(f"\n  {where}: {what}" for where, what in problems[:most])
+    return shown + (f"\n  ... and {len(problems) - most} more" if len(problems) > most else "")
 
 
 def write(path: Path | str, records: Iterable, as_row: Callable = lambda record: record._asdict()) -> None:
@@ -89,51 +116,15 @@ def write(path: Path | str, records: Iterable, as_row: Callable = lambda record:
         file.writelines(json.dumps(as_row(record), ensure_ascii=False) + "\n" for record in records)
 
 
-def field(row: Mapping, key: str, *kinds: type) -> Any:
-    """The value of a row's field, after its type was checked; only a prompt may be blank text.
-
-    Args:
-      row: of the data set.
-      key: name of the field.
-      kinds: types that the value may have; text alone, if none is named.
-
-    Raises:
-      BadRow: the field is missing, has another type, or is blank.
-    """
-    if key not in row:
-        raise BadRow(f"no {key!r}: the row has {', '.join(map(repr, row)) or 'nothing'}")
-    value = row[key]
-    if type(value) not in (kinds or (str,)):
-        wanted = " or ".join(kind.__name__ for kind in kinds or (str,))
-        raise BadRow(f"{key!r} is {type(value).__name__}, not {wanted}: {value!r:.60}")
-    if isinstance(value, str) and key != "prompt" and not value.strip():
-        raise BadRow(f"empty {key!r}")
-    return value
-
-
-def checked_pair(prompt: str, chosen: str, rejected: str, tie: bool = False) -> Pair:
-    """A pair whose two responses are there and differ.
-
-    Args:
-      prompt: may be empty.
-      chosen: the preferred response.
-      rejected: the other one.
-      tie: the rater saw no difference.
-
-    Raises:
-      BadRow: a response is blank, or the two are identical.
-    """
-    if not chosen.strip() or not rejected.strip():
-        raise BadRow(f"empty {'rejected' if chosen.strip() else 'chosen'!r} after the prompt")
-    if chosen.strip() == rejected.strip():
-        raise BadRow(f"'chosen' and 'rejected' are identical: {chosen.strip()!r:.60}")
-    return Pair(prompt, chosen, rejected, tie)
-
-
 def parse_pair(row: Mapping) -> Pair:
-    """{"prompt", "chosen", "rejected"}, "tie": true where the rater saw no difference; data/chats.py reads other pairs."""
+    """{"prompt", "chosen", "rejected"} as texts; a tie has "tie": true, or equal scores ("score_chosen", "score_rejected").
+
+    Raises:
+      BadRow: a field is missing or blank, or a response repeats the prompt, which would then be read twice.
+    """
     prompt, chosen, rejected = (field(row, key) for key in ("prompt", "chosen", "rejected"))
-    return checked_pair(prompt, chosen, rejected, tie=row.get("tie") is True)
+    not_repeated(prompt, chosen, rejected)
+    return checked_pair(prompt, chosen, rejected, tied(row))
 
 
 def parse_ranking(row: Mapping) -> Ranking:
@@ -166,9 +157,9 @@ def parse_rating(row: Mapping, *, scale: tuple[float, float] = (1, 5)) -> Rating
     """
     prompt = field(row, "prompt")
     response = field(row, "response")
-    rating = field(row, "rating", int, float)
+    rating = number(row, "rating")
     if not scale[0] <= rating <= scale[1]:  # NaN fails too
-        raise BadRow(f"rating {rating} is off the scale {scale[0]} to {scale[1]}")
+        raise BadRow(f"rating {rating:g} is off the scale {scale[0]} to {scale[1]}")
     return Rating(prompt, response, float(rating), str(field(row, "annotator", str, int)))
 
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from rlhf_lesson.data.batches import pad
+from rlhf_lesson.data.batches import check_rows, pad
+from rlhf_lesson.models.gpt2 import ModelConfig
 
 
 class Prompts(NamedTuple):
@@ -25,9 +26,34 @@ def make_prompts(rows: Sequence[Sequence[int]], length: int, *, pad_id: int) -> 
       pad_id: the padding token.
 
     Raises:
-      ValueError: a prompt is longer than `length`: shorten it or raise the length.
+      ValueError: a prompt is longer than `length`: shorten it or raise the length; or it has no token.
     """
-    return Prompts(*pad(rows, len(rows), length, pad_id=pad_id, left=True))
+    prompts = Prompts(*pad(rows, len(rows), length, pad_id=pad_id, left=True))
+    check_prompts(prompts)
+    return prompts
+
+
+def check_prompts(prompts: Prompts, config: ModelConfig | None = None) -> None:
+    """Refuses prompts that a model would continue from a padding token's state, or that it can't read.
+
+    Sampler and learner would agree on the wrong state, so no later check could tell.
+
+    Args:
+      prompts: as a loop takes them.
+      config: of the model that will read them, to refuse what it can't read; None if there is no model yet.
+
+    Raises:
+      ValueError: a prompt is padded on the right or has no token, or `check_rows` refuses it.
+    """
+    tokens, mask = (np.asarray(x) for x in prompts)
+    last = mask[:, -1].astype(bool) if mask.shape[1] else np.zeros(len(mask), bool)
+    if not last.all():
+        raise ValueError(
+            f"prompt {int(np.argmin(last))} does not end with a token of its own: pad prompts on the left"
+            " (padding_side='left'), and begin each with the begin token, so that none is empty"
+        )
+    if config is not None:
+        check_rows([row[keep].tolist() for row, keep in zip(tokens, mask.astype(bool), strict=True)], config)
 
 
 def repeat_prompts(prompts: Prompts, times: int) -> Prompts:
@@ -43,7 +69,9 @@ def repeat_prompts(prompts: Prompts, times: int) -> Prompts:
     return Prompts(*(np.repeat(np.asarray(x), times, axis=0) for x in prompts))
 
 
-def prompt_batches(prompts: Prompts, batch: int, seed: int, start: int = 0) -> Iterator[Prompts]:
+def prompt_batches(
+    prompts: Prompts, batch: int, seed: int, start: int = 0, config: ModelConfig | None = None
+) -> Iterator[Prompts]:
     """Endless batches of prompts: shuffled again each epoch, the k-th batch a pure function of (seed, k).
 
     Args:
@@ -51,13 +79,15 @@ def prompt_batches(prompts: Prompts, batch: int, seed: int, start: int = 0) -> I
       batch: prompts per batch.
       seed: of the order.
       start: number of the first batch, for a run that is resumed.
+      config: of the policy, to refuse prompts that it can't read.
 
     Yields:
       `batch` prompts at a time; what is left over at the end of an epoch waits for another shuffle.
 
     Raises:
-      ValueError: there are fewer prompts than one batch needs: give more of them.
+      ValueError: there are fewer prompts than one batch needs: give more of them; or `check_prompts` refuses one.
     """
+    check_prompts(prompts, config)
     per_epoch = len(prompts.tokens) // batch
     if per_epoch == 0:
         raise ValueError(f"{len(prompts.tokens)} prompts do not fill a batch of {batch}: give more prompts")

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from rlhf_lesson.data.batches import next_width, pad
+from rlhf_lesson.data.batches import check_rows, next_width, pad, widths_up_to
 from rlhf_lesson.models.gpt2 import ScalarModel
 
 
@@ -71,10 +71,14 @@ def dropout_scores(
     Returns:
       Scores of both texts of each pair by each member, in the model's units.
 
+    Raises:
+      ValueError: `check_rows` refuses a text.
+
     Source: dropout as an ensemble, Gal and Ghahramani 2016, arXiv:1506.02142; for BALD, Gal et al. 2017, arXiv:1703.02910.
     """
     texts = [row for pair in pairs for row in pair]
-    width = next_width(max(map(len, texts)))
+    check_rows(texts, model.trunk.config)
+    width = next_width(max(map(len, texts)), widths_up_to(model.trunk.config.context))
     rows = min(64, len(texts))
     batches = [pad(texts[i : i + rows], rows, width, pad_id=pad_id) for i in range(0, len(texts), rows)]
     scores = [

@@ -24,7 +24,7 @@ from rlhf_lesson.grading.marks import HIDDEN, SENTENCES, Mark, Outcome, differen
 from rlhf_lesson.grading.trusted import Trusted, form, plain
 from rlhf_lesson.grading.workers import Zygote, self_test
 
-SUITE = 2  # version of the hidden cases: part of every seed
+SUITE = 3  # version of the hidden cases: part of every seed
 DRAWS = 6  # of one hidden case
 SHARED = 1.5  # seconds for an answer in a worker that ran others before; who needs more gets a fresh one and the limit
 

@@ -26,8 +26,8 @@ from rlhf_lesson.models.pretrained import BASE, load_base
 from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study.evaluate import Samples, normalise_on_samples, sample
+from rlhf_lesson.train import objectives, reward_model
 from rlhf_lesson.train import ppo as ppo_loop
-from rlhf_lesson.train import reward_model
 from rlhf_lesson.train import sft as sft_loop
 from rlhf_lesson.train.progress import bar
 
@@ -143,7 +143,7 @@ def _train_models(config: Config, base: GPT2, data: Snippets) -> tuple[GPT2, Sca
     for sft, _ in bar("fine-tune (SFT)", sft_loop.train(config.sft, base, texts, pad_id=pad_id)):
         pass
     rated = data.rated("gold")[: config.snippets]
-    objective = reward_model.rating_objective
+    objective = objectives.rating_objective
     ratings = reward_model.train(config.gold, base, rated, pad_id=pad_id, objective=objective)
     for gold, _ in bar("gold reward model", ratings):
         pass

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
-from rlhf_lesson.data.examples import Comparison, Rated
-from rlhf_lesson.data.prompts import Prompts
+from rlhf_lesson.data.examples import Comparison, Labelled, Rated
+from rlhf_lesson.data.prompts import Prompts, check_prompts
 from rlhf_lesson.kl import best_of_n_kl_bound
 from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, ScalarModel
@@ -65,7 +65,11 @@ def sample(
       temperature: above 0.
       batch: rows of one compiled call.
       text_scorers: name -> Python function of the text.
+
+    Raises:
+      ValueError: `check_prompts` refuses a prompt.
     """
+    check_prompts(prompts, policy.config)
     count = len(prompts.tokens)
     batches = -(-count // batch)
     parts = []
@@ -147,23 +151,36 @@ def best_of_n_curve(
     return rows
 
 
-def agreement(model: ScalarModel, examples: Sequence[Comparison | Rated], *, pad_id: int) -> dict[str, float]:
+def agreement(
+    model: ScalarModel, examples: Sequence[Comparison | Rated | Labelled], *, pad_id: int
+) -> dict[str, float]:
     """How well a reward model predicts what people said of held-out responses.
 
     Args:
       model: the reward model.
-      examples: comparisons or rated responses that it has not been trained on; none gives an empty result.
+      examples: comparisons, rated or labelled responses that it has not been trained on; none gives an empty result.
       pad_id: the padding token.
 
     Returns:
-      For ratings "correlation" (-1 to 1); for comparisons "accuracy", the share of all their pairs that the model orders
-      as people did (0 to 1; 0.5 is a coin flip).
+      For ratings "correlation" (-1 to 1), where there are two different ones. For comparisons "accuracy", the share of all
+      their pairs that the model orders as people did (0 to 1; 0.5 is a coin flip), and its "standard_error" over the
+      comparisons. For labels "accuracy", the share of all pairs of a good and a bad response in which the good one wins.
     """
     if not examples:
         return {}
     rows = [response for example in examples for response in example.responses]
     scores = score(model, rows, pad_id=pad_id).reshape(len(examples), -1)
+    targets = np.array([example.target for example in examples])
     if isinstance(examples[0], Rated):
-        return {"correlation": float(np.corrcoef(scores[:, 0], [example.target for example in examples])[0, 1])}
+        different = len(set(targets)) > 1 and len(set(scores[:, 0])) > 1
+        return {"correlation": float(np.corrcoef(scores[:, 0], targets)[0, 1])} if different else {}
+    if isinstance(examples[0], Labelled):
+        good, bad = (scores[targets == label, 0] for label in (1.0, 0.0))
+        pairs = np.repeat(good, len(bad)), np.tile(bad, len(good))
+        return {"accuracy": pairwise_accuracy(*pairs)} if len(good) and len(bad) else {}
     better, worse = np.triu_indices(scores.shape[1], k=1)
-    return {"accuracy": pairwise_accuracy(scores[:, better].ravel(), scores[:, worse].ravel())}
+    found = {"accuracy": pairwise_accuracy(scores[:, better].ravel(), scores[:, worse].ravel())}
+    if len(examples) > 1:
+        each = [pairwise_accuracy(row[better], row[worse]) for row in scores]
+        found["standard_error"] = float(np.std(each, ddof=1) / len(each) ** 0.5)
+    return found

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rlhf_lesson import precision
 from rlhf_lesson.train.diagnose import SENTENCES, SWAMPED
 
 
@@ -21,21 +22,23 @@ def check_rollout(stats: Mapping[str, Any], *, first: bool, tolerance: float = 1
       stats: of the rollout: "sampler_gap" and "kl", nats.
       first: whether it is the first rollout of a run that started from the reference.
       tolerance: largest KL at step 0, nats per response; the sampler's gap may be ten times as large, in nats per token.
+        Both hold for float32 products, and grow where the chip rounds (precision.py).
 
     Raises:
       ValueError: sampled and re-scored log-probs differ, or the KL at step 0 is not 0.
     """
     gap = float(stats["sampler_gap"])
     kl = float(stats["kl"])
+    tolerance = tolerance * precision.room()
     if not np.isfinite(gap) or gap > 10 * tolerance:
         raise ValueError(
             f"sampled and re-scored log-probs differ by {gap:.2g} nats: look for a temperature, a mask or a position"
-            " that only one of the two sees, or for dropout in the training forward pass"
+            f" that only one of the two sees, or for dropout in the training forward pass{precision.remark()}"
         )
     if first and not abs(kl) <= tolerance:  # so written, NaN fails too
         raise ValueError(
             f"the KL at step 0 is {kl:.2g} nats, not 0: the reference is not the policy you start from, or the two"
-            " are scored at different temperatures"
+            f" are scored at different temperatures{precision.remark()}"
         )
 
 
@@ -44,15 +47,15 @@ def check_first_update(ratio_gap: float, *, tolerance: float = 1e-3) -> None:
 
     Args:
       ratio_gap: largest distance of a token's ratio from 1 in the first mini-batch, at least 0.
-      tolerance: above the rounding of two log-probs.
+      tolerance: above the rounding of two log-probs; for float32 products, it grows where the chip rounds.
 
     Raises:
       ValueError: it is not, so the old log-probs are stale or misaligned.
     """
-    if not np.isfinite(ratio_gap) or ratio_gap > tolerance:
+    if not np.isfinite(ratio_gap) or ratio_gap > tolerance * precision.room():
         raise ValueError(
             f"the first ratio of the update differs from 1 by {ratio_gap:.2g}: the old log-probs are stale, shifted by"
-            " a token, or taken at another temperature than the new ones"
+            f" a token, or taken at another temperature than the new ones{precision.remark()}"
         )
 
 
@@ -61,15 +64,15 @@ def check_first_margin(margin: float, *, tolerance: float = 1e-2) -> None:
 
     Args:
       margin: largest difference of the log-ratios of chosen and rejected response, nats.
-      tolerance: above the rounding of two sums of token log-probs.
+      tolerance: above the rounding of two sums of token log-probs; for float32 products, it grows where the chip rounds.
 
     Raises:
       ValueError: a pair has one.
     """
-    if not np.isfinite(margin) or margin > tolerance:
+    if not np.isfinite(margin) or margin > tolerance * precision.room():
         raise ValueError(
             f"a margin at step 0 is {margin:.2g} nats, not 0: the reference is not the policy you start from, or its"
-            " log-probs were taken at another temperature, with dropout, or over other tokens"
+            f" log-probs were taken at another temperature, with dropout, or over other tokens{precision.remark()}"
         )
 
 

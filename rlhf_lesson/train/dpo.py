@@ -16,11 +16,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from rlhf_lesson import losses
 from rlhf_lesson.arrays import Scalar, masked_mean
-from rlhf_lesson.data.batches import epochs, pad, plan
+from rlhf_lesson.data.batches import check_rows, epochs, pad, plan
 from rlhf_lesson.data.examples import Choice
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
-from rlhf_lesson.models.gpt2 import GPT2, copy_of
+from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, copy_of
 from rlhf_lesson.train.checks import check_first_margin, finite
 from rlhf_lesson.train.inputs import check_examples
 
@@ -123,18 +123,17 @@ def make_batch(
     return Batch(tokens, mask, mask & (np.arange(width) >= prompt), reference, np.arange(rows) < len(choices))
 
 
-def lengths(choices: Sequence[Choice]) -> list[int]:
-    """Tokens of the longer of the two rows of each pair.
+def lengths(choices: Sequence[Choice], config: ModelConfig) -> list[int]:
+    """Tokens of the longer of the two rows of each pair, which a model of this `config` must be able to read.
 
     Raises:
-      ValueError: a pair without a prompt: the first response token would have nothing to be predicted from.
+      ValueError: `check_rows` refuses a pair, or it has no prompt: then nothing would predict its first token.
     """
     if not all(len(c.prompt) for c in choices):
         raise ValueError("a choice has an empty prompt: start every prompt with the begin token")
+    rows = [[*c.prompt, *response] for c in choices for response in (c.chosen, c.rejected)]
+    check_rows(rows, config)
     return [len(c.prompt) + max(len(c.chosen), len(c.rejected)) for c in choices]
-
-
-_response_logprobs = jax.jit(response_logprobs)
 
 
 def all_logprobs(
@@ -152,11 +151,13 @@ def all_logprobs(
     Returns:
       Chosen and rejected, nats per response.
     """
+    compiled = jax.jit(response_logprobs)  # compiled once per shape, however often this is called
     out = np.zeros((len(choices), 2), np.float32)
-    for rows, width, indices in plan(lengths(choices), batch_tokens=batch_tokens // 2, seed=0, epoch=0):
+    tokens, context = lengths(choices, policy.config), policy.config.context
+    for rows, width, indices in plan(tokens, batch_tokens=batch_tokens // 2, seed=0, epoch=0, context=context):
         some = [choices[i] for i in indices]
         batch = make_batch(some, np.zeros((len(some), 2), np.float32), rows, width, pad_id)
-        out[indices] = np.asarray(_response_logprobs(policy, batch, temperature))[: len(some)]
+        out[indices] = np.asarray(compiled(policy, batch, temperature))[: len(some)]
     return out
 
 
@@ -180,16 +181,16 @@ def train(
       dpo_loss: (chosen_logp, rejected_logp, ref_chosen_logp, ref_rejected_logp, kl_coef=beta) -> loss per pair.
 
     Raises:
-      ValueError: settings or choices that can't be trained with, or a self-check that failed, with its likely cause.
+      ValueError: settings, or a pair that `lengths` refuses, or a self-check that failed, with its likely cause.
     """
     check_examples(config, policy, choices, pad_id=pad_id)
     if not config.kl_coef > 0.0:
         raise ValueError(f"kl_coef is {config.kl_coef}: DPO's loss would be log 2 for every policy; set it above 0")
-    size = config.batch_tokens
-    schedule = epochs(lengths(choices), config.epochs, batch_tokens=size // 2, seed=config.seed)
+    size, context = config.batch_tokens, policy.config.context
+    tokens = lengths(choices, policy.config)
+    schedule = epochs(tokens, config.epochs, batch_tokens=size // 2, seed=config.seed, context=context)
     ref_logp = all_logprobs(policy, choices, pad_id=pad_id, temperature=config.temperature, batch_tokens=size)
     tx = optimizer(config, len(schedule))
-    fresh = state is None
     policy = copy_of(policy)
     current = State(policy, tx.init(policy), jnp.zeros((), jnp.int32)) if state is None else state
     for step in range(int(current.step), len(schedule)):
@@ -198,7 +199,7 @@ def train(
         current, metrics = train_step(current, batch, config=config, optimizer=tx, dpo_loss=dpo_loss)
         numbers = {name: float(value) for name, value in metrics.items()}
         gap = numbers.pop("first_margin_gap")
-        if fresh and step == 0:
+        if state is None and step == 0:
             check_first_margin(gap / config.kl_coef)
         yield current, finite({"step": step + 1, "steps": len(schedule), **numbers}, current)
 
@@ -219,8 +220,7 @@ def implicit_margins(
       pad_id: the padding token.
       temperature: of the log-probs.
     """
-    logp = all_logprobs(policy, choices, pad_id=pad_id, temperature=temperature)
-    ref_logp = all_logprobs(reference, choices, pad_id=pad_id, temperature=temperature)
+    logp, ref_logp = (all_logprobs(net, choices, pad_id=pad_id, temperature=temperature) for net in (policy, reference))
     score = kl_coef * (logp - ref_logp)
     return score[:, 0] - score[:, 1]
 

@@ -237,12 +237,11 @@ def train(
     current: State = initial_state(config, policy, critic) if state is None else state
     current, policy, scorers = placed((current, policy, dict(scorers)), mesh)
     run_key = stage_key(config.seed, "ppo")
-    batches = prompt_batches(prompts, config.batch, config.seed, start=int(current.step))
+    batches = prompt_batches(prompts, config.batch, config.seed, int(current.step), policy.config)
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):
         sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
-        batch = placed(next(batches), mesh, "data")
-        rollout = sample(current.actor_critic, policy, scorers, batch, sample_key)
+        rollout = sample(current.actor_critic, policy, scorers, placed(next(batches), mesh, "data"), sample_key)
         check_rollout(rollout.stats, first=state is None and iteration == 0)
         score = score_of(rollout, reward)
         current, metrics = update(current, rollout, score, shuffle_key, config=config, equations=equations)

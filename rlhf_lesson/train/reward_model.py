@@ -1,9 +1,9 @@
-"""Reward modelling: a scalar head learns from human choices (Bradley-Terry, Plackett-Luce) or from ratings.
+"""Reward modelling: a scalar head learns from human choices, from ratings or from labels (train/objectives.py).
 
 How often the model agrees with people is measured at the end of the file.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -17,12 +17,13 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rlhf_lesson import losses
 from rlhf_lesson.arrays import masked_mean
-from rlhf_lesson.data.batches import epochs, pad, plan
-from rlhf_lesson.data.examples import Comparison, Rated
+from rlhf_lesson.data.batches import check_rows, epochs, pad, plan
+from rlhf_lesson.data.examples import Comparison, Labelled, Rated
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel, copy_of
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.train.checks import finite
 from rlhf_lesson.train.inputs import check_examples
+from rlhf_lesson.train.objectives import bradley_terry_objective
 
 # ---- Config ------------------------------------------------------------------------------------
 
@@ -59,22 +60,6 @@ class State(NamedTuple):
 
 
 # ---- loss_fn -----------------------------------------------------------------------------------
-
-
-def bradley_terry_objective(scores: Float[Array, "rows 2"], target, loss=losses.bradley_terry_loss):
-    """The `loss` of pairs: of two `scores` the first is the chosen one's; `target` is not used."""
-    return loss(scores[:, 0], scores[:, 1])
-
-
-def plackett_luce_objective(scores: Float[Array, "rows k"], target, loss=losses.plackett_luce_loss):
-    """The `loss` of rankings: the `scores` of the responses, best first; `target` is not used."""
-    best_first = jnp.arange(scores.shape[1])
-    return jax.vmap(lambda row: loss(row, best_first))(scores)
-
-
-def rating_objective(scores: Float[Array, "rows 1"], target: Float[Array, " rows"]):
-    """Half the squared error of the `scores` to the `target`, the raters' mean."""
-    return 0.5 * (scores[:, 0] - target) ** 2
 
 
 def loss_fn(model: ScalarModel, batch: Batch, key: PRNGKeyArray | None, objective, lm_coef: float):
@@ -118,7 +103,7 @@ def train_step(state: State, batch: Batch, key: PRNGKeyArray, *, optimizer, obje
 # ---- train -------------------------------------------------------------------------------------
 
 
-def make_batch(examples: Sequence[Comparison | Rated], rows: int, width: int, pad_id: int) -> Batch:
+def make_batch(examples: Sequence[Comparison | Rated | Labelled], rows: int, width: int, pad_id: int) -> Batch:
     """Examples with the same number of responses each, padded on the right to `rows` examples of `width` tokens."""
     k = len(examples[0].responses)
     texts = [response for example in examples for response in example.responses]
@@ -131,7 +116,7 @@ def make_batch(examples: Sequence[Comparison | Rated], rows: int, width: int, pa
 def train(
     config: Config,
     trunk: GPT2,
-    examples: Sequence[Comparison | Rated],
+    examples: Sequence[Comparison | Rated | Labelled],
     *,
     pad_id: int,
     state: State | None = None,
@@ -142,23 +127,27 @@ def train(
     Args:
       config: settings.
       trunk: the language model to start from; it is left as it was.
-      examples: comparisons (best first) or rated responses, all with the same number of responses.
+      examples: comparisons (best first), or rated or labelled responses; all with the same number of responses.
       pad_id: the padding token.
       state: the last state of an earlier run with the same arguments, to go on from there.
-      objective: (scores, target) -> loss per row.
+      objective: (scores, target) -> loss per row; `objective_of(examples)` is the one that fits them.
 
     Raises:
-      ValueError: settings that can't be trained with, no examples, a response without a token, or numbers that are not finite.
+      ValueError: settings that can't be trained with, no examples, different numbers of responses, an objective for others,
+        a response without a token or that `check_rows` refuses, or numbers that are not finite.
     """
     check_examples(config, trunk, examples, pad_id=pad_id)
+    if len({len(example.responses) for example in examples}) != 1:
+        raise ValueError("the examples have different numbers of responses: give all the same number")
     for i, example in enumerate(examples):
         if not all(len(response) for response in example.responses):
             raise ValueError(
                 f"example {i} has a response without a token: begin each with the begin token and its prompt"
             )
+    check_rows([response for example in examples for response in example.responses], trunk.config)
     lengths = [max(len(r) for r in example.responses) for example in examples]
     batch_tokens = config.batch_tokens // len(examples[0].responses)
-    schedule = epochs(lengths, config.epochs, batch_tokens=batch_tokens, seed=config.seed)
+    schedule = epochs(lengths, config.epochs, batch_tokens=batch_tokens, seed=config.seed, context=trunk.config.context)
     tx = optimizer(config, len(schedule))
     if state is None:
         model = ScalarModel(copy_of(trunk), rngs=nnx.Rngs(config.seed))
@@ -171,20 +160,6 @@ def train(
         batch = make_batch([examples[i] for i in indices], rows, width, pad_id)
         current, loss = train_step(current, batch, key, optimizer=tx, objective=objective, lm_coef=config.lm_coef)
         yield current, finite({"step": step + 1, "steps": len(schedule), "loss": float(loss)}, current)
-
-
-def objective_of(examples: Sequence[Comparison | Rated]) -> Callable:
-    """The objective that fits the data: ratings, pairs (Bradley-Terry), or longer rankings (Plackett-Luce).
-
-    Args:
-      examples: of one kind, with the same number of responses each; at least one.
-
-    Returns:
-      (scores, target) -> loss per row, as `train` takes it.
-    """
-    if isinstance(examples[0], Rated):
-        return rating_objective
-    return bradley_terry_objective if len(examples[0].responses) == 2 else plackett_luce_objective
 
 
 # ---- what the stage measures -------------------------------------------------------------------
@@ -208,9 +183,15 @@ def score(
 
     Returns:
       One score per row, in the model's units.
+
+    Raises:
+      ValueError: `check_rows` refuses a row.
     """
+    check_rows(rows, model.trunk.config)
+    context = model.trunk.config.context
+    lengths = [len(r) for r in rows]
     out = np.zeros(len(rows), np.float32)
-    for count, width, indices in plan([len(r) for r in rows], batch_tokens=batch_tokens, seed=0, epoch=0):
+    for count, width, indices in plan(lengths, batch_tokens=batch_tokens, seed=0, epoch=0, context=context):
         tokens, mask = pad([rows[i] for i in indices], count, width, pad_id=pad_id)
         out[indices] = np.asarray(_scores(model, tokens, mask))[: len(indices)]
     return out

@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from rlhf_lesson import losses
 from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data import batches
-from rlhf_lesson.data.batches import epochs, pad, plan
+from rlhf_lesson.data.batches import check_rows, epochs, pad, plan
 from rlhf_lesson.data.examples import Example
 from rlhf_lesson.models.gpt2 import GPT2, copy_of
 from rlhf_lesson.seeds import stage_key
@@ -134,13 +134,16 @@ def train(
       response_mask: (mask, tokens of each prompt) -> which tokens are learnt.
 
     Raises:
-      ValueError: settings that can't be trained with, examples without anything to learn, or numbers that are not finite.
+      ValueError: settings that can't be trained with, an example that `check_rows` refuses, none with anything to learn, or
+        numbers that are not finite.
     """
     check_examples(config, model, examples, pad_id=pad_id)
     if not any(len(e.tokens) > max(1, e.prompt) for e in examples):
         raise ValueError("no example has a token to learn: each needs tokens after its prompt")
+    context = model.config.context
+    check_rows([e.tokens for e in examples], model.config)
     lengths = [len(e.tokens) for e in examples]
-    schedule = epochs(lengths, config.epochs, batch_tokens=config.batch_tokens, seed=config.seed)
+    schedule = epochs(lengths, config.epochs, batch_tokens=config.batch_tokens, seed=config.seed, context=context)
     tx = optimizer(config, len(schedule))
     if state is None:
         model = copy_of(model)
@@ -177,11 +180,13 @@ def validation_loss(model: GPT2, examples: Sequence[Example], *, pad_id: int, ba
       Mean over tokens, nats per token.
 
     Raises:
-      ValueError: no example has a token to learn.
+      ValueError: an example that `check_rows` refuses, or none with a token to learn.
     """
+    context = model.config.context
+    check_rows([e.tokens for e in examples], model.config)
     lengths = [len(e.tokens) for e in examples]
     total = count = 0.0
-    for rows, width, indices in plan(lengths, batch_tokens=batch_tokens, seed=0, epoch=0):
+    for rows, width, indices in plan(lengths, batch_tokens=batch_tokens, seed=0, epoch=0, context=context):
         batch = make_batch([examples[i] for i in indices], rows, width, pad_id)
         loss, tokens = _sum_of_losses(model, batch)
         total, count = total + float(loss), count + int(tokens)

@@ -36,7 +36,12 @@ def test_jupyterlab_opens_the_first_lesson(installed, monkeypatch):
     started = []
     monkeypatch.setattr(lab, "run", lambda *words, folder, **needs: started.append((words, folder)) or 0)
     lab.open_lab(installed / "copies")
-    assert started == [(("jupyterlab", "00_jax_warmup.ipynb"), installed / "copies")]
+    monkeypatch.undo()
+    monkeypatch.setattr(lab, "run", lambda *words, folder, **needs: started.append((words, folder)) or 0)
+    lab.open_lab(installed / "copies")
+    first = "--LabApp.default_url=/lab/tree/{}00_jax_warmup.ipynb"
+    assert started[0] == (("jupyterlab", first.format("")), installed / "copies")
+    assert started[1] == (("jupyterlab", first.format("notebooks/")), ROOT), "in a clone all its folders are in sight"
 
 
 def test_what_an_installation_lacks_is_said_in_a_sentence(installed):

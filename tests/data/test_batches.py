@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import tiny
 
-from rlhf_lesson.data.batches import WIDTHS, epochs, next_width, pad, plan, response_mask
+from rlhf_lesson.data.batches import WIDTHS, check_rows, epochs, next_width, pad, plan, response_mask, widths_up_to
 
 
 def test_every_example_is_in_every_epoch_and_the_order_is_new():
@@ -42,3 +43,30 @@ def test_only_the_response_is_learnt_its_first_and_its_last_token_too():
     mask = np.array([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
     learn = response_mask(mask, np.array([2, 0, 0]))
     assert learn.tolist() == [[False, False, True, True, False], [True, True, True, False, False], [False] * 5]
+
+
+def test_a_longer_context_adds_few_widths_and_changes_no_batch_of_shorter_rows():
+    assert widths_up_to(96) == WIDTHS
+    assert widths_up_to(1024) == (*WIDTHS, 192, 384, 768, 1024)
+    assert widths_up_to(40) == (16, 24, 32, 40)
+    lengths = [3, 20, 5, 16, 17, 90, 30, 40] * 4
+    short, long = (plan(lengths, batch_tokens=96, seed=0, epoch=0, context=c) for c in (96, 1024))
+    assert [(c, w, r.tolist()) for c, w, r in short] == [(c, w, r.tolist()) for c, w, r in long]
+    assert [w for _, w, _ in plan([100, 1024], batch_tokens=96, seed=0, epoch=0, context=1024)] in (
+        [192, 1024],
+        [1024, 192],
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ([3] * 25, "25 tokens, more than the model's context of 24"),
+        ([3, 48], "token id 48"),
+        ([3, -100], "token id -100"),
+    ],
+)
+def test_a_row_that_a_model_cannot_read_is_refused_with_its_number(row, why):
+    check_rows([[3, 4], []], tiny.SHAPE)
+    with pytest.raises(ValueError, match=f"row 1 has .*{why}"):
+        check_rows([[3, 4], row], tiny.SHAPE)

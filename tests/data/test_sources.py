@@ -6,10 +6,11 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from forms import write as write_rows
 
 from rlhf_lesson.data.formats import parse_pair, read, write
 from rlhf_lesson.data.records import Pair
-from rlhf_lesson.data.sources import hub
+from rlhf_lesson.data.sources import BadRow, hub, local
 
 PAIR = {"prompt": "p", "chosen": "good", "rejected": "bad"}
 
@@ -53,3 +54,77 @@ def test_without_the_optional_package_the_error_says_what_to_install(monkeypatch
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ValueError, match=r"pip install 'rlhf-lesson\[hub\]'"):
         read(hub("someone/pairs"), parse_pair)
+
+
+# ---- kinds of files ------------------------------------------------------------------------------
+
+ROWS = [plus(PAIR, prompt=f"p, {i}") for i in range(3)]
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.json", "x.csv", "x.tsv", "x.json.gz", "x.csv.gz"])
+def test_a_file_of_any_kind_has_the_same_rows(tmp_path, name):
+    path = tmp_path / name
+    if name.endswith(".gz"):
+        inner = write_rows(tmp_path / name.removesuffix(".gz"), ROWS)
+        path.write_bytes(gzip.compress(inner.read_bytes()))
+        inner.unlink()
+    else:
+        write_rows(path, ROWS)
+    assert list(local(path)) == [(f"{path}:{i}", row) for i, row in enumerate(ROWS, 1)]
+    assert [row for _, row in local(tmp_path)] == ROWS
+
+
+def test_objects_over_several_lines_and_gzip_under_another_name_are_read(tmp_path):
+    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps(row, indent=1) for row in ROWS))
+    (tmp_path / "b.jsonl").write_bytes(gzip.compress("\n".join(map(json.dumps, ROWS)).encode()))
+    for name in ("a.jsonl", "b.jsonl"):
+        assert [row for _, row in local(tmp_path / name)] == ROWS
+
+
+def test_a_table_of_a_spreadsheet_is_read_and_a_torn_row_is_told(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text('\ufeffprompt;chosen;rejected\n"p;\n1";good;bad\np;good\n', encoding="utf-8")
+    rows = [row for _, row in local(path)]
+    assert rows[0] == {"prompt": "p;\n1", "chosen": "good", "rejected": "bad"}
+    assert str(rows[1]) == "the row has 2 cells, the header 3"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("a.jsonl", json.dumps(PAIR).encode("utf-16"), "the file is UTF-16"),
+        ("a.csv", "prompt,chosen\nx,y".encode("utf-16-le"), "the file is UTF-16"),
+        ("a.csv", b"prompt,chosen\ncaf\xe9,y", "not UTF-8 at byte 3"),
+        ("a.json", b'[{"prompt": "p"},\n {"prompt": ]', "bad JSON"),
+        ("a.jsonl", b"\x28\xb5\x2f\xfd\x00", "zstd"),
+        ("a.csv", b"PK\x03\x04 a spreadsheet", "save the sheet as CSV"),
+        ("a.jsonl", b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_once_with_what_to_do(tmp_path, name, content, why):
+    (tmp_path / name).write_bytes(content)
+    problems = [row for _, row in local(tmp_path / name)]
+    assert len(problems) == 1 and isinstance(problems[0], BadRow) and why in str(problems[0])
+
+
+def test_a_folder_without_rows_says_what_it_holds(tmp_path):
+    (tmp_path / "dataset_info.json").write_text("{}")
+    (tmp_path / "data.arrow").write_bytes(b"ARROW1")
+    with pytest.raises(ValueError, match=r"it holds data.arrow, dataset_info.json, but no file of .jsonl"):
+        list(local(tmp_path))
+
+
+def test_parquet_is_read_by_the_hub_extra_and_its_absence_named(tmp_path, monkeypatch):
+    path = tmp_path / "x.parquet"
+    path.write_bytes(b"PAR1 and so on")
+    made = lambda _: SimpleNamespace(iter_batches=lambda: [SimpleNamespace(to_pylist=lambda: ROWS)])  # noqa: E731
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", SimpleNamespace(ParquetFile=made))
+    assert [row for _, row in local(path)] == [row for _, row in local(tmp_path)] == ROWS
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(ValueError, match=r"Parquet file: run pip install 'rlhf-lesson\[hub\]'"):
+        list(local(path))
+
+
+def test_rows_alone_are_a_source_and_a_local_name_needs_no_hub(tmp_path):
+    assert len(read(ROWS, parse_pair)[0]) == 3
+    assert [row for _, row in hub(str(write_rows(tmp_path / "x.jsonl", ROWS)))] == ROWS

@@ -9,14 +9,12 @@ import tiny
 from rlhf_lesson.data.examples import Comparison, Rated
 from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.train.checks import same_tree
+from rlhf_lesson.train.objectives import bradley_terry_objective, plackett_luce_objective, rating_objective
 from rlhf_lesson.train.reward_model import (
     Config,
-    bradley_terry_objective,
     loss_fn,
     make_batch,
     normalised,
-    plackett_luce_objective,
-    rating_objective,
     score,
     train,
 )

@@ -110,7 +110,7 @@ def test_a_page_of_a_notebook_without_a_kernel_shows_each_widgets_picture(monkey
     for widget in all_widgets:
         cell.outputs += [nbformat.v4.new_output("display_data", data) for data in outputs(widget, monkeypatch)]
     page, _ = HTMLExporter(embed_images=True).from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
-    assert page.count("data:image/png;base64,") == len(all_widgets) and "model not found" not in page
+    assert page.count('src="data:image/png;base64,') == len(all_widgets) and "model not found" not in page
 
 
 def test_a_run_that_has_ended_leaves_its_curves_as_its_still(monkeypatch):
