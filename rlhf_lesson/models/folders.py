@@ -5,7 +5,7 @@ What this package would compute otherwise than its writer did is refused in a se
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from safetensors import SafetensorError
@@ -22,10 +22,11 @@ OTHER_ATTENTION = {  # settings under which attention is computed otherwise than
     "quantization_config": None,
 }
 FOREIGN_HEADS = ("score", "v_head.summary", "v_head")  # transformers' sequence classifier; TRL's and others' value head
-POOLING = ("mean", "last")
+Pooling = Literal["mean", "last"]
+POOLING = get_args(Pooling)
 
 
-def read_folder(folder: Path) -> tuple[ModelConfig, dict[str, np.ndarray], str]:
+def read_folder(folder: Path) -> tuple[ModelConfig, dict[str, np.ndarray], Pooling]:
     """Sizes, weights and pooling of a GPT-2 folder.
 
     Args:
@@ -171,7 +172,8 @@ def _drop_tied_head(folder: Path, weights: dict[str, np.ndarray], *, tied: bool)
         return  # a score needs no words
     if head is None and not tied:
         raise ValueError(f"{folder}: tie_word_embeddings is false, and lm_head.weight is missing: copy the whole model")
-    if head is not None and not np.array_equal(head, weights.get("transformer.wte.weight")):
+    table = weights.get("transformer.wte.weight")
+    if head is not None and (table is None or not np.array_equal(head, table)):
         raise ValueError(
             f"{folder}: lm_head.weight differs from wte.weight: only GPT-2 with a tied head is computed here"
         )
