@@ -1,7 +1,6 @@
 """From the one score of a response to the rewards of its tokens, and to best-of-n curves.
 The reward model is in train/reward_model.py, the advantages made of the rewards in `advantages`."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
