@@ -28,7 +28,9 @@ PARTS = ("penalised", "unpenalised", "bestofn")
 @dataclass(frozen=True)
 class Config:
     seeds: tuple[int, ...] = ALL
-    chain: demo.Config = field(default_factory=lambda: demo.Config(prompts=512, pool=256, pool_prompts=64, every=2))
+    chain: demo.Config = field(
+        default_factory=lambda: demo.Config(prompts=512, pool=256, pool_prompts=64, draws=2, every=2)
+    )
     runs: Path = Path("runs/chain")
     out: Path | None = None
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from rlhf_lesson import precision
+
 SENTENCES = {
     "not-finite": "A metric is not finite: lower the learning rate, and look for a log or a division without its mask.",
     "sampler-disagrees": "Sampler and learner disagree: temperature, mask or positions differ between the two.",
@@ -77,12 +79,15 @@ def findings(metrics: Sequence[Mapping[str, float]], *, judge: str = "gold", rew
 
 
 def due(rows: int) -> bool:
-    """Whether to look at a run that goes on: at each of its first rows, then more seldom the longer it is, so that it costs little.
+    """Whether to look at a run that goes on: at each of its first 20 rows, then whenever there are a tenth more.
+
+    So looking costs little, however long the run: 85 looks at 10,000 rows.
 
     Args:
       rows: how many there are so far, from 1 up.
     """
-    return rows % max(1, rows // 20) == 0
+    tenths = np.floor(np.log([max(1, rows - 1), rows]) / np.log(1.1))
+    return rows <= 20 or bool(tenths[1] > tenths[0])
 
 
 def _only_finite(row: Mapping[str, float]) -> dict[str, float]:
@@ -121,10 +126,11 @@ def _from_curves(metrics: Sequence[Mapping[str, float]], judge: str, reward: str
     all_without = (column("missing_end") == 1.0).all()
     stop_early = all_without and (np.ptp(column("length")) > 0.0 or start("length") % 1.0 > 0.0)
     collapsed = length <= 2.0 and unended < 0.5
+    rounding = 1e-3 * precision.room()  # as the checks that stop a run allow it
     shown = {
-        "sampler-disagrees": start("sampler_gap") > 1e-3,
-        "kl-starts": abs(start("kl")) > 1e-3,
-        "first-ratio": (column("first_ratio_gap") > 1e-3).any(),
+        "sampler-disagrees": start("sampler_gap") > rounding,
+        "kl-starts": abs(start("kl")) > rounding,
+        "first-ratio": (column("first_ratio_gap") > rounding).any(),
         "same-key": late("repeats") > 0.05,
         "negative-kl": kl < -0.5,
         "still-kl": several and np.ptp(column("kl")) == 0.0,

@@ -229,7 +229,7 @@ def train(
     check_reward(reward, scorers)
     current: State = initial_state(config, policy) if state is None else state
     run_key = stage_key(config.seed, "grpo")
-    batches = prompt_batches(prompts, config.prompts, config.seed, int(current.step), policy.config)
+    batches = prompt_batches(prompts, config.prompts, config.seed, int(current.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):
         sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rlhf_lesson.data.prompts import Prompts
+from rlhf_lesson.data.prompts import Prompts, check_prompts
 from rlhf_lesson.models.gpt2 import GPT2
 
 AT_LEAST_1 = "iterations epochs batch prompts response minibatches accumulate batch_tokens".split()
@@ -102,25 +102,14 @@ def ready(config: Any, policy: GPT2, prompts: Prompts, *, pad_id: int | None, en
     tokens, mask = np.asarray(prompts.tokens), np.asarray(prompts.mask).astype(bool)
     if tokens.ndim != 2 or tokens.shape != mask.shape:
         raise ValueError(f"tokens have shape {tokens.shape}, the mask {mask.shape}: both need (prompts, tokens)")
+    holes = (mask[:, :-1] & ~mask[:, 1:]).any(axis=1) & mask[:, -1:].any(axis=1)
+    if holes.any():
+        raise ValueError(f"prompt {int(np.argmax(holes))} has padding between its tokens: pad on the left only")
+    check_prompts(Prompts(tokens, mask), known)
     width = tokens.shape[1]
     if width + response > known.context:
         raise ValueError(
             f"prompts of {width} tokens and responses of {response} exceed the model's context of {known.context}:"
             " shorten the prompts, or lower response"
         )
-
-    def refuse(rows, what: str) -> None:
-        if rows.any():
-            raise ValueError(f"prompt {int(np.argmax(rows))} {what}")
-
-    refuse(~mask.any(axis=1), "has no token: begin every prompt with the begin token")
-    refuse(
-        ~mask[:, -1:].all(axis=1),
-        "is padded on the right: pad on the left (make_prompts does), so that it ends the row",
-    )
-    refuse((mask[:, :-1] & ~mask[:, 1:]).any(axis=1), "has padding between its tokens: pad on the left only")
-    unknown = mask & ((tokens < 0) | (tokens >= known.vocab))
-    refuse(
-        unknown.any(axis=1), f"has an id that the model does not know (0 to {known.vocab - 1}): use its own tokenizer"
-    )
     return Prompts(tokens.astype(np.int32), mask)

@@ -237,7 +237,7 @@ def train(
     current: State = initial_state(config, policy, critic) if state is None else state
     current, policy, scorers = placed((current, policy, dict(scorers)), mesh)
     run_key = stage_key(config.seed, "ppo")
-    batches = prompt_batches(prompts, config.batch, config.seed, int(current.step), policy.config)
+    batches = prompt_batches(prompts, config.batch, config.seed, int(current.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):
         sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))

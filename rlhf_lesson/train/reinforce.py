@@ -137,7 +137,7 @@ def train(
     check_reward(reward, scorers)
     current: State = initial_state(config, policy) if state is None else state
     run_key = stage_key(config.seed, "reinforce")
-    batches = prompt_batches(prompts, config.batch, config.seed, int(current.step), policy.config)
+    batches = prompt_batches(prompts, config.batch, config.seed, int(current.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):
         key = jax.random.fold_in(run_key, iteration)
