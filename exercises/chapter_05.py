@@ -124,7 +124,7 @@ def best_of_n(scores: Float[Array, " rows"], n: int) -> Int[Array, " prompts"]:
 
         row_p = argmax_i score_i      over the prompt's rows, n p <= i < n (p + 1)
 
-    Of equal scores the first wins. NaN is below every number, although argmax takes it for the largest.
+    Of equal scores the first wins. NaN counts as minus infinity, although argmax takes it for the largest.
 
     Args:
       scores: in reward units; the n responses to a prompt stand side by side.
@@ -134,8 +134,7 @@ def best_of_n(scores: Float[Array, " rows"], n: int) -> Int[Array, " prompts"]:
       Indices into `scores`, one per prompt, in the order of the prompts.
 
     Raises:
-      ValueError: the rows don't fill whole groups of n, or all scores of a group are NaN (under
-        `jit` and `vmap`, which cannot raise, such a group gives its first row).
+      ValueError: the rows don't fill whole groups of n.
 
     Source: Nakano et al. 2021, arXiv:2112.09332, section 3.2 (there: rejection sampling).
     """

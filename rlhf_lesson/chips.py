@@ -32,7 +32,7 @@ def prepare() -> None:
     precision.use_float32()
 
 
-def devices() -> list[jax.Device]:
+def devices() -> list:
     """The devices that JAX computes on; the first call starts them.
 
     Raises:

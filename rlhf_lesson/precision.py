@@ -22,8 +22,12 @@ ROOM = {"float32": 1.0, "tensorfloat32": 10.0, "bfloat16": 80.0}
 
 def use_float32() -> None:
     """Asks for float32 products from here on, unless somebody has chosen a precision already."""
-    if jax.config.jax_default_matmul_precision is None:
+    if _asked() is None:
         jax.config.update("jax_default_matmul_precision", EXACT)
+
+
+def _asked() -> str | None:
+    return getattr(jax.config, "jax_default_matmul_precision")  # noqa: B009 (JAX makes its settings at run time)
 
 
 def in_force() -> str:
@@ -31,7 +35,7 @@ def in_force() -> str:
 
     What was asked for counts; if nothing was, as where a loop is called without `setup()`, the chip's own default does.
     """
-    asked = jax.config.jax_default_matmul_precision
+    asked = _asked()
     if asked in (None, "default"):
         return {"tpu": "bfloat16", "gpu": "tensorfloat32"}.get(jax.default_backend(), EXACT)
     if asked in ("float32", "highest") or asked.startswith(("F32", "F64")):

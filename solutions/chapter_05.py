@@ -129,7 +129,7 @@ def best_of_n(scores: Float[Array, " rows"], n: int) -> Int[Array, " prompts"]:
 
         row_p = argmax_i score_i      over the prompt's rows, n p <= i < n (p + 1)
 
-    Of equal scores the first wins. NaN is below every number, although argmax takes it for the largest.
+    Of equal scores the first wins. NaN counts as minus infinity, although argmax takes it for the largest.
 
     Args:
       scores: in reward units; the n responses to a prompt stand side by side.
@@ -139,18 +139,14 @@ def best_of_n(scores: Float[Array, " rows"], n: int) -> Int[Array, " prompts"]:
       Indices into `scores`, one per prompt, in the order of the prompts.
 
     Raises:
-      ValueError: the rows don't fill whole groups of n, or all scores of a group are NaN (under
-        `jit` and `vmap`, which cannot raise, such a group gives its first row).
+      ValueError: the rows don't fill whole groups of n.
 
     Source: Nakano et al. 2021, arXiv:2112.09332, section 3.2 (there: rejection sampling).
     """
     if scores.size % n:
         raise ValueError(f"{scores.size} scores don't fill whole groups of {n}: give n responses to every prompt")
     table = scores.reshape(-1, n)
-    if not isinstance(scores, jax.core.Tracer) and jnp.isnan(table).all(axis=1).any():
-        raise ValueError(f"all {n} scores of a prompt are NaN: mend the reward that gave them")
-    numbers = jnp.maximum(table, jnp.finfo(table.dtype).min)  # so that -inf, too, is above what stands for NaN
-    best = jnp.argmax(jnp.where(jnp.isnan(table), -jnp.inf, numbers), axis=1)
+    best = jnp.argmax(jnp.where(jnp.isnan(table), -jnp.inf, table), axis=1)
     return jnp.arange(scores.size // n) * n + best
 
 

@@ -192,8 +192,8 @@ def read_any(
     alike = next((group for group in ALIKE if usual in group), (usual,))
 
     def parse(row: Mapping):
-        fitting = recognise(row)
-        return parsers[fitting if name == "auto" and fitting in alike else usual](row)
+        fitting = recognise(row) if name == "auto" else None
+        return parsers[fitting if fitting and fitting in alike else usual](row)
 
     items = list(formats.placed(rows, parse))
     good = [(where, record) for where, record in items if not isinstance(record, BadRow)]

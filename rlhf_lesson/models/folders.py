@@ -5,7 +5,7 @@ What this package would compute otherwise than its writer did is refused in a se
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from safetensors import SafetensorError
@@ -22,10 +22,11 @@ OTHER_ATTENTION = {  # settings under which attention is computed otherwise than
     "quantization_config": None,
 }
 FOREIGN_HEADS = ("score", "v_head.summary", "v_head")  # transformers' sequence classifier; TRL's and others' value head
-POOLING = ("mean", "last")
+Pooling = Literal["mean", "last"]
+POOLING = get_args(Pooling)
 
 
-def read_folder(folder: Path) -> tuple[ModelConfig, dict[str, np.ndarray], str]:
+def read_folder(folder: Path) -> tuple[ModelConfig, dict[str, np.ndarray], Pooling]:
     """Sizes, weights and pooling of a GPT-2 folder.
 
     Args:
@@ -69,7 +70,7 @@ def read_json(path: Path) -> dict[str, Any]:
       ValueError: it is broken, or no object; the message names it.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise ValueError(f"{path} is not valid JSON ({error}): copy the file again") from error
     if not isinstance(content, dict):
@@ -117,8 +118,11 @@ def _sizes(folder: Path, settings: dict[str, Any]) -> ModelConfig:
         raise ValueError(
             f"{folder}/config.json: {heads} heads cannot share {dim} dimensions: n_head must divide n_embd"
         )
-    epsilon = float(settings.get("layer_norm_epsilon", 1e-5))
-    return ModelConfig(vocab, dim, layers, heads, context, settings.get("resid_pdrop", 0.1), epsilon)
+    dropout, epsilon = settings.get("resid_pdrop", 0.1), settings.get("layer_norm_epsilon", 1e-5)
+    for name, value in {"resid_pdrop": dropout, "layer_norm_epsilon": epsilon}.items():
+        if type(value) not in (int, float) or not 0 <= value < 1:
+            raise ValueError(f"{folder}/config.json: {name} should be a number from 0 up to 1, found {value!r}")
+    return ModelConfig(vocab, dim, layers, heads, context, float(dropout), float(epsilon))
 
 
 def _weights(folder: Path) -> dict[str, np.ndarray]:
@@ -133,7 +137,10 @@ def _weights(folder: Path) -> dict[str, np.ndarray]:
                 + ("a .bin file is a pickle and can run code, so none is read; " if pickled else "")
                 + "save the model again with `save_pretrained` of transformers 4.35 or newer"
             )
-        files = sorted(set(read_json(index).get("weight_map", {}).values()))
+        names = read_json(index).get("weight_map")
+        if not isinstance(names, dict) or not names:
+            raise ValueError(f"{index} names no file of weights: copy it again")
+        files = sorted(set(names.values()))
     weights = {}
     for file in files:
         for name, value in read_tensors(folder / file).items():
@@ -171,7 +178,8 @@ def _drop_tied_head(folder: Path, weights: dict[str, np.ndarray], *, tied: bool)
         return  # a score needs no words
     if head is None and not tied:
         raise ValueError(f"{folder}: tie_word_embeddings is false, and lm_head.weight is missing: copy the whole model")
-    if head is not None and not np.array_equal(head, weights.get("transformer.wte.weight")):
+    table = weights.get("transformer.wte.weight")
+    if head is not None and (table is None or not np.array_equal(head, table)):
         raise ValueError(
             f"{folder}: lm_head.weight differs from wte.weight: only GPT-2 with a tied head is computed here"
         )

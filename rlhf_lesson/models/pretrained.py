@@ -4,6 +4,7 @@ Nothing is downloaded, except by `hub_folder`, which asks `huggingface_hub` wher
 """
 
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -57,7 +58,7 @@ def add_pad(folder: Path | str, out: Path | str) -> None:
     tokenizer = load_tokenizer(folder)
     model = load_model(folder, ids=len(tokenizer))
     tokenizer.add_special_tokens({"pad_token": PAD})
-    trunk = getattr(model, "trunk", model)
+    trunk: Any = getattr(model, "trunk", model)
     table = trunk.wte.embedding[...]
     rows = jnp.repeat(table.mean(axis=0, keepdims=True), len(tokenizer) - len(table), axis=0)
     trunk.wte.embedding = type(trunk.wte.embedding)(jnp.concatenate([table, rows]))

@@ -132,7 +132,7 @@ def all_finite(tree) -> bool:
     return not arrays or bool(_all_finite(arrays))
 
 
-def with_value_pull(row: Mapping[str, Any], config) -> Mapping[str, Any]:
+def with_value_pull(row: dict[str, float], config) -> dict[str, float]:
     """A row of PPO with "value_pull", where critic and policy share a net; warns, once a session, where the critic drowns it.
 
         pull = value_coef * sqrt(mean squared error of the critic), in units of the spread of a whitened advantage, which is 1
@@ -152,7 +152,7 @@ def with_value_pull(row: Mapping[str, Any], config) -> Mapping[str, Any]:
     return {**row, "value_pull": pull}
 
 
-def finite(row: Mapping[str, Any], state) -> Mapping[str, Any]:
+def finite(row: dict[str, float], state) -> dict[str, float]:
     """The row of an iteration that left its numbers finite, and the weights as well if it was the last.
 
     Weights that became NaN show in the numbers of the next iteration, so they are looked at only where there is none.

@@ -119,6 +119,8 @@ def test_our_own_reward_model_still_reads_the_mean(tmp_path):
         ({"quantization_config": {"bits": 8}}, "quantization_config"),
         ({"n_embd": None}, "n_embd should be a whole number above 0, found None"),
         ({"n_layer": "two"}, "n_layer should be a whole number above 0, found two"),
+        ({"layer_norm_epsilon": "1e-5"}, "layer_norm_epsilon should be a number from 0 up to 1, found '1e-5'"),
+        ({"resid_pdrop": 1.0}, r"resid_pdrop should be a number from 0 up to 1, found 1\.0"),
         ({"n_head": 5}, "5 heads cannot share 32 dimensions"),
         ({"pooling": "max"}, "pooling is 'max'"),
         ({"n_layer": 1}, r"transformer\.h\.1\.\S+ is no part of a plain GPT-2"),
@@ -167,6 +169,10 @@ def pointer(folder):
     (folder / "model.safetensors").write_text(text)
 
 
+def empty(folder):
+    (folder / "model.safetensors").write_bytes(b"")
+
+
 def pickle_only(folder):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
@@ -202,7 +208,8 @@ def settings_in_a_list(folder):
         (pickle_only, r"a \.bin file is a pickle.*save the model again with `save_pretrained`"),
         (no_weights, r"has no model\.safetensors: save the model again"),
         (lost_shard, r"model-00002-of-00002\.safetensors is missing: copy the whole folder"),
-        (lost_names, "should have shape .* found nothing"),
+        (lost_names, r"index\.json names no file of weights"),
+        (empty, r"model\.safetensors is cut short"),
         (broken_settings, r"config\.json is not valid JSON"),
         (settings_in_a_list, "holds no JSON object"),
     ],

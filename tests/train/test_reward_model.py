@@ -113,6 +113,9 @@ def test_normalising_gives_mean_0_and_spread_1_keeps_the_order_and_leaves_the_mo
     np.testing.assert_array_equal(score(model, rows, pad_id=tiny.PAD), before)
     with pytest.raises(ValueError, match="all reference scores are equal"):
         normalised(model, np.ones(5, np.float32))
+    for broken in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="1 of 5 reference scores are NaN or infinite, first sample 3"):
+            normalised(model, np.array([1, 2, 3, broken, 5], np.float32))
 
 
 def test_the_callers_trunk_stays_and_a_run_goes_on_from_a_state_bit_for_bit():
