@@ -192,7 +192,9 @@ def measured_apart(name: str, *, smoke: bool, seconds: float) -> dict:
     command = [sys.executable, __file__, "--part", name, *(["--smoke"] if smoke else [])]
     environment = os.environ | ({"RLHF_SCALE": name.split("/")[1]} if name.startswith("chapter/") else {})
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=seconds, env=environment, encoding="utf-8"
+        )
     except subprocess.TimeoutExpired:
         return {"not_run": "the time ran out"}
     if done.returncode:
@@ -203,7 +205,7 @@ def measured_apart(name: str, *, smoke: bool, seconds: float) -> dict:
 def run(path: Path, card: str, *, seconds: float, smoke: bool, only: str = "") -> dict:
     """Measures the parts that this card lacks, and writes the table after each; returns the card's."""
     end = time.monotonic() + seconds
-    table = json.loads(path.read_text()) if path.is_file() else {}
+    table = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     mine = table.setdefault(card, {})
     for name in [name for name in names(smoke) if name.startswith(only)]:
         if name in mine and not {"not_run", "failed"} & set(mine[name]):
@@ -212,7 +214,7 @@ def run(path: Path, card: str, *, seconds: float, smoke: bool, only: str = "") -
         left = end - begin
         mine[name] = measured_apart(name, smoke=smoke, seconds=left) if left > 0 else {"not_run": "the time ran out"}
         mine[name]["whole_seconds"] = round(time.monotonic() - begin, 1)
-        path.write_text(json.dumps(table, indent=1) + "\n")
+        path.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
         print(name, mine[name], flush=True)
     return mine
 
@@ -230,7 +232,7 @@ def main() -> None:
         return print(json.dumps(part(options.part, smoke=options.smoke)))
     # in another process: JAX would keep its hold on the chip in this one
     ask = "import jax; print(jax.devices()[0].device_kind, jax.__version__, sep='\\n')"
-    kind, version = subprocess.check_output([sys.executable, "-c", ask], text=True).split("\n")[:2]
+    kind, version = subprocess.check_output([sys.executable, "-c", ask], text=True, encoding="utf-8").split("\n")[:2]
     card = f"{kind} ({platform.machine()}, {len(CORES) or os.cpu_count()} cores, jax {version})"
     run(options.out, card, seconds=60 * options.minutes, smoke=options.smoke, only=options.only)
 
