@@ -510,7 +510,7 @@ for kl in (2.0, 4.0, 8.0):
             print(f"{kl:g} nats, gold of {other:<10} less PPO's: {line}: {verdict}")
 
 # %% [markdown]
-# How to read it. In brackets is the 95 % interval of the mean difference by Student's t. Seeds are compared in pairs, since two
+# How to read it. In brackets is the interval of the mean difference by Student's t. Seeds are compared in pairs, since two
 # methods of one seed share their models. Where the interval holds 0 the methods are *not told apart* by these seeds, which is not
 # the same as being equal; and of fifteen such comparisons one will look clear by luck about every other time. Between two
 # measurements a path is taken as straight: trust the small KLs least. Best-of-n is not a training method: it pays for every answer,

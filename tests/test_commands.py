@@ -226,8 +226,8 @@ def test_a_wrong_folder_is_named_and_the_right_one_described(lesson, name, optio
         for file in (home / "gold" / "model").glob("*.json" if other == "foreign" else "[cm]*"):
             (copy / file.name).write_bytes(file.read_bytes())
         (copy / "model.safetensors").write_bytes((home / "gold" / "model" / "model.safetensors").read_bytes())
-    vocabulary = home / "foreign" / "model" / "tokenizer.json"
-    vocabulary.write_text(vocabulary.read_text(encoding="utf-8").replace("<pad>", "<pat>"), encoding="utf-8")
+    for file in (home / "foreign" / "model").glob("*.json"):
+        file.write_text(file.read_text(encoding="utf-8").replace("<pad>", "<pat>"), encoding="utf-8")
     words[words.index(option) + 1] = home / folder
     said = refusal(*words, *(["--out", home / "refused"] if name not in ("eval", "bestofn") else []))
     assert why in said and str(home / folder) in said

@@ -173,7 +173,7 @@ def update(
         "first_ratio_gap": stats["ratio_gap"][0],
         "kl_coef": state.kl_coef,
         "return": masked_mean(data.returns[:, :1], rollout.response_mask[:, :1]),
-        "explained_variance": 1.0 - missed / jnp.maximum(spread, 1e-8),
+        "explained_variance": jnp.where(rollout.response_mask.any(), 1.0 - missed / jnp.maximum(spread, 1e-8), 0.0),
     }
 
 

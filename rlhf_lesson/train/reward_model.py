@@ -137,8 +137,8 @@ def train(
         a response without a token or that `check_rows` refuses, or numbers that are not finite.
     """
     check_examples(config, trunk, examples, pad_id=pad_id)
-    if len({len(example.responses) for example in examples}) != 1:
-        raise ValueError("the examples have different numbers of responses: give all the same number")
+    if len(sizes := {len(example.responses) for example in examples}) != 1:
+        raise ValueError(f"the examples have {sorted(sizes)} responses: give all the same number")
     for i, example in enumerate(examples):
         if not all(len(response) for response in example.responses):
             raise ValueError(

@@ -183,7 +183,7 @@ def check_scores(values: Any, rows: int, giver: str) -> Float[np.ndarray, " rows
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValueError(
-            f"{giver} gave {numbers.tolist()[row]!r} for row {row} of the rollout (the first is row 0): every score has to be"
+            f"{giver} gave {numbers.tolist()[row]!r} for response {row} of the rollout, counted from 0: every score has to be"
             " a finite number; look at that response, for a division by its length, a log of 0 or a missing return"
         )
     return scores

@@ -218,7 +218,7 @@ def loop(monkeypatch):
     """`train` with an update that changes nothing: what is left is the loop's own bookkeeping."""
 
     def nothing(state, *_, **__):
-        return state._replace(step=state.step + 1), {"first_ratio_gap": 0.0}
+        return state._replace(step=state.step + 1), {"first_ratio_gap": jnp.zeros(()), "value_loss": jnp.zeros(())}
 
     monkeypatch.setattr(ppo, "update", nothing)
     scorers = {"proxy": jax.tree_util.Partial(sevens)}

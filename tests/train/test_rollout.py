@@ -76,17 +76,17 @@ def test_a_python_function_can_be_the_reward(name):
 
 
 GIVEN = {  # what a reward function gives for 32 responses -> the sentence
-    "NaN": ([0.5] * 3 + [float("nan")] + [0.5] * 28, "reward function gave nan for row 3"),
-    "infinity": ([0.5] * 31 + [float("-inf")], "reward function gave -inf for row 31"),
-    "too large for float32": ([1e39] + [0.5] * 31, r"gave 1e\+39 for row 0"),
+    "NaN": ([0.5] * 3 + [float("nan")] + [0.5] * 28, "reward function gave nan for response 3"),
+    "infinity": ([0.5] * 31 + [float("-inf")], "reward function gave -inf for response 31"),
+    "too large for float32": ([1e39] + [0.5] * 31, r"gave 1e\+39 for response 0"),
     "one too few": ([0.5] * 31, r"gave shape \(31,\) for 32 responses"),
     "a column": (np.zeros((32, 1)), r"gave shape \(32, 1\) for 32 responses"),
     "one for all": (0.5, "gave one float for 32 responses"),
     "nothing": (None, "gave one NoneType for 32 responses"),
-    "None among numbers": ([0.5, None] + [0.5] * 30, "gave None for row 1"),
-    "words": (["0.5"] * 32, "gave '0.5' for row 0"),
+    "None among numbers": ([0.5, None] + [0.5] * 30, "gave None for response 1"),
+    "words": (["0.5"] * 32, "gave '0.5' for response 0"),
     "lists of several lengths": ([[0.5], [0.5, 1.0]] * 16, "gave no list of numbers"),
-    "complex numbers": ([0.5] * 31 + [1j], "for row 0"),
+    "complex numbers": ([0.5] * 31 + [1j], "for response 0"),
 }
 
 
@@ -101,7 +101,7 @@ def test_scores_that_would_destroy_the_run_are_refused_by_their_row(what):
 def test_every_loop_looks_at_a_reward_before_it_updates(name, monkeypatch):
     updated = []
     monkeypatch.setattr(LOOPS[name][0], "update", lambda *args, **named: updated.append(args))
-    with pytest.raises(ValueError, match="reward function gave nan for row 3 of the rollout"):
+    with pytest.raises(ValueError, match="reward function gave nan for response 3 of the rollout"):
         next(start(name, reward=lambda rollout: GIVEN["NaN"][0]))
     assert not updated
 
@@ -109,7 +109,7 @@ def test_every_loop_looks_at_a_reward_before_it_updates(name, monkeypatch):
 def test_a_scorer_inside_the_compiled_rollout_is_looked_at_too_even_if_it_is_only_logged():
     rollout = next(start("ppo"))[2]
     lost = rollout._replace(scores={**rollout.scores, "gold": rollout.scores["gold"].at[5].set(jnp.nan)})
-    with pytest.raises(ValueError, match="scorer 'gold' gave nan for row 5"):
+    with pytest.raises(ValueError, match="scorer 'gold' gave nan for response 5"):
         score_of(lost, "proxy")
     flat = rollout._replace(scores={"proxy": rollout.scores["proxy"][:, None]})
     with pytest.raises(ValueError, match=r"scorer 'proxy' gave shape \(32, 1\)"):

@@ -31,7 +31,8 @@ function render({ model, el }) {
   const pause = button("pause", tell("pause"), { class: "rl-pause" });
   const stop = button("stop", tell("stop"), { class: "rl-stop" });
   const wrong = node("p", { class: "rl-warning", role: "alert" });
-  const said = node("ul", { class: "rl-warning rl-findings", role: "status" }); // what diagnose() says of the curves so far
+  // what diagnose() says of the curves so far
+  const said = node("ul", { class: "rl-warning rl-findings", role: "status" });
   const deaf = node(
     "p",
     { class: "rl-quiet rl-deaf" },
