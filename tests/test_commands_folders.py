@@ -6,6 +6,7 @@ import pytest
 
 from rlhf_lesson import commands
 from rlhf_lesson.__main__ import main
+from rlhf_lesson.data.examples import Example
 from rlhf_lesson.models.checkpoint import load_model
 from rlhf_lesson.models.pretrained import load_base
 
@@ -17,7 +18,7 @@ class FewRows:
         pass
 
     def sft(self, *splits):
-        return [[2, 5, 9 + i % 5, 7, 1] for i in range(40)]
+        return [Example([2, 5, 9 + i % 5, 7, 1], 1) for i in range(40)]
 
 
 @pytest.fixture
