@@ -18,6 +18,7 @@ from rlhf_lesson.data import own, uses
 from rlhf_lesson.data.own_report import Report
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.data.snippets import Snippets
+from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
 from rlhf_lesson.models.pretrained import BASE
 from rlhf_lesson.seeds import stage_key
@@ -42,7 +43,7 @@ class OnSamples(Stage):
     def loop(
         self, policy: GPT2, prompts: Prompts, scorers: Mapping[str, ScalarModel], ids: tuple[int, int]
     ) -> Callable:
-        """(state) -> iterator of the loop; `ids` are the padding and the end token. Each command has its own."""
+        """(state=...) -> iterator of the loop; `ids` are the padding and the end token. Each command has its own."""
         raise NotImplementedError
 
     def run(self) -> dict:
@@ -54,7 +55,8 @@ class OnSamples(Stage):
         scorers = load_scorers({"proxy": self.proxy, "gold": self.gold or DEMO / "gold"}, tokenizer)
         built = Chain(Snippets(tokenizer, 0), policy, scorers, {})
         ids = tokenizer.pad_token_id, tokenizer.eos_token_id
-        tuned = self.drive(self.loop(policy, built.data.prompts("gold", "proxy"), scorers, ids)).policy
+        loop = self.loop(policy, built.data.prompts("gold", "proxy"), scorers, ids)
+        tuned = self.drive(lambda state: loop(state=state)).policy
         return self.save(tuned, tokenizer, compare(tuned, built, 256, self.config.seed))
 
     def _own(self, asked: Path) -> dict:
@@ -74,7 +76,8 @@ class OnSamples(Stage):
             temperature=self.config.temperature,
         )
         ids = tokenizer.pad_token_id, tokenizer.eos_token_id
-        tuned = self.drive(self.loop(policy, prompts, scorers, ids), report).policy
+        loop = self.loop(policy, prompts, scorers, ids)
+        tuned = self.drive(lambda state: loop(state=state), report).policy
         return self.save(tuned, tokenizer, self._gains(tuned, policy, scorers, held_out, tokenizer, report))
 
     def _gains(self, tuned: GPT2, policy: GPT2, scorers, held_out: Prompts, tokenizer, report: Report) -> dict:
@@ -114,8 +117,7 @@ class PPO(OnSamples):
     ) -> Callable:
         pad_id, end_id = ids
         critic = scorers["proxy"]
-        steps = partial(ppo.train, self.config, policy, prompts, scorers, pad_id=pad_id, end_id=end_id, critic=critic)
-        return lambda state: steps(state=state)
+        return partial(ppo.train, self.config, policy, prompts, scorers, pad_id=pad_id, end_id=end_id, critic=critic)
 
 
 @dataclass(frozen=True)
@@ -137,10 +139,9 @@ class GRPO(OnSamples):
     ) -> Callable:
         pad_id, end_id = ids
         equations = {"grpo": grpo.GRPO, "rloo": grpo.RLOO}[self.method]
-        steps = partial(
+        return partial(
             grpo.train, self.config, policy, prompts, scorers, pad_id=pad_id, end_id=end_id, equations=equations
         )
-        return lambda state: steps(state=state)
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,7 @@ class Reinforce(OnSamples):
         self, policy: GPT2, prompts: Prompts, scorers: Mapping[str, ScalarModel], ids: tuple[int, int]
     ) -> Callable:
         pad_id, end_id = ids
-        steps = partial(reinforce.train, self.config, policy, prompts, scorers, pad_id=pad_id, end_id=end_id)
-        return lambda state: steps(state=state)
+        return partial(reinforce.train, self.config, policy, prompts, scorers, pad_id=pad_id, end_id=end_id)
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,6 @@ class DPO(Stage):
             margins = dpo.implicit_margins(
                 tuned, policy, held_out, kl_coef=config.kl_coef, pad_id=pad_id, temperature=config.temperature
             )
-            accuracy = float(np.mean((margins > 0) + 0.5 * (margins == 0)))
+            accuracy = pairwise_accuracy(margins, np.zeros_like(margins))
             results |= {"accuracy": accuracy, "standard_error": (accuracy * (1 - accuracy) / len(margins)) ** 0.5}
         return self.save(tuned, tokenizer, results)

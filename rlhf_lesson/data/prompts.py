@@ -69,9 +69,7 @@ def repeat_prompts(prompts: Prompts, times: int) -> Prompts:
     return Prompts(*(np.repeat(np.asarray(x), times, axis=0) for x in prompts))
 
 
-def prompt_batches(
-    prompts: Prompts, batch: int, seed: int, start: int = 0, config: ModelConfig | None = None
-) -> Iterator[Prompts]:
+def prompt_batches(prompts: Prompts, batch: int, seed: int, start: int = 0) -> Iterator[Prompts]:
     """Endless batches of prompts: shuffled again each epoch, the k-th batch a pure function of (seed, k).
 
     Args:
@@ -79,7 +77,6 @@ def prompt_batches(
       batch: prompts per batch.
       seed: of the order.
       start: number of the first batch, for a run that is resumed.
-      config: of the policy, to refuse prompts that it can't read.
 
     Yields:
       `batch` prompts at a time; what is left over at the end of an epoch waits for another shuffle.
@@ -87,7 +84,7 @@ def prompt_batches(
     Raises:
       ValueError: there are fewer prompts than one batch needs: give more of them; or `check_prompts` refuses one.
     """
-    check_prompts(prompts, config)
+    check_prompts(prompts)
     per_epoch = len(prompts.tokens) // batch
     if per_epoch == 0:
         raise ValueError(f"{len(prompts.tokens)} prompts do not fill a batch of {batch}: give more prompts")
