@@ -3,10 +3,13 @@
     python -m rlhf_lesson data fetch && python -m rlhf_lesson course    # before: the chapters start from these models
     python benchmarks/accelerator.py
 
-Parts, each a process of its own: how far sampler and learner are apart by each precision of products; a PPO iteration and sampling
-at the benchmark's shape and at that of GPT-2 (124 M weights), here and in torch (TRL's PPO, from the extra "compare"), with the
-chip's peak memory; chapters 02 to 09, solved, at the quick and at the full preset. A part that was measured on this card is not
-measured again, so a second call goes on where the time ran out; what was not run is listed. `--smoke` does it all with tiny nets.
+Parts, each a process of its own: a PPO iteration and sampling at the benchmark's shape and at that of GPT-2 (124 M weights), here
+and in torch (TRL's PPO, from the extra "compare"), with the chip's peak memory; how far sampler and learner are apart by each
+precision of products; chapters 02 to 09, solved, at the full and at the quick preset; the checks' verdict on every exercise's right
+answers. Speed is measured alone on the chip. All others run side by side, one on each core, since their time is mostly compiling:
+their entries say how many ran at once.
+A part that was measured on this card is not measured again, so a second call goes on where the time ran out; what was not run is
+listed. `--smoke` does it all with tiny nets.
 """
 
 import argparse
@@ -17,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import jax
@@ -33,6 +37,8 @@ if CORES:  # `shape` pins one core, for CPU-seconds; here the clock on the wall 
 from flax import nnx  # noqa: E402
 
 from rlhf_lesson import chips  # noqa: E402
+from rlhf_lesson.course.examine import examine  # noqa: E402
+from rlhf_lesson.course.specs import EXERCISES  # noqa: E402
 from rlhf_lesson.data.prompts import Prompts  # noqa: E402
 from rlhf_lesson.data.snippets import Snippets  # noqa: E402
 from rlhf_lesson.models.generate import generate  # noqa: E402
@@ -52,7 +58,9 @@ def names(smoke: bool) -> list[str]:
     """The parts in the order in which they are run: what nothing else can show comes first."""
     chapters = ("00_jax_warmup",) if smoke else CHAPTERS
     speed = [f"speed/{size}/{whose}" for size in SIZES for whose in ("ours", "torch")]
-    return ["precision", *speed, *(f"chapter/{preset}/{name}" for preset in ("quick", "full") for name in chapters)]
+    checked = [f"checks/{number}" for number in sorted({e.chapter for e in EXERCISES.values()})]
+    chapters = [f"chapter/{preset}/{name}" for preset in ("full", "quick") for name in chapters]
+    return [*speed, "precision", *chapters, *(checked[:1] if smoke else checked)]
 
 
 # ---- the parts ---------------------------------------------------------------------------------
@@ -154,6 +162,17 @@ def chapter(name: str) -> dict:
     return chapters.measure(HERE.parent / "solutions" / f"{name}.ipynb", None)[2]
 
 
+def checks(number: int, *, smoke: bool) -> dict:
+    """The right answers of a chapter's exercises that a check rejects here, by float32 products and by the chip's own."""
+    exercises = [e for e in EXERCISES.values() if e.chapter == number][: 1 if smoke else None]
+    rejected = {}
+    for products in ("float32", "default"):
+        with jax.default_matmul_precision(products), jax.numpy_rank_promotion("allow"):
+            answers = [(e, answer) for e in exercises for answer in (e.reference, *e.right_answers)]
+            rejected[products] = [e.name for e, answer in answers if not examine(e, answer, rounds=1).passed]
+    return {"answers": len(answers), "rejected": rejected}
+
+
 def timed(work: Callable[[int], object], repeats: int) -> list[float]:
     """Seconds of work(0), which compiles, then of work(1) to work(repeats)."""
     seconds = []
@@ -179,6 +198,8 @@ def part(name: str, *, smoke: bool) -> dict:
         return precision(smoke=smoke)
     if kind == "chapter":
         return chapter(rest[1])
+    if kind == "checks":
+        return checks(int(rest[0]), smoke=smoke)
     size, whose = rest
     config = TINY if smoke else SIZES[size]
     return {"ours": ours, "torch": torch}[whose](config, repeats=2 if smoke else 5)
@@ -207,15 +228,32 @@ def run(path: Path, card: str, *, seconds: float, smoke: bool, only: str = "") -
     end = time.monotonic() + seconds
     table = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     mine = table.setdefault(card, {})
-    for name in [name for name in names(smoke) if name.startswith(only)]:
-        if name in mine and not {"not_run", "failed"} & set(mine[name]):
-            continue
+    missing = [
+        name
+        for name in names(smoke)
+        if name.startswith(only) and (name not in mine or {"not_run", "failed"} & set(mine[name]))
+    ]
+    alone = [name for name in missing if name.startswith("speed/")]
+    others = [name for name in missing if name not in alone]
+    at_once = max(1, min(len(others), len(CORES)))
+
+    def measured(name: str) -> tuple[str, dict]:
         begin = time.monotonic()
         left = end - begin
-        mine[name] = measured_apart(name, smoke=smoke, seconds=left) if left > 0 else {"not_run": "the time ran out"}
-        mine[name]["whole_seconds"] = round(time.monotonic() - begin, 1)
+        found = measured_apart(name, smoke=smoke, seconds=left) if left > 0 else {"not_run": "the time ran out"}
+        beside = {"at_once": at_once} if name in others else {}
+        return name, found | beside | {"whole_seconds": round(time.monotonic() - begin, 1)}
+
+    def write(name: str, found: dict) -> None:
+        mine[name] = found
         path.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-        print(name, mine[name], flush=True)
+        print(name, found, flush=True)
+
+    for name in alone:
+        write(*measured(name))
+    with ThreadPoolExecutor(at_once) as pool:
+        for done in as_completed([pool.submit(measured, name) for name in others]):
+            write(*done.result())
     return mine
 
 
