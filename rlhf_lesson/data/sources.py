@@ -20,6 +20,7 @@ PACKED = {  # how files begin that must be unpacked or saved otherwise first, an
     b"\x28\xb5\x2f\xfd": "is packed with zstd: unpack it with `zstd -d`",
     b"BZh": "is packed with bzip2: unpack it with `bunzip2`",
     b"\xfd7zXZ": "is packed with xz: unpack it with `unxz`",
+    b"PAR1": "is a gzipped Parquet file: unpack it with `gunzip`",
     b"\x1f\x8b": "was gzipped twice: unpack it with `gunzip`",
     b"PK\x03\x04": "is a zip archive or a spreadsheet: unpack it, or save the sheet as CSV",
     b"ARROW1": "is an Arrow file of `save_to_disk`: write the data set with `to_json('data.jsonl')`",
@@ -60,7 +61,7 @@ def local(path: Path | str) -> Iterator[Row]:
             found = ", ".join(f.name for f in sorted(path.iterdir())[:5]) or "nothing"
             wanted = ", ".join(known for known in KINDS if known != ".txt")
             raise ValueError(
-                f"no rows in {path}: it holds {found}, but no file of {wanted} (or .gz of one); a .txt is read by its own name"
+                f"no rows in {path}: it holds {found}, but no file of {wanted} (or .gz); name a .txt itself"
             )
         for file in files:
             yield from local(file)
@@ -116,9 +117,8 @@ def _file(path: Path) -> Iterator[Row]:
 
 def _unreadable(start: bytes) -> BadRow | None:
     """What is wrong with a file that begins like this, if it must be unpacked or saved otherwise first."""
-    for begin, what in PACKED.items():
-        if start.startswith(begin):
-            return BadRow(f"the file {what}")
+    if what := next((what for begin, what in PACKED.items() if start.startswith(begin)), None):
+        return BadRow(f"the file {what}")
     if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start[:24]:
         return BadRow("the file is UTF-16, or no text at all: save it as UTF-8")
     return None

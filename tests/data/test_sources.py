@@ -136,6 +136,7 @@ def test_rows_alone_are_a_source_and_a_local_name_needs_no_hub(tmp_path):
         ("x.txt", "one?\ntwo?".encode("utf-16-be"), "UTF-16, or no text at all"),
         ("x.jsonl", json.dumps(PAIR).encode("utf-16-be"), "UTF-16, or no text at all"),
         ("x.jsonl.gz", gzip.compress(gzip.compress(b"{}")), "gzipped twice"),
+        ("x.parquet.gz", gzip.compress(b"PAR1 and so on"), "gzipped Parquet"),
         ("x.jsonl.gz", json.dumps(PAIR).encode(), "take .gz off its name"),
         ("x.jsonl", b'{"id": ' + b"9" * 5000 + b"}", "bad JSON"),
         ("x.json", b'[{"id": ' + b"9" * 5000 + b"}]", "bad JSON"),
@@ -149,7 +150,7 @@ def test_what_a_user_cannot_see_in_a_file_is_told_in_one_sentence(tmp_path, name
 
 def test_a_folder_of_ndjson_is_read_and_one_of_text_files_says_that_they_are_named_alone(tmp_path):
     (tmp_path / "x.txt").write_text("what?")
-    with pytest.raises(ValueError, match=r"a .txt is read by its own name"):
+    with pytest.raises(ValueError, match=r"name a .txt itself"):
         list(local(tmp_path))
     (tmp_path / "x.ndjson").write_text(json.dumps(PAIR))
     assert [row for _, row in local(tmp_path)] == [PAIR]
