@@ -119,9 +119,8 @@ def _unreadable(start: bytes) -> BadRow | None:
     """What is wrong with a file that begins like this, if it must be unpacked or saved otherwise first."""
     if what := next((what for begin, what in PACKED.items() if start.startswith(begin)), None):
         return BadRow(f"the file {what}")
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start[:24]:
-        return BadRow("the file is UTF-16, or no text at all: save it as UTF-8")
-    return None
+    other = start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start[:24]
+    return BadRow("the file is UTF-16, or no text at all: save it as UTF-8") if other else None
 
 
 def _text(raw: bytes) -> str | BadRow:
