@@ -84,31 +84,37 @@ def one_split(config: Config, split: int) -> tuple[dict, list[tuple], dict[str, 
     return numbers | {"data": made["data"]}, [tuple(map(tuple, row.responses)) for row in held_out], right
 
 
+def intervals(
+    pairs: list[tuple], right: list[dict[str, Float[np.ndarray, " pairs"]]], resamples: int
+) -> dict[str, dict[str, float]]:
+    """Each accuracy over all splits, and what two of them differ by, with 95 % of a bootstrap over different pairs."""
+    place = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
+    of = np.array([place[pair] for pair in pairs])
+    rng = np.random.default_rng(0)
+    times = rng.multinomial(len(place), np.full(len(place), 1 / len(place)), resamples)  # of each pair
+    together = {name: np.concatenate([each[name] for each in right]) for name in right[0]}
+    together["reward_model_minus_longer"] = together["reward_model"] - together["longer"]
+    together["reward_model_minus_bag_of_words"] = together["reward_model"] - together["bag_of_words"]
+    summary = {}
+    for name, value in together.items():
+        low, high = np.quantile([np.average(value, weights=drawn[of]) for drawn in times], [0.025, 0.975])
+        summary[name] = {"mean": float(value.mean()), "low": float(low), "high": float(high)}
+    return summary
+
+
 def main(config: Config) -> None:
-    """All splits, then each accuracy with the interval of a bootstrap over pairs."""
+    """All splits; what is known so far is written after each."""
     rows, pairs, right = [], [], []
     for split in range(config.splits):
         numbers, held_out, each = one_split(config, split)
         rows.append(numbers)
         pairs += held_out
         right.append(each)
-        print(json.dumps(numbers), flush=True)
-    place = {pair: i for i, pair in enumerate(dict.fromkeys(pairs))}
-    of = np.array([place[pair] for pair in pairs])
-    rng = np.random.default_rng(0)
-    times = rng.multinomial(len(place), np.full(len(place), 1 / len(place)), config.resamples)  # of each pair
-    together = {name: np.concatenate([each[name] for each in right]) for name in right[0]}
-    together["reward_model_minus_longer"] = together["reward_model"] - together["longer"]
-    together["reward_model_minus_bag_of_words"] = together["reward_model"] - together["bag_of_words"]
-    summary = {}
-    for name, value in together.items():
-        means = [np.average(value, weights=drawn[of]) for drawn in times]
-        low, high = np.quantile(means, [0.025, 0.975])
-        summary[name] = {"mean": float(value.mean()), "low": float(low), "high": float(high)}
-    result = {"file": config.data.name, "different_pairs": len(place), "accuracy": summary, "splits": rows}
-    print(json.dumps(summary, indent=1))
-    if config.out:
-        write_atomically(config.out, (json.dumps(result, indent=1) + "\n").encode())
+        summary = intervals(pairs, right, config.resamples)
+        result = {"file": config.data.name, "different_pairs": len(set(pairs)), "accuracy": summary, "splits": rows}
+        print(json.dumps(result if split == config.splits - 1 else numbers, indent=1), flush=True)
+        if config.out:
+            write_atomically(config.out, (json.dumps(result, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":
