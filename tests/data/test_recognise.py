@@ -73,7 +73,7 @@ def test_a_file_of_no_known_format_is_told_with_its_fields(tmp_path):
     ("content", "why"),
     [
         ("", "the file or folder is empty"),
-        ("[1, 2]", "the first is of type int"),
+        ("[1, 2]", "the first is of type list"),
         ("{}", "the first is empty"),
         ('{"prompt": null}', "the first is empty"),
         ("[]", "the file or folder is empty"),
