@@ -44,6 +44,7 @@ class Stage:
         # these say how to run and may change when a run is resumed; the others say what to run
         how_to_run = ("out", "resume", "every", "track", "stop_on", "config")
         settings = {key: value for key, value in asdict(self).items() if key not in how_to_run} | asdict(self.config)
+        settings |= settings.pop("handling", {})  # each by its own name, so that a change of one can be told
         name = type(self).__name__.lower()
         if report:
             settings["data_sha256"] = report.sha256  # the file may have changed since
@@ -89,6 +90,7 @@ class SFT(Stage):
     config: Annotated[sft.Config, tyro.conf.arg(name="")] = field(default_factory=sft.Config)
 
     def run(self) -> dict:
+        check_own(self.data, self.handling)
         base, tokenizer = load_policy(self.base)
         if self.data:
             rows, held_out, report = own_rows(self.data, uses.SFT, self.handling, tokenizer, base)
@@ -114,6 +116,9 @@ class Reward(Stage):
     config: Annotated[reward_model.Config, tyro.conf.arg(name="")] = field(default_factory=reward_model.Config)
 
     def run(self) -> dict:
+        check_own(self.data, self.handling)
+        if self.data and self.gold:
+            raise ValueError("--gold is the course's own ratings: give it without --data, or leave it out")
         base, tokenizer = load_policy(self.base)
         return self._own(self.data, base, tokenizer) if self.data else self._snippets(base, tokenizer)
 
@@ -194,6 +199,12 @@ def source_of(data: Path) -> Any:
     """A file, a folder, or the data set of the hub that "hub:NAME" names."""
     name = data.as_posix()
     return hub(name.removeprefix("hub:")) if name.startswith("hub:") else data
+
+
+def check_own(source: Path | None, handling: own.Handling, option: str = "--data") -> None:
+    """Refuses options that say how to read your own rows where there are none, since they would be ignored."""
+    if source is None and handling != own.Handling():
+        raise ValueError(f"options on how to read your own rows were given without any: name their file with {option}")
 
 
 def own_rows(data: Path, use: uses.Use, handling: own.Handling, tokenizer, base: GPT2) -> own.Prepared:

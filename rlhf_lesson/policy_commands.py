@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 
-from rlhf_lesson.commands import Stage, compare, load_policy, load_scorers, own_rows, source_of
+from rlhf_lesson.commands import Stage, check_own, compare, load_policy, load_scorers, own_rows, source_of
 from rlhf_lesson.data import own, uses
 from rlhf_lesson.data.own_report import Report
 from rlhf_lesson.data.prompts import Prompts
@@ -47,6 +47,7 @@ class OnSamples(Stage):
         raise NotImplementedError
 
     def run(self) -> dict:
+        check_own(self.asked, self.handling, "--prompts")
         return self._own(self.asked) if self.asked else self._snippets()
 
     def _snippets(self) -> dict:

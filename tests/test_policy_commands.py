@@ -124,3 +124,16 @@ def test_a_bad_row_is_named_and_left_out_or_stops(models, tmp_path):
     with pytest.raises(SystemExit, match=r"mine.jsonl:13: .*identical"):
         call(*words, "--bad-rows", "stop")
     assert f"{file}:13: 'chosen' and 'rejected' are identical" in call(*words)[1]
+
+
+def test_an_option_that_would_be_ignored_is_refused_and_a_changed_one_is_named(models, tmp_path):
+    for words in (["sft"], ["reward"], ["ppo"], ["grpo"], ["reinforce"]):
+        with pytest.raises(SystemExit, match=f"with --{'data' if words[0] in ('sft', 'reward') else 'prompts'}"):
+            call(*words, "--normalise", "--out", tmp_path / "none")
+    file = write(tmp_path / "mine.jsonl", FORMS["TRL standard"][1])
+    words = ["reward", "--data", file, "--base", models.base, *SMALL, "--out", tmp_path / "run"]
+    with pytest.raises(SystemExit, match="--gold is the course's own ratings"):
+        call(*words, "--gold")
+    call(*words)
+    with pytest.raises(SystemExit, match=r"\(split_seed was 0, now 5, data_sha256 was"):
+        call(*words, "--split-seed", 5, "--resume")

@@ -82,6 +82,26 @@ def messages_of(text: str) -> list[dict]:
     ]
 
 
+def prompt_of(messages: Sequence[Mapping], tokenizer) -> str:
+    """Messages as the text that a model continues with its reply.
+
+    Args:
+      messages: in their order, the last by the user.
+      tokenizer: its chat template writes the text; without one it is written as in hh-rlhf.
+
+    Raises:
+      BadRow: the template refuses the messages.
+    """
+    return _text_of(messages, tokenizer, reply=True)
+
+
+def _text_of(messages: Sequence[Mapping], tokenizer, *, reply: bool) -> str:
+    try:
+        return render(messages, reply=reply, tokenizer=tokenizer)
+    except Exception as error:  # each template has its own rules, and jinja its own exceptions
+        raise BadRow(f"the chat template refuses these messages: {error}") from error
+
+
 def cut(before: Sequence[Mapping], after: Sequence[Mapping], tokenizer) -> Demonstration:
     """The text that a model reads, and the text that it should continue with.
 
@@ -93,11 +113,8 @@ def cut(before: Sequence[Mapping], after: Sequence[Mapping], tokenizer) -> Demon
     Raises:
       BadRow: the template refuses the messages, or can't be cut between the two.
     """
-    try:
-        prompt = render(before, reply=True, tokenizer=tokenizer)
-        whole = render([*before, *after], tokenizer=tokenizer)
-    except Exception as error:  # each template has its own rules, and jinja its own exceptions
-        raise BadRow(f"the chat template refuses these messages: {error}") from error
+    prompt = prompt_of(before, tokenizer)
+    whole = _text_of([*before, *after], tokenizer, reply=False)
     if not whole.startswith(prompt):
         raise BadRow("the chat template writes a finished reply unlike an opened one, so no prompt can be cut off")
     return Demonstration(prompt, whole[len(prompt) :])

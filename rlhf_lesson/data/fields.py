@@ -3,6 +3,7 @@
 The formats themselves are in data/formats.py, data/chats.py and data/recognise.py.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from rlhf_lesson.data.records import Pair
 from rlhf_lesson.data.sources import BadRow
 
 ASKS = "\n\nHuman:"  # begins a human's turn in a dialogue that is one text
+WRITTEN = re.compile(r"""\s*\[\s*\{\s*['"](role|content|from|value)['"]\s*:""")  # what tables make of messages
 ASKED = ("prompt", "instruction", "input", "context", "question", "query", "history", "system", "system_prompt")
 
 
@@ -52,6 +54,8 @@ def field(row: Mapping, key: str, *kinds: type) -> Any:
         raise BadRow(f"empty {key!r}")
     if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
         raise BadRow(f"{key!r} holds half of a character (a lone surrogate): it can't be encoded")
+    if isinstance(value, str) and WRITTEN.match(value):
+        raise BadRow(f"{key!r} is a list of messages written as text: write it as a list, in JSON lines")
     return value
 
 
@@ -70,6 +74,8 @@ def number(row: Mapping, key: str) -> float:
         return float(value)
     except ValueError as error:
         raise BadRow(f"{key!r} is str, not int or float: {value!r:.60}") from error
+    except OverflowError as error:
+        raise BadRow(f"{key!r} is a number of {len(str(value))} digits, which no float can hold") from error
 
 
 def yes_or_no(row: Mapping, key: str) -> bool:

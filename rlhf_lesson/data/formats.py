@@ -91,7 +91,8 @@ def placed(source: Path | str | Iterable, parse: Callable[[Mapping], Any]) -> It
                 raise BadRow(f"the row is a {type(row).__name__}, not an object with named fields")
             record = parse(row)
             nothing_lost(row, record.prompt)
-            if row.get("id") not in (None, "") and first_place.setdefault(str(row["id"]), where) != where:
+            named = row.get("id") not in (None, "") and row["id"] == row["id"]  # NaN is what tables write for "none"
+            if named and first_place.setdefault(str(row["id"]), where) != where:
                 raise BadRow(f"id {row['id']!r} is already the id of {first_place[str(row['id'])]}")
             yield where, record
         except BadRow as problem:

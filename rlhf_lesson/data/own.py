@@ -19,6 +19,7 @@ from rlhf_lesson.data.own_report import Report, only_lower_case
 from rlhf_lesson.data.prompts import Prompts, make_prompts
 from rlhf_lesson.data.recognise import Format, Reading, read_any
 from rlhf_lesson.data.records import Pair, Rating, is_held_out
+from rlhf_lesson.data.rows import identical, incomparable, longest
 from rlhf_lesson.data.uses import Use
 from rlhf_lesson.models.tokenizer import encode
 
@@ -90,14 +91,20 @@ def prepare(source: Path | str | Iterable, use: Use, handling: Handling, tokeniz
     report.training, report.held_out = len(training), len(held_out)
     if not training:
         raise ValueError(f"nothing is left to train on\n{report}")
+    if why := incomparable(training, held_out):
+        raise ValueError(f"{why}\n{report}")
     report.sha256 = hashlib.sha256(repr((training, held_out)).encode()).hexdigest()
     return Prepared(training, held_out, report)
 
 
-def _read(source: Path | str | Iterable, handling: Handling, tokenizer) -> tuple[Reading, Report]:
+def _read(
+    source: Path | str | Iterable, handling: Handling, tokenizer, *, prompts: bool = False
+) -> tuple[Reading, Report]:
     """The records of a source, and a report that knows its bad rows."""
+    if not 0 <= handling.held_out < 1:  # so written, NaN fails too
+        raise ValueError(f"held_out is {handling.held_out}: it is a share of the prompts, from 0 to below 1")
     template = tokenizer if getattr(tokenizer, "chat_template", None) else None
-    reading = read_any(source, handling.format, tokenizer=template, scale=handling.scale)
+    reading = read_any(source, handling.format, tokenizer=template, scale=handling.scale, prompts=prompts)
     rows = len(reading.records) + len(reading.problems)
     if reading.problems and handling.bad_rows == "stop":
         raise ValueError(f"{len(reading.problems)} bad rows of {rows}: mend them{listed(reading.problems, 10)}")
@@ -172,27 +179,6 @@ def _rows(side: Placed, use: Use, handling: Handling, tokenizer, context: int, r
     return [row for row, kept, s in zip(rows, keep, same, strict=True) if kept and not s]
 
 
-def longest(row: Any) -> int:
-    """Tokens of the longest text that a loop makes of a row.
-
-    Args:
-      row: of any kind in data/rows.py.
-    """
-    if hasattr(row, "responses"):
-        return max(map(len, row.responses))
-    return len(row.tokens) if hasattr(row, "tokens") else len(row.prompt) + max(len(row.chosen), len(row.rejected))
-
-
-def identical(row: Any) -> bool:
-    """Whether two responses of a row are the same tokens, so that it teaches nothing.
-
-    Args:
-      row: of any kind in data/rows.py.
-    """
-    texts = row.responses if hasattr(row, "responses") else (row.chosen, row.rejected) if hasattr(row, "chosen") else ()
-    return len(set(map(tuple, texts))) < len(texts)
-
-
 # ---- prompts for the loops that sample ---------------------------------------------------------
 
 
@@ -216,7 +202,11 @@ def prepare_prompts(source: Path | str | Iterable, handling: Handling, tokenizer
     Raises:
       ValueError: no prompt is left, or one that `handling` stops at.
     """
-    reading, report = _read(source, handling, tokenizer)
+    if room < 2:
+        raise ValueError(
+            f"the response leaves prompts {room} tokens of the context, begin token included: lower --response"
+        )
+    reading, report = _read(source, handling, tokenizer, prompts=True)
     texts = set(reading.found) == {"text"}
     prompts = [(where, record.response if texts else record.prompt) for where, record in reading.records]
     report.add("without a prompt, left out", [where for where, text in prompts if not text.strip()])

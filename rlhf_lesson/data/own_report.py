@@ -40,7 +40,9 @@ class Report:
     def write(self, path: Path) -> None:
         """Writes the numbers, and every place, to a JSON file at `path`."""
         everything = {"source": self.source, **self.counts(), "notes": self.notes, "places": self.places}
-        write_atomically(path, (json.dumps(everything, indent=1, ensure_ascii=False) + "\n").encode())
+        write_atomically(
+            path, (json.dumps(everything, indent=1, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+        )
 
     def __str__(self) -> str:
         formats = ", ".join(f"{name} ({count})" for name, count in self.found.items())

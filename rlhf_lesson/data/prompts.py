@@ -87,7 +87,9 @@ def prompt_batches(prompts: Prompts, batch: int, seed: int, start: int = 0) -> I
     check_prompts(prompts)
     per_epoch = len(prompts.tokens) // batch
     if per_epoch == 0:
-        raise ValueError(f"{len(prompts.tokens)} prompts do not fill a batch of {batch}: give more prompts")
+        raise ValueError(
+            f"{len(prompts.tokens)} prompts do not fill a batch of {batch}: give more prompts, or lower it"
+        )
     k = start
     while True:
         order = np.random.default_rng([seed, k // per_epoch]).permutation(len(prompts.tokens))

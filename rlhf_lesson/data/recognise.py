@@ -4,7 +4,7 @@ The parsers are in data/formats.py and data/chats.py; those for a prompt with on
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -80,7 +80,10 @@ def parse_prompt(row: Mapping, *, tokenizer=None) -> Demonstration:
       BadRow: the prompt is missing or blank.
     """
     if isinstance(row.get("prompt"), list):
-        return Demonstration(chats.render(messages_in(row, "prompt"), reply=True, tokenizer=tokenizer), "")
+        messages = messages_in(row, "prompt")
+        if not messages or messages[-1]["role"] != "user":
+            raise BadRow("the messages of 'prompt' must end with one of the user, which is to be answered")
+        return Demonstration(chats.prompt_of(messages, tokenizer), "")
     if not field(row, "prompt").strip():
         raise BadRow("empty 'prompt'")
     return Demonstration(row["prompt"], "")
@@ -144,6 +147,30 @@ def recognise(row: object) -> str | None:
     return next((name for name, fits in found.items() if fits), None)
 
 
+def _bare(row: object, prompts: bool) -> str | None:
+    """ "prompt" for a row that has one beside fields of no known format, where only `prompts` are wanted."""
+    return "prompt" if prompts and isinstance(row, Mapping) and row.get("prompt") is not None else None
+
+
+def _why_none(source: object, rows: Sequence[object], objects: Sequence[Mapping]) -> str:
+    """The sentence for a source of whose rows no format fits any, and what to do about it."""
+    if not rows:
+        return f"no rows in {source}: the file or folder is empty"
+    fields = [key for key, value in objects[0].items() if value is not None] if objects else []
+    if not fields:
+        what = "empty" if objects else f"of type {type(rows[0]).__name__}"
+        return f"no row of {source} is an object with fields that hold something, the first is {what}: see docs/data.md"
+    lists = [
+        key for key, value in objects[0].items() if isinstance(value, list) and value and isinstance(value[0], dict)
+    ]
+    if len(objects) == 1 and lists:
+        return f"{source} is one object with its rows inside {lists[0]!r}: save that list alone"
+    return (
+        f"no known format has the fields of the rows of {source} (the first has {', '.join(map(repr, fields))}): rename"
+        " them, name their format with --format, or see docs/data.md"
+    )
+
+
 class Reading(NamedTuple):
     """What a source held: records with the place of each, bad rows, and how many rows of each format were found."""
 
@@ -153,7 +180,12 @@ class Reading(NamedTuple):
 
 
 def read_any(
-    source: Path | str | Iterable, name: Format = "auto", *, tokenizer=None, scale: tuple[float, float] = (1, 5)
+    source: Path | str | Iterable,
+    name: Format = "auto",
+    *,
+    tokenizer=None,
+    scale: tuple[float, float] = (1, 5),
+    prompts: bool = False,
 ) -> Reading:
     """Reads a source whose format is given, or found by the fields of its rows.
 
@@ -165,13 +197,14 @@ def read_any(
       name: of the format; "auto" finds it, row by row.
       tokenizer: its chat template writes messages; without one they are written as in hh-rlhf.
       scale: lowest and highest rating.
+      prompts: only prompts are wanted, so a row of no known format is one if it has a "prompt".
 
     Raises:
       ValueError: there are no rows, or no format fits any of them; the message says which fields they have.
     """
     rows = list(local(source) if isinstance(source, str | Path) else source)
     only = [row[1] if isinstance(row, tuple) else row for row in rows]
-    formats_of = [recognise(row) if name == "auto" else name for row in only]
+    formats_of = [(recognise(row) or _bare(row, prompts)) if name == "auto" else name for row in only]
     found = Counter(
         fitting for fitting, row in zip(formats_of, only, strict=True) if fitting and isinstance(row, Mapping)
     )
@@ -182,17 +215,14 @@ def read_any(
             raise ValueError(
                 f"no row of {source} can be read{formats.listed([p._replace(what=str(p.what)) for p in problems], 3)}"
             )
-        fields = f"the first has {', '.join(map(repr, readable[0]))}" if readable else "there are none"
-        raise ValueError(
-            f"no known format has the fields of the rows of {source} ({fields}): rename them, or see docs/data.md"
-        )
+        raise ValueError(_why_none(source, only, readable))
     usual = found.most_common(1)[0][0]
     parsers = {fitting: parser(fitting, tokenizer=tokenizer, scale=scale) for fitting in found}
 
     alike = next((group for group in ALIKE if usual in group), (usual,))
 
     def parse(row: Mapping):
-        fitting = recognise(row) if name == "auto" else None
+        fitting = (recognise(row) or _bare(row, prompts)) if name == "auto" else None
         return parsers[fitting if fitting and fitting in alike else usual](row)
 
     items = list(formats.placed(rows, parse))

@@ -4,7 +4,7 @@ They are made of records by data/examples.py.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Example(NamedTuple):
@@ -55,3 +55,43 @@ class Choice(NamedTuple):
     prompt: Sequence[int]
     chosen: Sequence[int]
     rejected: Sequence[int]
+
+
+def longest(row: Any) -> int:
+    """Tokens of the longest text that a loop makes of a row.
+
+    Args:
+      row: of any kind above.
+    """
+    if hasattr(row, "responses"):
+        return max(map(len, row.responses))
+    return len(row.tokens) if hasattr(row, "tokens") else len(row.prompt) + max(len(row.chosen), len(row.rejected))
+
+
+def identical(row: Any) -> bool:
+    """Whether two responses of a row are the same tokens, so that it teaches nothing.
+
+    Args:
+      row: of any kind above.
+    """
+    texts = row.responses if hasattr(row, "responses") else (row.chosen, row.rejected) if hasattr(row, "chosen") else ()
+    return len(set(map(tuple, texts))) < len(texts)
+
+
+def incomparable(training: Sequence[Any], held_out: Sequence[Any]) -> str | None:
+    """Why a reward model can learn nothing of rows, or can't be measured on them after it was trained, and what to do.
+
+    Args:
+      training: of one kind above, at least one.
+      held_out: of the same kind.
+
+    Returns:
+      A sentence where all ratings or labels are equal, or rankings have different numbers of responses; None elsewhere.
+    """
+    if isinstance(training[0], Rated | Labelled) and len({row.target for row in training}) == 1:
+        what = "ratings" if isinstance(training[0], Rated) else "labels"
+        return f"all {what} to train on are equal, and a reward model learns from differences only: give others beside them"
+    counts = {len(row.responses) for row in (*training, *held_out) if isinstance(row, Comparison)}
+    if len(counts) > 1:
+        return f"the rankings have {', '.join(map(str, sorted(counts)))} responses: give a file of each number, or write pairs"
+    return None

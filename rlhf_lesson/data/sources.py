@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 SPACE = re.compile(r"\s*")
-KINDS = (".jsonl", ".json", ".csv", ".tsv", ".txt", ".parquet")
+KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ".parquet")
 PACKED = {  # how files begin that must be unpacked or saved otherwise first, and what to do about it
     b"\x28\xb5\x2f\xfd": "is packed with zstd: unpack it with `zstd -d`",
     b"BZh": "is packed with bzip2: unpack it with `bunzip2`",
     b"\xfd7zXZ": "is packed with xz: unpack it with `unxz`",
+    b"PAR1": "is a gzipped Parquet file: unpack it with `gunzip`",
+    b"\x1f\x8b": "was gzipped twice: unpack it with `gunzip`",
     b"PK\x03\x04": "is a zip archive or a spreadsheet: unpack it, or save the sheet as CSV",
     b"ARROW1": "is an Arrow file of `save_to_disk`: write the data set with `to_json('data.jsonl')`",
     b"\xff\xff\xff\xff": "is an Arrow file of `save_to_disk`: write the data set with `to_json('data.jsonl')`",
@@ -57,13 +59,16 @@ def local(path: Path | str) -> Iterator[Row]:
         files = [f for f in names if kind(f) in KINDS and kind(f) != ".txt" and not f.name.startswith(beside)]
         if not files:
             found = ", ".join(f.name for f in sorted(path.iterdir())[:5]) or "nothing"
-            raise ValueError(f"no rows in {path}: it holds {found}, but no file of {', '.join(KINDS)} (or .gz of one)")
+            wanted = ", ".join(known for known in KINDS if known != ".txt")
+            raise ValueError(
+                f"no rows in {path}: it holds {found}, but no file of {wanted} (or .gz); name a .txt itself"
+            )
         for file in files:
             yield from local(file)
     elif path.is_file():
         yield from _file(path)
     else:
-        raise ValueError(f"no file or folder {path}: give a file of {', '.join(KINDS)}, a folder, or `hub(name)`")
+        raise ValueError(f"no file or folder {path}: give a file of {', '.join(KINDS)}, a folder, or hub:NAME")
 
 
 def kind(path: Path) -> str:
@@ -73,16 +78,9 @@ def kind(path: Path) -> str:
 
 def _file(path: Path) -> Iterator[Row]:
     with path.open("rb") as file:
-        start = file.read(24)
-    for begin, what in PACKED.items():
-        if start.startswith(begin):
-            yield f"{path}:1", BadRow(f"the file {what}")
-            return
-    if start.startswith(b"PAR1"):
+        start = file.read(4)
+    if start == b"PAR1":
         yield from _parquet(path)
-        return
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff") or (start[1:2] == b"\0" and start[3:4] == b"\0"):
-        yield f"{path}:1", BadRow("the file is UTF-16: save it as UTF-8")
         return
     lines = []
     broken = None
@@ -92,7 +90,11 @@ def _file(path: Path) -> Iterator[Row]:
             for line in file:
                 lines.append(line)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        broken = BadRow(f"broken gzip file ({error}): the rest is lost, get the file again")
+        told = f"broken gzip file ({error}): the rest is lost, get the file again"
+        broken = BadRow(told if start.startswith(b"\x1f\x8b") else f"{told}, or take .gz off its name")
+    if unreadable := _unreadable(b"".join(lines[:2])):
+        yield f"{path}:1", unreadable
+        return
     if kind(path) in (".csv", ".tsv"):
         yield from _table(path, lines)
     elif kind(path) == ".txt":
@@ -100,13 +102,25 @@ def _file(path: Path) -> Iterator[Row]:
         yield from ((f"{path}:{n}", t if isinstance(t, BadRow) else {"text": t.rstrip("\r\n")}) for n, t in texts)
     else:
         whole = None if broken else _whole(lines, only=kind(path) == ".json")
-        rows = whole or ((number, _decoded(line)) for number, line in enumerate(lines, 1) if line.strip())
+        rows = (
+            whole
+            if whole is not None
+            else ((number, _decoded(line)) for number, line in enumerate(lines, 1) if line.strip())
+        )
         yield from ((f"{path}:{number}", row) for number, row in rows)
     if broken:
         yield f"{path}:{len(lines) + 1}", broken
 
 
 # ---- one function per kind of file -------------------------------------------------------------
+
+
+def _unreadable(start: bytes) -> BadRow | None:
+    """What is wrong with a file that begins like this, if it must be unpacked or saved otherwise first."""
+    if what := next((what for begin, what in PACKED.items() if start.startswith(begin)), None):
+        return BadRow(f"the file {what}")
+    other = start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start[:24]
+    return BadRow("the file is UTF-16, or no text at all: save it as UTF-8") if other else None
 
 
 def _text(raw: bytes) -> str | BadRow:
@@ -122,8 +136,8 @@ def _decoded(raw: bytes):
         return text if isinstance(text, BadRow) else json.loads(text)
     except json.JSONDecodeError as error:
         return BadRow(f"bad JSON ({error.msg} at character {error.pos + 1}): each line must be one object")
-    except RecursionError:
-        return BadRow("bad JSON: brackets within brackets without end")
+    except (RecursionError, ValueError) as error:  # brackets or digits without end
+        return BadRow(f"bad JSON ({error}): each line must be one object")
 
 
 def _whole(lines: list[bytes], *, only: bool) -> list[tuple[int, Any]] | None:
@@ -144,8 +158,8 @@ def _whole(lines: list[bytes], *, only: bool) -> list[tuple[int, Any]] | None:
             rows.append(row)
     except json.JSONDecodeError as error:
         return [(error.lineno, BadRow(f"bad JSON ({error.msg}): an array or objects are expected"))] if only else None
-    except RecursionError:
-        return [(1, BadRow("bad JSON: brackets within brackets without end"))]
+    except (RecursionError, ValueError) as error:  # brackets or digits without end
+        return [(1, BadRow(f"bad JSON ({error}): an array or objects are expected"))]
     if len(rows) == 1 and isinstance(rows[0], list) and all(isinstance(row, dict) for row in rows[0]):
         rows = rows[0]
     return list(enumerate(rows, 1))
@@ -157,7 +171,7 @@ def _table(path: Path, lines: list[bytes]) -> Iterator[Row]:
         if isinstance(problem := _text(line), BadRow):
             yield f"{path}:{number}", problem  # a line, since cells can't be told apart
             return
-    text = io.StringIO(b"".join(lines).decode("utf-8-sig"), newline="")
+    text = io.StringIO(b"".join(lines).decode("utf-8-sig").lstrip("\r\n"), newline="")
     header = text.readline()
     text.seek(0)
     csv.field_size_limit(10**9)
@@ -167,7 +181,12 @@ def _table(path: Path, lines: list[bytes]) -> Iterator[Row]:
         for number, row in enumerate(csv.DictReader(text, delimiter=cut), 1):
             if None in row or None in row.values():
                 count = sum(value is not None for value in row.values()) - (None in row) + len(row.get(None, []))
-                yield f"{path}:{number}", BadRow(f"the row has {count} cells, the header {len(row) - (None in row)}")
+                yield (
+                    f"{path}:{number}",
+                    BadRow(
+                        f"the row has {count} cells, the header {len(row) - (None in row)}: put quotes around cells with a {cut!r}"
+                    ),
+                )
             else:
                 yield f"{path}:{number}", {name: _cell(cell) for name, cell in row.items()}
     except csv.Error as error:
@@ -214,6 +233,8 @@ def hub(name: str, split: str = "train") -> Iterator[Row]:
     Raises:
       ValueError: `datasets` is not installed; the message has the command that installs it.
     """
+    if not name:
+        raise ValueError("hub: names no data set: write its name after the colon")
     if Path(name).exists():
         yield from local(name)
         return

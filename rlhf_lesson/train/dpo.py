@@ -127,12 +127,12 @@ def lengths(choices: Sequence[Choice], config: ModelConfig) -> list[int]:
     """Tokens of the longer of the two rows of each pair, which a model of this `config` must be able to read.
 
     Raises:
-      ValueError: `check_rows` refuses a pair, or it has no prompt: then nothing would predict its first token.
+      ValueError: `check_rows` refuses a pair; or its prompt has no token, from which the first is predicted, or a response none.
     """
-    if not all(len(c.prompt) for c in choices):
-        raise ValueError("a choice has an empty prompt: start every prompt with the begin token")
-    rows = [[*c.prompt, *response] for c in choices for response in (c.chosen, c.rejected)]
-    check_rows(rows, config)
+    for name, cure in (("prompt", "begin"), ("chosen", "end"), ("rejected", "end")):
+        if empty := [i for i, c in enumerate(choices) if not len(getattr(c, name))]:
+            raise ValueError(f"choice {empty[0]} has an empty {name}: {cure} every {name} with the {cure} token")
+    check_rows([[*c.prompt, *response] for c in choices for response in (c.chosen, c.rejected)], config)
     return [len(c.prompt) + max(len(c.chosen), len(c.rejected)) for c in choices]
 
 

@@ -98,6 +98,11 @@ def ready(config: Any, policy: GPT2, prompts: Prompts, *, pad_id: int | None, en
     check_pad(policy, pad_id)
     if end_id is None:
         raise ValueError("end_id is None: give the tokenizer an end token, one that the policy has learnt to write")
+    if not 0 <= end_id < policy.config.vocab:
+        raise ValueError(
+            f"end_id is {end_id}, and the policy knows 0 to {policy.config.vocab - 1}, so no response could ever end: use its"
+            " own tokenizer"
+        )
     known, response = policy.config, config.response
     tokens, mask = np.asarray(prompts.tokens), np.asarray(prompts.mask).astype(bool)
     if tokens.ndim != 2 or tokens.shape != mask.shape:

@@ -185,11 +185,13 @@ def score(
       One score per row, in the model's units.
 
     Raises:
-      ValueError: `check_rows` refuses a row.
+      ValueError: `check_rows` refuses a row, or it has no token, so that nothing could be scored.
     """
     check_rows(rows, model.trunk.config)
     context = model.trunk.config.context
     lengths = [len(r) for r in rows]
+    if 0 in lengths:
+        raise ValueError(f"row {lengths.index(0)} has no token: begin each with the begin token")
     out = np.zeros(len(rows), np.float32)
     for count, width, indices in plan(lengths, batch_tokens=batch_tokens, seed=0, epoch=0, context=context):
         tokens, mask = pad([rows[i] for i in indices], count, width, pad_id=pad_id)
@@ -218,11 +220,6 @@ def normalised(model: ScalarModel, reference_scores: Float[np.ndarray, " samples
             "look for NaN in the reward model's weights, and for texts longer than its context"
         )
     mean, std = float(np.mean(reference_scores)), float(np.std(reference_scores))
-    if not np.isfinite(std):
-        row = int(np.argmax(~np.isfinite(reference_scores)))
-        raise ValueError(
-            f"reference score {row} is {float(reference_scores[row])}: every score has to be a finite number"
-        )
     if not std > 0.0:
         raise ValueError("all reference scores are equal: train the reward model before normalising it")
     out = jax.tree.map(lambda x: x, model)

@@ -11,6 +11,17 @@ def test_tables_hold_numbers_and_truth_values_as_text():
     for read in (number, yes_or_no):
         with pytest.raises(BadRow, match="'x' is"):
             read({"x": "good"}, "x")
+    with pytest.raises(BadRow, match="400 digits"):
+        number({"x": 10**399}, "x")
+
+
+@pytest.mark.parametrize(
+    "text", ["[{'role': 'user',\n  'content': 'q'}\n {'role': ...", '[{"from": "gpt", "value": "x"}]']
+)
+def test_messages_that_a_table_wrote_as_text_are_never_trained_on_as_text(text):
+    with pytest.raises(BadRow, match="messages written as text"):
+        field({"chosen": text}, "chosen")
+    assert field({"chosen": "[sic] {'role': 1}"}, "chosen")
 
 
 def test_a_text_that_cannot_be_encoded_is_told():

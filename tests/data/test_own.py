@@ -94,8 +94,8 @@ def test_a_response_beyond_the_context_is_cut_at_its_end_and_its_end_token_is_no
 
 def test_several_ratings_of_a_response_are_one_row_with_their_mean(tokenizer):
     rows = [{"prompt": "p", "response": "x", "rating": r, "annotator": a} for r, a in ((1, "ann"), (4, "bob"))]
-    (row,) = prepare(rows, tokenizer).training
-    assert row.target == 2.5
+    rows.append({"prompt": "p", "response": "y", "rating": 5, "annotator": "ann"})
+    assert [row.target for row in prepare(rows, tokenizer).training] == [2.5, 5.0]
 
 
 def test_dpo_leaves_out_rows_without_a_prompt(tokenizer):
@@ -126,3 +126,30 @@ def test_a_text_file_holds_one_prompt_per_line(tmp_path, tokenizer):
     (tmp_path / "asked.txt").write_text("first one\n\nsecond one\n")
     prepared = own.prepare_prompts(tmp_path / "asked.txt", own.Handling(held_out=0.0), tokenizer, room=16)
     assert decode(tokenizer, *prepared.training) == ["first one", "second one"]
+
+
+@pytest.mark.parametrize("share", [1.0, 1.5, -0.1, float("nan")])
+def test_a_share_of_prompts_to_hold_out_is_below_one(tokenizer, share):
+    for call in (
+        lambda how: own.prepare(ROWS, uses.REWARD, how, tokenizer, context=96),
+        lambda how: own.prepare_prompts(ROWS, how, tokenizer, room=72),
+    ):
+        with pytest.raises(ValueError, match=r"held_out is .* from 0 to below 1"):
+            call(own.Handling(held_out=share))
+
+
+def test_a_response_that_leaves_no_room_for_a_prompt_is_told_as_such(tokenizer):
+    with pytest.raises(ValueError, match="leaves prompts 1 tokens"):
+        own.prepare_prompts(ROWS, own.Handling(too_long="cut"), tokenizer, room=1)
+
+
+def test_labels_that_are_all_good_stop_before_a_reward_model_is_trained_on_them(tokenizer):
+    rows = [{"prompt": f"q {i}", "completion": "fine", "label": True} for i in range(3)]
+    with pytest.raises(ValueError, match="all labels to train on are equal"):
+        prepare(rows, tokenizer)
+    assert len(prepare(rows, tokenizer, use=uses.SFT).training) == 3
+
+
+def test_rows_whose_id_a_table_left_empty_are_no_copies(tokenizer):
+    rows = [pair(f"q {i}", "good", "bad", id=float("nan")) for i in range(3)]
+    assert counts(prepare(rows, tokenizer))["bad,"] == 0

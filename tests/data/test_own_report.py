@@ -19,5 +19,11 @@ def test_the_first_places_are_shown_and_all_are_kept(tmp_path):
     assert kept["tied, left out"] == 5 and len(kept["places"]["tied, left out"]) == 5 and kept["training"] == 3
 
 
+def test_a_file_whose_name_is_no_text_keeps_its_places(tmp_path):
+    report = Report("\udcff.jsonl", 1, {"pair": 1})
+    report.write(tmp_path / "data.json")
+    assert json.loads((tmp_path / "data.json").read_text())["source"] == "\udcff.jsonl"
+
+
 def test_the_tokenizer_that_ships_knows_lower_case_only():
     assert only_lower_case(load_tokenizer(BASE))

@@ -1,9 +1,11 @@
 """A format is recognised by the fields of its rows, in every kind of file, and a row of another kind is told."""
 
+import json
+
 import pytest
 from forms import DEMONSTRATIONS, FORMS, SAID, user, write
 
-from rlhf_lesson.data.recognise import parse_completion, parse_label, read_any, recognise
+from rlhf_lesson.data.recognise import parse_completion, parse_label, parse_prompt, read_any, recognise
 from rlhf_lesson.data.records import Demonstration, Label, Pair
 
 ALL = FORMS | DEMONSTRATIONS
@@ -65,3 +67,36 @@ def test_a_file_of_no_known_format_is_told_with_its_fields(tmp_path):
     with pytest.raises(ValueError, match=r"no known format .*the first has 'a', 'b'"):
         read_any(write(tmp_path / "x.jsonl", [{"a": 1, "b": 2}]))
     assert recognise({"message_tree_id": "1", "prompt": {"text": "hi"}}) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("", "the file or folder is empty"),
+        ("[1, 2]", "the first is of type list"),
+        ("{}", "the first is empty"),
+        ('{"prompt": null}', "the first is empty"),
+        ("[]", "the file or folder is empty"),
+        (json.dumps({"data": [{"prompt": "p", "chosen": "x", "rejected": "y"}]}), "rows inside 'data'"),
+        (json.dumps([{"a": 1}] * 2), "name their format with --format"),
+    ],
+)
+def test_a_file_without_rows_of_feedback_says_what_it_holds_instead(tmp_path, content, why):
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(ValueError, match=why):
+        read_any(tmp_path / "x.json")
+
+
+def test_where_prompts_are_wanted_a_prompt_beside_any_other_field_is_one():
+    rows = [{"prompt": "Who?", "source": "web"}, {"prompt": "What?"}]
+    assert read_any(rows, prompts=True).found == {"prompt": 2}
+    with pytest.raises(ValueError, match="no known format"):
+        read_any(rows[:1])
+
+
+def test_messages_that_end_with_a_reply_or_hold_none_are_no_prompt():
+    said = [user("Sky?"), {"role": "assistant", "content": "blue"}]
+    assert parse_prompt({"prompt": said[:1]}).prompt == "\n\nHuman: Sky?\n\nAssistant:"
+    reading = read_any([{"prompt": said}, {"prompt": []}, {"prompt": "Who?"}])
+    assert [record.prompt for _, record in reading.records] == ["Who?"]
+    assert all("must end with one of the user" in what for _, what in reading.problems)

@@ -86,7 +86,7 @@ def test_a_table_of_a_spreadsheet_is_read_and_a_torn_row_is_told(tmp_path):
     path.write_text('\ufeffprompt;chosen;rejected\n"p;\n1";good;bad\np;good\n', encoding="utf-8")
     rows = [row for _, row in local(path)]
     assert rows[0] == {"prompt": "p;\n1", "chosen": "good", "rejected": "bad"}
-    assert str(rows[1]) == "the row has 2 cells, the header 3"
+    assert str(rows[1]) == "the row has 2 cells, the header 3: put quotes around cells with a ';'"
 
 
 @pytest.mark.parametrize(
@@ -128,3 +128,36 @@ def test_parquet_is_read_by_the_hub_extra_and_its_absence_named(tmp_path, monkey
 def test_rows_alone_are_a_source_and_a_local_name_needs_no_hub(tmp_path):
     assert len(read(ROWS, parse_pair)[0]) == 3
     assert [row for _, row in hub(str(write_rows(tmp_path / "x.jsonl", ROWS)))] == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("x.txt", "one?\ntwo?".encode("utf-16-be"), "UTF-16, or no text at all"),
+        ("x.jsonl", json.dumps(PAIR).encode("utf-16-be"), "UTF-16, or no text at all"),
+        ("x.jsonl.gz", gzip.compress(gzip.compress(b"{}")), "gzipped twice"),
+        ("x.parquet.gz", gzip.compress(b"PAR1 and so on"), "gzipped Parquet"),
+        ("x.jsonl.gz", json.dumps(PAIR).encode(), "take .gz off its name"),
+        ("x.jsonl", b'{"id": ' + b"9" * 5000 + b"}", "bad JSON"),
+        ("x.json", b'[{"id": ' + b"9" * 5000 + b"}]", "bad JSON"),
+    ],
+)
+def test_what_a_user_cannot_see_in_a_file_is_told_in_one_sentence(tmp_path, name, content, why):
+    (tmp_path / name).write_bytes(content)
+    problems = [row for _, row in local(tmp_path / name)]
+    assert len(problems) == 1 and isinstance(problems[0], BadRow) and why in str(problems[0])
+
+
+def test_a_folder_of_ndjson_is_read_and_one_of_text_files_says_that_they_are_named_alone(tmp_path):
+    (tmp_path / "x.txt").write_text("what?")
+    with pytest.raises(ValueError, match=r"name a .txt itself"):
+        list(local(tmp_path))
+    (tmp_path / "x.ndjson").write_text(json.dumps(PAIR))
+    assert [row for _, row in local(tmp_path)] == [PAIR]
+
+
+def test_blank_lines_before_a_tables_header_are_skipped_and_a_hub_without_a_name_is_told(tmp_path):
+    (tmp_path / "x.csv").write_text("\n\nprompt,chosen\np,good\n")
+    assert [row for _, row in local(tmp_path / "x.csv")] == [{"prompt": "p", "chosen": "good"}]
+    with pytest.raises(ValueError, match="names no data set"):
+        list(hub(""))

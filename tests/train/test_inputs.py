@@ -46,6 +46,7 @@ REFUSED = {
     "without a pad token": (prompts(), {"pad_id": None}, "pad_id is None"),
     "with a foreign pad token": (prompts(), {"pad_id": 48}, "pad_id is 48, and the model knows 0 to 47"),
     "without an end token": (prompts(), {"end_id": None}, "end_id is None"),
+    "with a foreign end token": (prompts(), {"end_id": 48}, "end_id is 48, .* no response could ever end"),
     "without room for a response": (prompts(), {"response": 0}, "response is 0: set it to at least 1"),
 }
 
@@ -138,3 +139,8 @@ def test_examples_without_a_token_to_learn_are_refused():
     with pytest.raises(ValueError, match="example 1 has a response without a token"):
         pairs = [Comparison(([3, 4], [3, 5])), Comparison(([3, 4], []))]
         next(reward_model.train(reward_model.Config(), tiny.model(), pairs, pad_id=tiny.PAD))
+    for name, choice in {"chosen": Choice([3], [], [5]), "rejected": Choice([3], [4], [])}.items():
+        with pytest.raises(ValueError, match=f"choice 1 has an empty {name}"):
+            next(dpo.train(dpo.Config(), tiny.model(), [Choice([3], [4], [5]), choice], pad_id=tiny.PAD))
+    with pytest.raises(ValueError, match="row 1 has no token"):
+        reward_model.score(tiny.scorer(), [[3], []], pad_id=tiny.PAD)
