@@ -23,15 +23,12 @@ from rlhf_lesson.grading.page import page
 from rlhf_lesson.grading.roster import Person, Roster
 from rlhf_lesson.grading.summary import summary
 
-LONGEST_NAME = 120  # bytes of a file's name before its tag and ending
-
 
 def slug(student: str) -> str:
-    """A file name for a student, whatever the name; letters of every script stay."""
-    letters = unicodedata.normalize("NFC", student)
-    plain = "".join(c if c in "._~@-" or unicodedata.category(c)[0] in "LMN" else "_" for c in letters).lstrip(".")
-    while len(plain.encode("utf-8", "replace")) > LONGEST_NAME:
-        plain = plain[:-1]
+    """A file name for a student, whatever the name; feedback.csv says whose it is."""
+    letters = unicodedata.normalize("NFKD", student)  # Jörg is Jorg with a tag
+    letters = "".join(c for c in letters if not unicodedata.combining(c))
+    plain = re.sub(r"[^A-Za-z0-9._~@-]", "_", letters).lstrip(".")[:80]
     tag = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return plain if plain and plain == student else f"{plain or 'student'}-{tag}"
 
@@ -81,7 +78,7 @@ def return_name(result: Mapping) -> str:
 
     Moodle goes by the folder `Name_4401_assignsubmission_file_`, Canvas by two numbers, the student's and the handed-in file's.
     """
-    source = result.get("source", "")
+    source = re.sub(r"[\\/:]", "_", result.get("source", ""))
     if moodle := re.match(r".+?_\d+_assignsubmission_[a-z]+", source):
         return f"{moodle[0]}_/feedback.html"
     canvas = re.match(r"(?:.*?_)?(?:\d+|anon_[A-Za-z0-9]{5})_\d+(?=_.)", source)
@@ -103,6 +100,8 @@ def give_back(out: Path, results: Sequence[Mapping], pages: Mapping[str, bytes],
     write_atomically(out / "feedback.csv", text.getvalue().encode("utf-8"))
     if any(row[-1] for row in rows[1:]):
         write_atomically(out / "return.zip", data.getvalue())
+    else:
+        (out / "return.zip").unlink(missing_ok=True)
 
 
 def write_all(
