@@ -35,6 +35,8 @@ class Submission:
     unreadable: str = ""
     notes: list[str] = field(default_factory=list)
     digest: str = ""  # of its bytes
+    people: list[dict[str, str]] = field(default_factory=list)  # name, sid, email of each, where the platform says so
+    source: str = ""  # the name under which its platform handed it over
 
     def own(self, exercise: str) -> int | None:
         """Which cell answers an exercise: the last one marked so; without a mark, the last that defines the name."""
@@ -159,7 +161,9 @@ def from_folder(root: Path) -> Iterator[Submission]:
             continue
         if path.is_dir() and not path.is_symlink():
             notes: list[str] = []
-            yield submission(student_of(path.name, folder=True), folder_files(path, notes), notes)
+            whole = submission(student_of(path.name, folder=True), folder_files(path, notes), notes)
+            whole.source = path.name
+            yield whole
         elif path.name not in ("submission_metadata.yml", "submission_metadata.yaml"):
             canvas = CANVAS.match(path.name)
             loose[student_of(path.name, folder=False) if canvas else path.name].append(path)
@@ -172,12 +176,15 @@ def from_folder(root: Path) -> Iterator[Submission]:
                 files.append((path.name, read(path, cap(path.name))))
             except Unreadable as error:
                 notes.append(str(error))
-        yield submission(student_of(paths[0].name, folder=False), files, notes)
+        whole = submission(student_of(paths[0].name, folder=False), files, notes)
+        whole.source = paths[0].name
+        yield whole
 
 
 def from_archive(path: Path) -> Iterator[Submission]:
     """A class in one archive: each first folder, or loose file, is a student's; a platform's folder around all is opened."""
     groups: dict[tuple[str, bool], list[tuple[str, bytes]]] = defaultdict(list)
+    sources: dict[tuple[str, bool], str] = {}
     with open(path, "rb") as file:
         found = list(members(path.name, file, entries=CLASS_ENTRIES, inflated=CLASS_INFLATED))
     roots, seconds = {n.split("/")[0] for n, _ in found}, {n.split("/")[1] for n, _ in found if n.count("/") > 1}
@@ -187,8 +194,11 @@ def from_archive(path: Path) -> Iterator[Submission]:
     for name, data in found:
         first, _, rest = name.partition("/")
         groups[(student_of(first, folder=bool(rest)), bool(rest))].append((rest or first, data))
-    for (student, _), files in groups.items():
-        yield submission(student, files)
+        sources.setdefault((student_of(first, folder=bool(rest)), bool(rest)), first)
+    for key, files in groups.items():
+        whole = submission(key[0], files)
+        whole.source = sources[key]
+        yield whole
 
 
 def collect(path: Path) -> list[Submission]:

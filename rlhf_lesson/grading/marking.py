@@ -17,7 +17,7 @@ import numpy as np
 
 from rlhf_lesson.course.examine import ROUNDS, answered, fresh_cases
 from rlhf_lesson.course.exercise import Case, Exercise, show, show_input
-from rlhf_lesson.grading import frames, library
+from rlhf_lesson.grading import frames, library, marks
 from rlhf_lesson.grading.handle import Broken, GraderError, Worker
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marks import HIDDEN, SENTENCES, Mark, Outcome, difference, failure_of, judged, no_parts, scored
@@ -26,6 +26,7 @@ from rlhf_lesson.grading.workers import Zygote, self_test
 
 SUITE = 3  # version of the hidden cases: part of every seed
 DRAWS = 6  # of one hidden case
+SPARED = ("landlock", "read_passwords")  # what no other wall does, and what harms nobody where one submission is alone
 SHARED = 1.5  # seconds for an answer in a worker that ran others before; who needs more gets a fresh one and the limit
 
 
@@ -207,21 +208,27 @@ class Judge:
             mark.message = "The cases that check() shows hold; fresh ones do not. " + mark.message
             return
         (text, case, right), outcome = visible[wrong], outcomes[wrong]
+        mark.message = marks.said(outcome)
+        if outcome.kind in marks.NEVER_CALLED:
+            return
         number = self.slip(exercise, outcomes)
         slip = exercise.slips[number] if number is not None else None
-        sentence = outcome.sentence if outcome.kind == "raised" or outcome.kind.startswith("wrong-") else ""
-        sentence = sentence or " ".join(filter(None, (SENTENCES[outcome.kind], outcome.sentence)))
         hint = f"It looks like this slip: {slip.name}. {slip.hint}" if slip else f"What must hold: {text}."
-        mark.slip = slip.name if slip else ""
-        mark.message = f"{sentence[:1].upper()}{sentence[1:].rstrip('.')}. {hint}"
-        got = show(outcome.got) if outcome.kind.startswith("wrong-") else "nothing"
-        mark.shown = {"input": show_input(case), "got": got, "expected": show(right)}
+        mark.slip, mark.message = slip.name if slip else "", f"{mark.message} {hint}"
+        got = {"got": show(outcome.got)} if outcome.kind.startswith("wrong-") else {}
+        mark.shown = {"input": show_input(case), **got, "expected": show(right)}
 
 
-def ready(zygote: Zygote, *, unsafe: bool = False) -> dict[str, bool]:
-    """The sandbox's self-test; GraderError if a wall is missing and `unsafe` is not set."""
+def ready(zygote: Zygote, *, unsafe: bool = False, alone: bool = False) -> dict[str, bool]:
+    """The sandbox's self-test; GraderError if a wall is missing and `unsafe` is not set.
+
+    `alone`: in a container that holds one submission and nothing else, Landlock may be missing (Linux before 5.13) if answers run
+    as user nobody. File modes then keep the course's code, the key and the results from them, and seccomp lets them open no
+    file for writing.
+    """
     walls = self_test(zygote)
-    missing = sorted(name for name, stands in walls.items() if not stands)
+    spared = SPARED if alone and walls.get("nobody") else ()
+    missing = sorted(name for name, stands in walls.items() if not stands and name not in spared)
     if missing and not unsafe:
         raise GraderError(
             f"this machine has no full sandbox (missing: {', '.join(missing)}), so hidden cases are refused: grade on Linux"

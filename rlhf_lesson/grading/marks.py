@@ -10,6 +10,7 @@ function that returns a constant would earn it.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ FAILURES = (
     "missing unreadable does-not-parse import-failed not-callable raised wrong-type wrong-shape wrong-dtype wrong-value"
     " wrong-not-finite timeout memory crashed too-large grader-error"
 ).split()
+NEVER_CALLED = ("missing", "does-not-parse", "import-failed", "not-callable")  # so no case is shown
 SENTENCES = {
     "missing": "There is no answer yet: write the function's body in its cell.",
     "unreadable": "The submission could not be read.",
@@ -65,6 +67,15 @@ class Mark:
     seconds: float = 0.0
 
 
+def said(outcome: Outcome) -> str:
+    """A failure as a sentence: what the worker says of it, where that says more than its kind."""
+    more = outcome.sentence.removeprefix("NotImplementedError: ") if outcome.kind == "missing" else outcome.sentence
+    whole = " ".join(filter(None, (SENTENCES[outcome.kind], more)))
+    own = outcome.kind == "raised" or outcome.kind.startswith("wrong-")
+    text = (outcome.sentence if own else "") or whole
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
 def failure_of(answer: dict) -> Outcome:
     """A worker's word about a failure, reduced to the closed list."""
     kind, text = answer.get("failure"), answer.get("text")
@@ -90,9 +101,15 @@ def judged(exercise: Exercise, got: Any, right: Any) -> Outcome:
     return Outcome(None, "", got) if failure is None else Outcome(f"wrong-{failure.kind}", failure.sentence, got)
 
 
+def shares(points: float, count: int) -> list[float]:
+    """Equal parts of some points in hundredths that add up to them: 5 points in six are 0.83 0.84 0.83 0.83 0.84 0.83."""
+    edges = [round(points * i / count, 2) for i in range(count + 1)]
+    return [round(end - start, 2) for start, end in pairwise(edges)]
+
+
 def no_parts(exercise: Exercise, kind: str) -> list[dict]:
-    share = round(exercise.points / len(exercise.cases), 2)
-    return [{"must_hold": t, "points": 0.0, "out_of": share, "hidden": {kind: HIDDEN}} for t in exercise.cases]
+    cases = zip(exercise.cases, shares(exercise.points, len(exercise.cases)), strict=True)
+    return [{"must_hold": text, "points": 0.0, "out_of": share, "hidden": {kind: HIDDEN}} for text, share in cases]
 
 
 def scored(exercise: Exercise, hidden, outcomes: Sequence[Outcome]) -> Mark:
@@ -105,10 +122,13 @@ def scored(exercise: Exercise, hidden, outcomes: Sequence[Outcome]) -> Mark:
         earned.append(not failures)
         telling.append(any(difference(exercise, hidden[i][2], hidden[mine[0]][2]) is not None for i in mine))
     counts = any(e and t for e, t in zip(earned, telling, strict=True)) or not any(telling)
-    for part, right in zip(parts, earned, strict=True):
-        part["points"] = part["out_of"] if right and counts else 0.0
-    share = sum(earned) / len(parts) if counts else 0.0
+    order = sorted(
+        range(len(parts)), key=lambda i: not earned[i]
+    )  # so that the earned shares too add up to what is earned
+    for i, share in zip(order, shares(exercise.points, len(parts)), strict=True):
+        parts[i] |= {"out_of": share, "points": share if earned[i] and counts else 0.0}
     failures = Counter(o.kind for o in outcomes if o.kind)
     kind = next((o.kind for o in outcomes if o.kind), "")
     message = " ".join(f"{SENTENCES[k]} ({n} of {len(outcomes)} hidden cases)" for k, n in sorted(failures.items()))
-    return Mark(exercise.name, round(exercise.points * share, 2), exercise.points, kind, message, parts=parts)
+    points = round(sum(part["points"] for part in parts), 2)
+    return Mark(exercise.name, points, exercise.points, kind, message, parts=parts)

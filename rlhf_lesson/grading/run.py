@@ -23,6 +23,8 @@ from rlhf_lesson.grading.handle import GraderError
 from rlhf_lesson.grading.marking import SUITE, Judge, fingerprint, ready
 from rlhf_lesson.grading.marks import SENTENCES, Mark
 from rlhf_lesson.grading.results import record, slug, stored, totalled, write_all
+from rlhf_lesson.grading.roster import read
+from rlhf_lesson.grading.summary import ending
 from rlhf_lesson.grading.workers import Zygote
 
 ALL_GRADED, OPEN_MARKS, NO_SANDBOX, INTERRUPTED = 0, 3, 4, 130  # exit codes; 1 is bad input, 2 a wrong option
@@ -146,6 +148,7 @@ def grade(
     seconds: float = 10.0,
     chapters: Sequence[int] = (),
     unsafe: bool = False,
+    roster: Path | None = None,
     progress: bool = True,
 ) -> int:
     """Grades a class into a folder; returns the exit code.
@@ -162,6 +165,7 @@ def grade(
       seconds: what one exercise may take.
       chapters: whose exercises count; empty for all.
       unsafe: mark without a sandbox too.
+      roster: a CSV file of the students, whose numbers and addresses are written beside the points; None for none.
 
     Raises:
       ValueError: nothing to grade, or an unknown student or exercise; says which there are.
@@ -172,6 +176,7 @@ def grade(
         raise ValueError(
             f"nothing to grade there: take chapters of {have} and an exercise of {', '.join(asked or exercises)}"
         )
+    people = read(roster) if roster else []
     found = intake.collect(submissions)
     chosen = [s for s in found if only in (None, s.student)]
     if not chosen:
@@ -194,7 +199,7 @@ def grade(
     with contextlib.suppress(KeyboardInterrupt):
         course.run(chosen, jobs=jobs, regrade=regrade, progress=progress)
         results = [r for s in found if (r := stored(course.path(s.student)))]
-        tqdm.write(outputs.ending(write_all(out, results, found)))
+        tqdm.write(ending(write_all(out, results, found, people)))
         return OPEN_MARKS if any(outputs.is_open(r) for r in results) else ALL_GRADED
     tqdm.write("stopped: the same command goes on from here")
     return INTERRUPTED

@@ -39,6 +39,12 @@ class Zygote:
 
     def __init__(self, *, walls: bool = True, limits: dict | None = None):
         self.walls, self.limits = walls, limits or {}
+        try:
+            os.close(os.pidfd_open(os.getpid()))
+        except (OSError, AttributeError) as error:
+            raise GraderError(
+                f"this machine can't hold on to a process (pidfd_open: {error}): Linux 5.3 or newer can"
+            ) from None
         self.folder = Path(tempfile.mkdtemp(prefix="grade-"))
         self.empty = self.folder / "empty"
         self.empty.mkdir()
