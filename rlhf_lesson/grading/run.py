@@ -214,6 +214,10 @@ def grade(
         raise ValueError(
             f"no submission is {only!r}'s: there are {', '.join(outputs.clean(s.student, 40) for s in found[:20])}"
         )
+    if len(found) == 1:
+        tqdm.write(
+            f"one submission was found in {submissions}: {found[0].student}; for a class, name the folder of all of them"
+        )
     with alone(out):
         zygote = None
         try:

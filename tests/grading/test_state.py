@@ -9,6 +9,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from project import ROOT
 
 from grading.class_of_two import KEY, TWO
 from rlhf_lesson.grading import run
@@ -40,7 +41,7 @@ def grade(monkeypatch, tmp_path):
             raise told.fails[submission.student]
         told.marked += [(submission.student, name) for name in names]
         right = any("right" in cell for cell in submission.cells)
-        points = {name: TWO[name].points if right else 0.0 for name in names}
+        points = {name: float(TWO[name].points) if right else 0.0 for name in names}
         return [Mark(name, points[name], TWO[name].points, "" if right else "wrong-value") for name in names]
 
     monkeypatch.setattr(run, "Zygote", Quiet)
@@ -162,6 +163,13 @@ def test_what_would_mark_nobody_or_the_marks_themselves_is_refused(grade, tmp_pa
     with pytest.raises(ValueError, match="there is no"):
         grade(submissions=tmp_path / "clas")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_key_and_the_marks_do_not_reach_a_repository_or_the_table(grade, tmp_path):
+    assert {"*.key", "autograder.zip", "/results/"} <= set((ROOT / ".gitignore").read_text().split())
+    hand_in(tmp_path, ann="right")
+    (tmp_path / "class" / "course.key").write_text("0" * 64)
+    assert grade() == 0 and set(rows(tmp_path)) == {"ann"}
 
 
 def test_names_that_would_collide_keep_their_marks_apart_in_every_run(grade, tmp_path):
