@@ -3,6 +3,7 @@
 What each output file looks like is in outputs.py, when a record is made in run.py.
 """
 
+import contextlib
 import csv
 import hashlib
 import hmac
@@ -11,7 +12,7 @@ import json
 import re
 import unicodedata
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,22 +24,43 @@ from rlhf_lesson.grading.page import page
 from rlhf_lesson.grading.roster import Person, Roster
 from rlhf_lesson.grading.summary import summary
 
-LONGEST_NAME = 120  # bytes of a file's name before its tag and ending
-
 
 def slug(student: str) -> str:
-    """A file name for a student, whatever the name; letters of every script stay."""
-    letters = unicodedata.normalize("NFC", student)
-    plain = "".join(c if c in "._~@-" or unicodedata.category(c)[0] in "LMN" else "_" for c in letters).lstrip(".")
-    while len(plain.encode("utf-8", "replace")) > LONGEST_NAME:
-        plain = plain[:-1]
+    """A file name for a student, whatever the name, that no other student's name gives; feedback.csv says whose it is."""
+    letters = unicodedata.normalize("NFKD", student)  # Jörg is Jorg with a tag
+    letters = "".join(c for c in letters if not unicodedata.combining(c))
+    plain = re.sub(r"[^A-Za-z0-9._~@-]", "_", letters).lstrip(".")[:80]
     tag = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return plain if plain and plain == student else f"{plain or 'student'}-{tag}"
+    taken = re.search(r"-[0-9a-f]{8}$", plain)  # it could be another's name with a tag
+    return plain if plain and plain == student and not taken else f"{plain or 'student'}-{tag}"
 
 
-def record(judge: Judge, submission: intake.Submission, marks: Sequence[Mark], stamp: str, seconds: float) -> dict:
-    """A submission's result, every string cleaned."""
-    seeds = {m.exercise: f"{seed(judge.key, submission.student, m.exercise):032x}" for m in marks}
+def record(
+    judge: Judge,
+    submission: intake.Submission,
+    marks: Sequence[Mark],
+    stamp: str,
+    seconds: float,
+    earlier: Sequence[Mapping] = (),
+) -> dict:
+    """A submission's result, every string cleaned.
+
+    Args:
+      judge: whose key draws the cases.
+      submission: what was marked.
+      marks: of this run.
+      stamp: what they are given for; an open mark has none, so that the next run marks it again.
+      seconds: what marking took.
+      earlier: marks of a result written before, which stay where there are no newer ones.
+    """
+    new = {
+        m.exercise: asdict(m)
+        | {"chapter": judge.exercises[m.exercise].chapter, "stamp": "" if m.kind == "grader-error" else stamp}
+        for m in marks
+    }
+    by_name = {m["exercise"]: m for m in earlier} | new
+    exercises = [by_name[name] for name in judge.exercises if name in by_name]
+    seeds = {m["exercise"]: f"{seed(judge.key, submission.student, m['exercise']):032x}" for m in exercises}
     result = {
         "format": "rlhf_lesson/result/1",
         "student": submission.student,
@@ -46,12 +68,11 @@ def record(judge: Judge, submission: intake.Submission, marks: Sequence[Mark], s
         "source": submission.source,
         "people": submission.people,
         "digest": submission.digest,
-        "stamp": stamp,
         "suite": SUITE,
         "seeds": hmac.new(judge.key, json.dumps(seeds, sort_keys=True).encode(), "sha256").hexdigest(),
         "unreadable": submission.unreadable,
         "notes": submission.notes,
-        "exercises": [asdict(m) | {"chapter": judge.exercises[m.exercise].chapter} for m in marks],
+        "exercises": exercises,
         "seconds": round(seconds, 3),
     }
     return totalled(outputs.cleaned(result))
@@ -71,6 +92,25 @@ def stored(path: Path) -> dict | None:
         return None
 
 
+def marks_in(path: Path) -> list[dict]:
+    """The marks of a result written before."""
+    return (stored(path) or {}).get("exercises", [])
+
+
+@contextlib.contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Holds a results folder for one run; ValueError if another has it. A killed run's hold ends with its process."""
+    import fcntl  # Linux and macOS: this module is imported on Windows too
+
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another run is writing to {out}: wait until it ends, or choose another --out") from None
+        yield
+
+
 def file_of(result: Mapping) -> str:
     """The name of a student's files in every folder, the same one whatever `clean` made of the student's name."""
     return result.get("file") or slug(result["student"])
@@ -81,7 +121,7 @@ def return_name(result: Mapping) -> str:
 
     Moodle goes by the folder `Name_4401_assignsubmission_file_`, Canvas by two numbers, the student's and the handed-in file's.
     """
-    source = result.get("source", "")
+    source = re.sub(r"[\\/:]", "_", result.get("source", ""))
     if moodle := re.match(r".+?_\d+_assignsubmission_[a-z]+", source):
         return f"{moodle[0]}_/feedback.html"
     canvas = re.match(r"(?:.*?_)?(?:\d+|anon_[A-Za-z0-9]{5})_\d+(?=_.)", source)
@@ -103,6 +143,8 @@ def give_back(out: Path, results: Sequence[Mapping], pages: Mapping[str, bytes],
     write_atomically(out / "feedback.csv", text.getvalue().encode("utf-8"))
     if any(row[-1] for row in rows[1:]):
         write_atomically(out / "return.zip", data.getvalue())
+    else:
+        (out / "return.zip").unlink(missing_ok=True)
 
 
 def write_all(

@@ -12,7 +12,7 @@ from rlhf_lesson.grading.results import return_name, slug, stored, totalled, wri
 from rlhf_lesson.grading.roster import Person
 
 
-@pytest.mark.parametrize("name", ["ann", "ann~2", "ann@school.org", "Jörg", "李小龙", "अनिल"])
+@pytest.mark.parametrize("name", ["ann", "ann~2", "ann@school.org"])
 def test_a_plain_name_is_its_own_file_name(name):
     assert slug(name) == name
 
@@ -20,7 +20,7 @@ def test_a_plain_name_is_its_own_file_name(name):
 @pytest.mark.parametrize("name", ["../../etc", "=1+1", "a/b", "", "." * 9, "x" * 300, "\ud800"])
 def test_any_other_name_gets_a_safe_one_of_its_own(name):
     safe = slug(name)
-    assert safe and "/" not in safe and not safe.startswith(".") and len(safe.encode()) < 140
+    assert safe and "/" not in safe and not safe.startswith(".") and len(safe) < 100
     assert safe != slug(name + "?")
 
 
@@ -45,6 +45,7 @@ SOURCES = {  # what Moodle and Canvas call a hand-in, and the name under which t
     "leeann_LATE_55_901_hw1-2.zip": "leeann_LATE_55_901_feedback.html",
     "anon_a1B2c_901_hw.ipynb": "anon_a1B2c_901_feedback.html",
     "leeann_55_text.html": "",  # Canvas hangs a page on a file that was handed in: there is none
+    "..\\..\\Eve_4403_assignsubmission_file_": ".._.._Eve_4403_assignsubmission_file_/feedback.html",
     "ann.ipynb": "",
     "": "",
 }
@@ -65,7 +66,8 @@ def test_a_table_says_whose_page_is_which_file_and_the_zip_holds_what_can_go_bac
     text = (tmp_path / "feedback.csv").read_text(encoding="utf-8")
     ann, li = csv.DictReader(io.StringIO(text, newline=""))
     assert ann["id"] == "007" and (tmp_path / ann["file"]).is_file() and (tmp_path / li["file"]).is_file()
-    assert "李_小龙" in li["file"] and li["name in return.zip"] == ""
+    assert li["student"] == "李 小龙" and li["name in return.zip"] == ""
+    assert slug("Jörg").startswith("Jorg-"), "as readable as letters allow that every system and zip can write"
     with zipfile.ZipFile(tmp_path / "return.zip") as archive:
         assert (
             archive.namelist() == [ann["name in return.zip"]] == ["Ann Lee_4401_assignsubmission_file_/feedback.html"]
