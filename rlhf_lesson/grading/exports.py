@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from rlhf_lesson.grading.files import KIND, Entry, Unreadable, counts
+from rlhf_lesson.grading.files import KIND, Entry, Unreadable, counts, hidden
 
 CANVAS = re.compile(
     r"^(?P<student>(?P<before>LATE_)?anon_[A-Za-z0-9]{5}|[^_]+?(?P<late>_LATE)?_\d+)_(?:(?P<file>\d+)_(?P<name>.+)|(?P<text>(?:text|link)\.html))$",
@@ -86,7 +86,7 @@ def below(folder: str, entries: Sequence[Entry]) -> list[Entry]:
 
 def people_of(entry: Entry) -> dict[str, list[dict[str, str]]]:
     """Gradescope's submitters by folder: name, sid and email of each. Its results and history are not parsed."""
-    text, kept = entry.read(100 << 20).decode("utf-8", "replace"), []
+    text, kept = entry.read(50 << 20).decode("utf-8", "replace"), []
     for line in text.split("\n"):
         if line[:1].strip() and not line.startswith(("-", "#")):
             kept.append(line)
@@ -128,7 +128,7 @@ def hand_ins(entries: Sequence[Entry]) -> list[HandIn]:
                 known = people_of(e)
             except Unreadable as error:
                 notes.append(str(error))
-        elif not e.path.startswith(".") and first(e.path) != "course.key":
+        elif not hidden(first(e.path)) and first(e.path) != "course.key":
             files.append(e)
     from_canvas = canvas([first(e.path) for e in files])
     folders = {first(e.path) for e in files if "/" in e.path}

@@ -95,6 +95,11 @@ def leftover(name: str) -> bool:
     return name in SKIPPED or name.startswith("._")
 
 
+def hidden(name: str) -> bool:
+    """Whether a file or folder beside the students' is nobody's hand-in: its name begins with a dot, as `.gitignore`."""
+    return leftover(name) or (name.startswith(".") and not counts(name))
+
+
 def read(path: Path, most: int) -> bytes:
     """The first bytes of a regular file; Unreadable for links, pipes, devices and what may not be opened."""
     try:
@@ -130,19 +135,15 @@ def in_folder(folder: Path, *, levels: int = DEPTH) -> list[Entry]:
         where, before, level = todo.pop()
         try:
             with os.scandir(where) as listing:
-                inside = sorted(islice(listing, budget.left("entries") + 1), key=lambda item: item.name)
-            budget.take("entries", len(inside), before or folder.name)
-        except (Spent, OSError) as error:
-            why = (
-                f"the folder {folder.name}/{before} can't be opened: {error}"
-                if isinstance(error, OSError)
-                else str(error)
-            )
-            found.append(Entry(before, problem=why))
+                inside = list(islice(listing, budget.left("entries") + 1))
+        except OSError as error:
+            found.append(Entry(before, problem=f"the folder {folder.name}/{before} can't be opened: {error.strerror}"))
             continue
+        left = budget.left("entries")
+        budget.take("entries", min(len(inside), left), before)
         if not inside and before:
             found.append(Entry(before))
-        for item in inside:
+        for item in sorted(inside[:left], key=lambda item: item.name):
             path = before + item.name
             if leftover(item.name):
                 continue
@@ -153,4 +154,7 @@ def in_folder(folder: Path, *, levels: int = DEPTH) -> list[Entry]:
             else:
                 deep = f"folders more than {DEPTH} deep were left: {item.name}" if levels == DEPTH else ""
                 found.append(Entry(f"{path}/", problem=deep))
+        if len(inside) > left:
+            many = f"{folder.name} holds more than {budget.entries:,} files and folders: the rest was not looked at"
+            return [*found, Entry(before, problem=many)]
     return found

@@ -28,7 +28,6 @@ from rlhf_lesson.grading.files import (
     in_folder,
     is_archive,
     kind,
-    leftover,
     read,
 )
 from rlhf_lesson.grading.outputs import clean
@@ -165,7 +164,7 @@ def class_entries(path: Path, files: contextlib.ExitStack, budget: Budget) -> li
         while folder := parent(entries, name, archive=True):
             entries = below(folder, entries)
         return entries
-    inside = [p for p in sorted(path.iterdir()) if not p.name.startswith(".") and not leftover(p.name)]
+    inside = [p for p in sorted(path.iterdir()) if not hidden(p.name)]
     folders = [p for p in inside if p.is_dir() and not p.is_symlink()]
     entries = [Entry(p.name, partial(read, p)) for p in inside if p not in folders]
     if len(folders) == 1 and parent(in_folder(path, levels=2), path.name, archive=False):

@@ -114,7 +114,7 @@ BAD = {
     "a tar of links": ("ann.tar.gz", tarred({}, links=[("gae.ipynb", "/etc/passwd")]), "is a link"),
     "a large member": ("ann.zip", zipped({"gae.ipynb": b" " * (6 << 20)}), "larger than 5 MB"),
     "a gzip bomb": ("ann.tar.gz", gzip.compress(bytes(60 << 20)), "nothing to grade"),
-    "many files": ("ann.zip", zipped({f"{i}.txt": b"" for i in range(300)}), "0.txt, 1.txt, 10.txt and 297 more are neither"),
+    "many files": ("ann.zip", zipped({f"{i}.txt": b"" for i in range(300)}), "0.txt, 1.txt, 2.txt and 297 more are neither"),
     "many sections": ("ann.zip", zipped({"a.py": "# %%\n" * 190_000}), "more than 5,000 cells"),
     "another archive": ("ann.rar", b"Rar!", "of a kind that is not read: pack it as a .zip"),
     "a text field": ("Ann_1_assignsubmission_onlinetext/onlinetext.html", b"<p>see my file</p>", "no exercise"),
