@@ -19,17 +19,7 @@ from pathlib import Path
 
 from rlhf_lesson.grading.archives import files_of, folder_files, in_archive
 from rlhf_lesson.grading.exports import HandIn, around, below, hand_ins, page_text, parent, stem
-from rlhf_lesson.grading.files import (
-    KIND,
-    Budget,
-    Entry,
-    Spent,
-    Unreadable,
-    in_folder,
-    is_archive,
-    kind,
-    read,
-)
+from rlhf_lesson.grading.files import KIND, Budget, Entry, Spent, Unreadable, hidden, in_folder, is_archive, kind, read
 from rlhf_lesson.grading.outputs import clean
 
 __all__ = ["Submission", "collect", "folder_files", "submission"]
