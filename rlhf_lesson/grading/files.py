@@ -42,7 +42,7 @@ class Budget:
     """What the reading of one submission may cost, archives inside archives included."""
 
     entries: int = 50_000  # files and folders of any kind, looked at by name
-    files: int = 200  # notebooks, modules and archives, opened
+    files: int = 500  # notebooks, modules and archives, opened: a clone of this repository has 440
     bytes: int = 50 << 20  # of these
     unpacked: int = 200 << 20  # bytes of compressed tars, which must be unpacked to be looked at
     cells: int = 5_000
