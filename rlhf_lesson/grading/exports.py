@@ -14,11 +14,12 @@ import yaml
 from rlhf_lesson.grading.files import KIND, Entry, Unreadable, counts, hidden
 
 CANVAS = re.compile(
-    r"^(?P<student>(?P<before>LATE_)?anon_[A-Za-z0-9]{5}|[^_]+?(?P<late>_LATE)?_\d+)_(?:(?P<file>\d+)_(?P<name>.+)|(?P<text>(?:text|link)\.html))$",
+    r"^(?P<student>(?P<before>LATE_)?anon_[A-Za-z0-9]{5}|[^_]+?(?:_(?!LATE_)[^_\d][^_]*)*?(?P<late>_LATE)?_\d+)"
+    r"_(?:(?P<file>\d+)_(?P<name>.+)|(?P<text>(?:text|link)\.html))$",
     re.I,
 )
 MOODLE = re.compile(r"^(?P<student>.+?)_assignsubmission_(?:file|[a-z]+)(?:_(?P<name>.*))?$")
-LATE = re.compile(r"^(?P<student>.+?)[ _-]+LATE$")
+LATE = re.compile(r"(?<=[ _-])LATE$")
 METADATA = {"submission_metadata.yml", "submission_metadata.yaml"}
 AROUND = re.compile(
     r"^(all[ _-]?)?(submissions|students|class(es)?|hand[ _-]?ins|homeworks?|assignments?|downloads?|exports?)[ _-]?\d*$",
@@ -161,8 +162,8 @@ def hand_ins(entries: Sequence[Entry]) -> list[HandIn]:
     for folder in known.keys() - folders:  # handed in, and nothing was in it
         found["folder", folder] = HandIn(label(known[folder]) or folder, people=known[folder])
     for each in found.values():
-        if match := LATE.match(each.student):
-            each.student = match["student"]
+        if LATE.search(each.student):
+            each.student = LATE.sub("", each.student).rstrip(" _-")
             each.notes.append("late, as its name says")
     return sorted(found.values(), key=lambda h: h.student)
 

@@ -16,8 +16,7 @@ from pathlib import Path
 CAPS = {"notebook": 5 << 20, "module": 1 << 20, "page": 1 << 20, "archive": 20 << 20}  # bytes of one file
 DEPTH = 40  # folders inside folders
 SKIPPED = (
-    "__MACOSX .ipynb_checkpoints __pycache__ .git .venv venv .env env site-packages node_modules .tox .cache .mypy_cache"
-    " .pytest_cache .ruff_cache .idea .vscode .DS_Store Thumbs.db desktop.ini"
+    "__MACOSX __pycache__ venv env site-packages node_modules miniconda3 anaconda3 miniforge3 .DS_Store Thumbs.db desktop.ini"
 ).split()
 KIND = re.compile(
     r"\.(?:(?P<notebook>ipynb)(?:\.(?:txt|json))?|(?P<module>py)(?:\.txt)?"
@@ -90,9 +89,9 @@ def cap(name: str) -> int:
     return CAPS[kind(name)]
 
 
-def leftover(name: str) -> bool:
-    """Whether a file or folder is a system's or a tool's own, so that nobody handed it in on purpose."""
-    return name in SKIPPED or name.startswith("._")
+def leftover(name: str, *, folder: bool = False) -> bool:
+    """Whether a file or folder is a system's or a tool's own, such as `.git`, so that nobody handed it in on purpose."""
+    return name in SKIPPED or name.startswith("." if folder else "._")
 
 
 def hidden(name: str) -> bool:
@@ -144,10 +143,10 @@ def in_folder(folder: Path, *, levels: int = DEPTH) -> list[Entry]:
         if not inside and before:
             found.append(Entry(before))
         for item in sorted(inside[:left], key=lambda item: item.name):
-            path = before + item.name
-            if leftover(item.name):
+            path, inner = before + item.name, item.is_dir(follow_symlinks=False)
+            if leftover(item.name, folder=inner):
                 continue
-            if not item.is_dir(follow_symlinks=False):
+            if not inner:
                 found.append(Entry(path, partial(read, Path(item.path))))
             elif level < levels:
                 todo.append((Path(item.path), f"{path}/", level + 1))

@@ -80,7 +80,13 @@ def test_moodles_folders_flat_files_text_fields_and_groups_are_one_student_each(
 
 def test_canvas_files_are_grouped_by_student_and_late_ones_say_so():
     names = ["leeann_12_345_gae.ipynb", "leeann_12_346_notes.pdf", "müllerjörg_LATE_13_347_00_jax_warmup-1.ipynb"]
-    names += ["raybob_14_text.html", "raybob_14_348_a.py", "anon_Ab1xZ_349_b.py", "LATE_anon_Qw2er_350_b.py"]
+    names += [
+        "raybob_14_text.html",
+        "raybob_14_348_a.py",
+        "anon_Ab1xZ_349_b.py",
+        "LATE_anon_Qw2er_350_b.py",
+        "van_berg_LATE_15_351_b.py",
+    ]
     found = {h.student: ([e.path for e in h.entries], h.notes) for h in hand_ins(entries(*names))}
     late = ["late, as Canvas says"]
     assert found == {
@@ -89,6 +95,7 @@ def test_canvas_files_are_grouped_by_student_and_late_ones_say_so():
         "raybob_14": (["a.py", "text.html"], []),
         "anon_Ab1xZ": (["b.py"], []),
         "anon_Qw2er": (["b.py"], late),
+        "van_berg_15": (["b.py"], late),
     }
 
 

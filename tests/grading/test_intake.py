@@ -29,7 +29,11 @@ FORMS = {
     "a notebook with another ending": {"ann/gae.ipynb.txt": GOOD.encode()},
     "UTF-16": {"ann/gae.ipynb": GOOD.encode("utf-16"), "ann/x.py": "x = 1".encode("utf-16-le")},
     "a zip in a zip": {"ann/hw.zip": zipped({"work.zip": zipped({"gae.ipynb": GOOD})})},
-    "a home folder": {"ann/gae.ipynb": GOOD.encode(), **{f"ann/.venv/lib/{i}.py": b"" for i in range(300)}},
+    "a home folder": {
+        "ann/work/gae.ipynb": GOOD.encode(),
+        **{f"ann/.local/lib/{i}.py": b"" for i in range(600)},
+        **{f"ann/lib/python/{i}.py": b"#" * (1 << 19) for i in range(10)},
+    },
     "a zip of a home folder": {"ann.zip": zipped({"gae.ipynb": GOOD, **{f"data/{i}.csv": "" for i in range(250)}})},
     "Moodle, text field": {
         "Ann Lee_123_assignsubmission_onlinetext/onlinetext.html": b"<p># exercise: gae<br>def gae():<br>&nbsp;return 1</p>"
