@@ -1,5 +1,7 @@
 """Whose a file is: the downloads of Canvas, Moodle and Gradescope as they come, and what people make of them by hand."""
 
+import time
+
 import pytest
 
 from rlhf_lesson.grading.exports import hand_ins, label, page_text, parent
@@ -139,3 +141,12 @@ def test_a_folder_around_a_class_is_told_from_a_students(paths):
 def test_a_text_field_is_read_line_by_line():
     page = "<p># exercise: gae<br>def gae(a):<br/>&nbsp; &nbsp; return a &lt; 1</p><p>done</p>"
     assert page_text(page).split("\n")[1:] == ["# exercise: gae", "def gae(a):", "    return a < 1", "done"]
+
+
+@pytest.mark.parametrize(
+    "name", ["_" * 60_000, " -" * 30_000, "a_" * 30_000 + "1", "LATE_" * 12_000, "x_assignsubmission_" * 3000]
+)
+def test_a_name_of_60000_letters_costs_no_time(name):
+    begin = time.process_time()
+    assert len(hand_ins(entries(name + "/a.py"))) == 1
+    assert time.process_time() - begin < 1
