@@ -48,7 +48,7 @@ def sound(name: str) -> tuple[str, str]:
     drive = len(parts[0]) == 2 and parts[0][1] == ":" and parts[0][0].isascii()
     outside = name.startswith(("/", "\\")) or ".." in parts or drive
     kept = [p for p in parts if p not in ("", ".", "..")]
-    if not kept or any(map(leftover, kept)):
+    if not kept or leftover(kept[-1]) or any(leftover(part, folder=True) for part in kept[:-1]):
         return "", ""
     path = "/".join(kept) + "/" * (parts[-1] == "")
     return path, f"the archive names a file outside itself ({name[:60]}): pack it again" if outside else ""

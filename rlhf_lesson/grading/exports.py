@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from rlhf_lesson.grading.files import KIND, Entry, Unreadable, counts
+from rlhf_lesson.grading.files import KIND, Entry, Unreadable, counts, hidden
 
 CANVAS = re.compile(
-    r"^(?P<student>(?P<before>LATE_)?anon_[A-Za-z0-9]{5}|[^_]+?(?P<late>_LATE)?_\d+)_(?:(?P<file>\d+)_(?P<name>.+)|(?P<text>(?:text|link)\.html))$",
+    r"^(?P<student>(?P<before>LATE_)?anon_[A-Za-z0-9]{5}|[^_]+?(?:_(?!LATE_)[^_\d][^_]*)*?(?P<late>_LATE)?_\d+)"
+    r"_(?:(?P<file>\d+)_(?P<name>.+)|(?P<text>(?:text|link)\.html))$",
     re.I,
 )
 MOODLE = re.compile(r"^(?P<student>.+?)_assignsubmission_(?:file|[a-z]+)(?:_(?P<name>.*))?$")
-LATE = re.compile(r"^(?P<student>.+?)[ _-]+LATE$")
+LATE = re.compile(r"(?<=[ _-])LATE$")
 METADATA = {"submission_metadata.yml", "submission_metadata.yaml"}
 AROUND = re.compile(
     r"^(all[ _-]?)?(submissions|students|class(es)?|hand[ _-]?ins|homeworks?|assignments?|downloads?|exports?)[ _-]?\d*$",
@@ -86,7 +87,7 @@ def below(folder: str, entries: Sequence[Entry]) -> list[Entry]:
 
 def people_of(entry: Entry) -> dict[str, list[dict[str, str]]]:
     """Gradescope's submitters by folder: name, sid and email of each. Its results and history are not parsed."""
-    text, kept = entry.read(100 << 20).decode("utf-8", "replace"), []
+    text, kept = entry.read(50 << 20).decode("utf-8", "replace"), []
     for line in text.split("\n"):
         if line[:1].strip() and not line.startswith(("-", "#")):
             kept.append(line)
@@ -128,7 +129,7 @@ def hand_ins(entries: Sequence[Entry]) -> list[HandIn]:
                 known = people_of(e)
             except Unreadable as error:
                 notes.append(str(error))
-        elif not e.path.startswith(".") and first(e.path) != "course.key":
+        elif not hidden(first(e.path)) and first(e.path) != "course.key":
             files.append(e)
     from_canvas = canvas([first(e.path) for e in files])
     folders = {first(e.path) for e in files if "/" in e.path}
@@ -161,8 +162,8 @@ def hand_ins(entries: Sequence[Entry]) -> list[HandIn]:
     for folder in known.keys() - folders:  # handed in, and nothing was in it
         found["folder", folder] = HandIn(label(known[folder]) or folder, people=known[folder])
     for each in found.values():
-        if match := LATE.match(each.student):
-            each.student = match["student"]
+        if LATE.search(each.student):
+            each.student = LATE.sub("", each.student).rstrip(" _-")
             each.notes.append("late, as its name says")
     return sorted(found.values(), key=lambda h: h.student)
 

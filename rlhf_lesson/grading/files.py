@@ -16,8 +16,7 @@ from pathlib import Path
 CAPS = {"notebook": 5 << 20, "module": 1 << 20, "page": 1 << 20, "archive": 20 << 20}  # bytes of one file
 DEPTH = 40  # folders inside folders
 SKIPPED = (
-    "__MACOSX .ipynb_checkpoints __pycache__ .git .venv venv .env env site-packages node_modules .tox .cache .mypy_cache"
-    " .pytest_cache .ruff_cache .idea .vscode .DS_Store Thumbs.db desktop.ini"
+    "__MACOSX __pycache__ venv env site-packages node_modules miniconda3 anaconda3 miniforge3 .DS_Store Thumbs.db desktop.ini"
 ).split()
 KIND = re.compile(
     r"\.(?:(?P<notebook>ipynb)(?:\.(?:txt|json))?|(?P<module>py)(?:\.txt)?"
@@ -42,7 +41,7 @@ class Budget:
     """What the reading of one submission may cost, archives inside archives included."""
 
     entries: int = 50_000  # files and folders of any kind, looked at by name
-    files: int = 200  # notebooks, modules and archives, opened
+    files: int = 500  # notebooks, modules and archives, opened: a clone of this repository has 440
     bytes: int = 50 << 20  # of these
     unpacked: int = 200 << 20  # bytes of compressed tars, which must be unpacked to be looked at
     cells: int = 5_000
@@ -90,9 +89,14 @@ def cap(name: str) -> int:
     return CAPS[kind(name)]
 
 
-def leftover(name: str) -> bool:
-    """Whether a file or folder is a system's or a tool's own, so that nobody handed it in on purpose."""
-    return name in SKIPPED or name.startswith("._")
+def leftover(name: str, *, folder: bool = False) -> bool:
+    """Whether a file or folder is a system's or a tool's own, such as `.git`, so that nobody handed it in on purpose."""
+    return name in SKIPPED or name.startswith("." if folder else "._")
+
+
+def hidden(name: str) -> bool:
+    """Whether a file or folder beside the students' is nobody's hand-in: its name begins with a dot, as `.gitignore`."""
+    return leftover(name) or (name.startswith(".") and not counts(name))
 
 
 def read(path: Path, most: int) -> bytes:
@@ -130,27 +134,26 @@ def in_folder(folder: Path, *, levels: int = DEPTH) -> list[Entry]:
         where, before, level = todo.pop()
         try:
             with os.scandir(where) as listing:
-                inside = sorted(islice(listing, budget.left("entries") + 1), key=lambda item: item.name)
-            budget.take("entries", len(inside), before or folder.name)
-        except (Spent, OSError) as error:
-            why = (
-                f"the folder {folder.name}/{before} can't be opened: {error}"
-                if isinstance(error, OSError)
-                else str(error)
-            )
-            found.append(Entry(before, problem=why))
+                inside = list(islice(listing, budget.left("entries") + 1))
+        except OSError as error:
+            found.append(Entry(before, problem=f"the folder {folder.name}/{before} can't be opened: {error.strerror}"))
             continue
+        left = budget.left("entries")
+        budget.take("entries", min(len(inside), left), before)
         if not inside and before:
             found.append(Entry(before))
-        for item in inside:
-            path = before + item.name
-            if leftover(item.name):
+        for item in sorted(inside[:left], key=lambda item: item.name):
+            path, inner = before + item.name, item.is_dir(follow_symlinks=False)
+            if leftover(item.name, folder=inner):
                 continue
-            if not item.is_dir(follow_symlinks=False):
+            if not inner:
                 found.append(Entry(path, partial(read, Path(item.path))))
             elif level < levels:
                 todo.append((Path(item.path), f"{path}/", level + 1))
             else:
                 deep = f"folders more than {DEPTH} deep were left: {item.name}" if levels == DEPTH else ""
                 found.append(Entry(f"{path}/", problem=deep))
+        if len(inside) > left:
+            many = f"{folder.name} holds more than {budget.entries:,} files and folders: the rest was not looked at"
+            return [*found, Entry(before, problem=many)]
     return found

@@ -19,22 +19,15 @@ from pathlib import Path
 
 from rlhf_lesson.grading.archives import files_of, folder_files, in_archive
 from rlhf_lesson.grading.exports import HandIn, around, below, hand_ins, page_text, parent, stem
-from rlhf_lesson.grading.files import (
-    KIND,
-    Budget,
-    Entry,
-    Spent,
-    Unreadable,
-    in_folder,
-    is_archive,
-    kind,
-    leftover,
-    read,
-)
+from rlhf_lesson.grading.files import KIND, Budget, Entry, Spent, Unreadable, hidden, in_folder, is_archive, kind, read
 from rlhf_lesson.grading.outputs import clean
 
 __all__ = ["Submission", "collect", "folder_files", "submission"]
-CLASS = {"entries": 500_000, "unpacked": 8 << 30}  # limits of a class in one archive
+ENTRIES, UNPACKED, RATIO = (
+    500_000,
+    8 << 30,
+    50,
+)  # of a class in one archive; a tar that shrank more than 50 times is a bomb
 NOTES = 8  # lines about one submission
 MARK = re.compile(r"^[ \t]*#[ \t]*exercise:[ \t]*([A-Za-z_]\w*)[ \t]*$", re.M)
 BORDER = re.compile(r"^# %%.*$", re.M)
@@ -119,22 +112,24 @@ def submission(
     student: str, files: Iterable[tuple[str, bytes]], notes: Sequence[str] = (), budget: Budget | None = None
 ) -> Submission:
     """All notebooks and modules of one student, in the order of their names; `notes` may grow while the files are read."""
-    whole, hasher, budget = Submission(student), hashlib.sha256(), budget or Budget()
-    files = sorted(files)
+    whole, hasher, budget, cells = Submission(student), hashlib.sha256(), budget or Budget(), {}
+    files = list(files)
     said = [*notes]
-    for name, data in files:
-        hasher.update(name.encode("utf-8", "replace") + b"\0" + hashlib.sha256(data).digest())
+    for name, data in files:  # the shallow ones first, so that a limit meets the deepest
         try:
-            cells = {"notebook": notebook_cells, "page": text_cells}.get(kind(name), module_cells)(name, data)
-            budget.take("cells", len(cells), name)
-            budget.take("code", sum(map(len, cells)), name)
+            found = {"notebook": notebook_cells, "page": text_cells}.get(kind(name), module_cells)(name, data)
+            budget.take("cells", len(found), name)
+            budget.take("code", sum(map(len, found)), name)
         except Unreadable as error:
             said.append(str(error))
             if isinstance(error, Spent):
                 break
             continue
-        whole.cells += cells
-        whole.modules += [KIND.sub("", Path(name).name)] if kind(name) == "module" else []
+        cells[name] = found
+    for name, data in sorted(files):
+        hasher.update(name.encode("utf-8", "replace") + b"\0" + hashlib.sha256(data).digest())
+        whole.cells += cells.get(name, [])
+        whole.modules += [KIND.sub("", Path(name).name)] if name in cells and kind(name) == "module" else []
     whole.digest = hasher.hexdigest()
     whole.notes = [*said[:NOTES], *([f"and {len(said) - NOTES} more"] if len(said) > NOTES else [])]
     if not whole.cells:
@@ -165,7 +160,7 @@ def class_entries(path: Path, files: contextlib.ExitStack, budget: Budget) -> li
         while folder := parent(entries, name, archive=True):
             entries = below(folder, entries)
         return entries
-    inside = [p for p in sorted(path.iterdir()) if not p.name.startswith(".") and not leftover(p.name)]
+    inside = [p for p in sorted(path.iterdir()) if not hidden(p.name)]
     folders = [p for p in inside if p.is_dir() and not p.is_symlink()]
     entries = [Entry(p.name, partial(read, p)) for p in inside if p not in folders]
     if len(folders) == 1 and parent(in_folder(path, levels=2), path.name, archive=False):
@@ -190,9 +185,11 @@ def collect(path: Path) -> list[Submission]:
     """
     if not path.exists():
         raise ValueError(f"there is no {path}: give the folder or the archive with the submissions")
+    unpacked = min(UNPACKED, max(Budget.unpacked, RATIO * path.stat().st_size))
     with contextlib.ExitStack() as files:
         try:
-            found = [of_student(each) for each in hand_ins(class_entries(path, files, Budget(**CLASS)))]
+            entries = class_entries(path, files, Budget(entries=ENTRIES, unpacked=unpacked))
+            found = [of_student(each) for each in hand_ins(entries)]
         except (Unreadable, OSError) as error:
             raise ValueError(f"{path} can't be read: {error}") from None
     if not found:

@@ -105,7 +105,9 @@ class Class:
         here = [self.unwritten.get(s.student) or stored(self.path(s.student)) for s in found]
         names = {s.student for s in found}
         before = [
-            r for p in sorted((self.out / "results").glob("*.json")) if (r := stored(p)) and r["student"] not in names
+            r
+            for p in sorted((self.out / "results").glob("*.json"))
+            if (r := stored(p)) and r.get("student") not in names
         ]
         note = "not among the submissions of the last run: these marks are from an earlier one"
         return [*filter(None, here), *({**r, "notes": [*r["notes"], note]} for r in before)]

@@ -1,5 +1,7 @@
 """Whose a file is: the downloads of Canvas, Moodle and Gradescope as they come, and what people make of them by hand."""
 
+import time
+
 import pytest
 
 from rlhf_lesson.grading.exports import hand_ins, label, page_text, parent
@@ -80,7 +82,13 @@ def test_moodles_folders_flat_files_text_fields_and_groups_are_one_student_each(
 
 def test_canvas_files_are_grouped_by_student_and_late_ones_say_so():
     names = ["leeann_12_345_gae.ipynb", "leeann_12_346_notes.pdf", "müllerjörg_LATE_13_347_00_jax_warmup-1.ipynb"]
-    names += ["raybob_14_text.html", "raybob_14_348_a.py", "anon_Ab1xZ_349_b.py", "LATE_anon_Qw2er_350_b.py"]
+    names += [
+        "raybob_14_text.html",
+        "raybob_14_348_a.py",
+        "anon_Ab1xZ_349_b.py",
+        "LATE_anon_Qw2er_350_b.py",
+        "van_berg_LATE_15_351_b.py",
+    ]
     found = {h.student: ([e.path for e in h.entries], h.notes) for h in hand_ins(entries(*names))}
     late = ["late, as Canvas says"]
     assert found == {
@@ -89,6 +97,7 @@ def test_canvas_files_are_grouped_by_student_and_late_ones_say_so():
         "raybob_14": (["a.py", "text.html"], []),
         "anon_Ab1xZ": (["b.py"], []),
         "anon_Qw2er": (["b.py"], late),
+        "van_berg_15": (["b.py"], late),
     }
 
 
@@ -132,3 +141,12 @@ def test_a_folder_around_a_class_is_told_from_a_students(paths):
 def test_a_text_field_is_read_line_by_line():
     page = "<p># exercise: gae<br>def gae(a):<br/>&nbsp; &nbsp; return a &lt; 1</p><p>done</p>"
     assert page_text(page).split("\n")[1:] == ["# exercise: gae", "def gae(a):", "    return a < 1", "done"]
+
+
+@pytest.mark.parametrize(
+    "name", ["_" * 60_000, " -" * 30_000, "a_" * 30_000 + "1", "LATE_" * 12_000, "x_assignsubmission_" * 3000]
+)
+def test_a_name_of_60000_letters_costs_no_time(name):
+    begin = time.process_time()
+    assert len(hand_ins(entries(name + "/a.py"))) == 1
+    assert time.process_time() - begin < 1

@@ -29,7 +29,11 @@ FORMS = {
     "a notebook with another ending": {"ann/gae.ipynb.txt": GOOD.encode()},
     "UTF-16": {"ann/gae.ipynb": GOOD.encode("utf-16"), "ann/x.py": "x = 1".encode("utf-16-le")},
     "a zip in a zip": {"ann/hw.zip": zipped({"work.zip": zipped({"gae.ipynb": GOOD})})},
-    "a home folder": {"ann/gae.ipynb": GOOD.encode(), **{f"ann/.venv/lib/{i}.py": b"" for i in range(300)}},
+    "a home folder": {
+        "ann/work/gae.ipynb": GOOD.encode(),
+        **{f"ann/.local/lib/{i}.py": b"" for i in range(600)},
+        **{f"ann/lib/python/{i}.py": b"#" * (1 << 19) for i in range(10)},
+    },
     "a zip of a home folder": {"ann.zip": zipped({"gae.ipynb": GOOD, **{f"data/{i}.csv": "" for i in range(250)}})},
     "Moodle, text field": {
         "Ann Lee_123_assignsubmission_onlinetext/onlinetext.html": b"<p># exercise: gae<br>def gae():<br>&nbsp;return 1</p>"
@@ -114,7 +118,7 @@ BAD = {
     "a tar of links": ("ann.tar.gz", tarred({}, links=[("gae.ipynb", "/etc/passwd")]), "is a link"),
     "a large member": ("ann.zip", zipped({"gae.ipynb": b" " * (6 << 20)}), "larger than 5 MB"),
     "a gzip bomb": ("ann.tar.gz", gzip.compress(bytes(60 << 20)), "nothing to grade"),
-    "many files": ("ann.zip", zipped({f"{i}.txt": b"" for i in range(300)}), "0.txt, 1.txt, 10.txt and 297 more are neither"),
+    "many files": ("ann.zip", zipped({f"{i}.txt": b"" for i in range(300)}), "0.txt, 1.txt, 2.txt and 297 more are neither"),
     "many sections": ("ann.zip", zipped({"a.py": "# %%\n" * 190_000}), "more than 5,000 cells"),
     "another archive": ("ann.rar", b"Rar!", "of a kind that is not read: pack it as a .zip"),
     "a text field": ("Ann_1_assignsubmission_onlinetext/onlinetext.html", b"<p>see my file</p>", "no exercise"),
