@@ -119,6 +119,7 @@ def test_a_result_that_cannot_be_written_is_said_and_nobody_is_missing(grade, tm
     assert grade() == 0 and not rows(tmp_path)["ann"]["note"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_whatever_ends_a_thread_leaves_open_marks(grade, tmp_path):
     hand_in(tmp_path, ann="right", bob="right")
     grade.told.fails["ann"] = SystemExit()
