@@ -30,7 +30,7 @@ FORMS = {
     "UTF-16": {"ann/gae.ipynb": GOOD.encode("utf-16"), "ann/x.py": "x = 1".encode("utf-16-le")},
     "a zip in a zip": {"ann/hw.zip": zipped({"work.zip": zipped({"gae.ipynb": GOOD})})},
     "a home folder": {
-        "ann/work/gae.ipynb": GOOD.encode(),
+        "ann/gae.ipynb": GOOD.encode(),
         **{f"ann/.local/lib/{i}.py": b"" for i in range(600)},
         **{f"ann/lib/python/{i}.py": b"#" * (1 << 19) for i in range(10)},
     },
