@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rlhf_lesson.grading import frames
 
+TICKS = os.sysconf("SC_CLK_TCK")  # in which the kernel counts a process' time
 OUTPUT_KEPT, OUTPUT_LIMIT = 2**14, 2**25  # bytes of stdout and stderr that are kept, and that end a run
 BOOT = 300.0  # seconds in which a zygote must be ready
 EXCUSED = 120.0  # seconds, at most, that a worker may wait for a busy machine's cores on top of its limit
@@ -38,16 +39,16 @@ class GraderError(Exception):
 class Worker:
     """One fork: `ask` sends a request and waits for its answer; `close` ends the process whatever it does."""
 
-    def __init__(self, zygote):
+    def __init__(self, zygote, *, quick: bool = False):
         self.zygote, self.number, self.alive = zygote, 0, True
-        self.before = 0.0  # what `waited` said at `begin`
+        self.before, self.spent = {}, 0.0  # what `threads` and `processor` said at `begin`
         self.loaded, self.killed = 0, False  # exercises so far; whether it was ended from here
         self.output = {"stdout": b"", "stderr": b""}
         self.printed = 0
         pipes = [os.pipe() for _ in range(4)]  # requests, answers, stdout, stderr
         (their_in, self.requests), (self.answers, their_out), (out, their_stdout), (err, their_stderr) = pipes
         theirs = [their_in, their_out, their_stdout, their_stderr]
-        request = {"folder": str(zygote.empty), "walls": zygote.walls, "limits": zygote.limits}
+        request = {"folder": str(zygote.empty), "walls": zygote.walls, "limits": zygote.limits, "quick": quick}
         passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", theirs))]
         zygote.control.settimeout(BOOT)
         zygote.control.sendmsg([json.dumps(request).encode()], passed)
@@ -69,17 +70,32 @@ class Worker:
             self.close()
             raise GraderError(f"a worker did not start: {error} {text}") from None
 
-    def waited(self) -> float:
-        """Seconds that its most delayed thread was ready to run and had no core; 0 where the kernel does not count them."""
+    def threads(self) -> dict[str, float]:
+        """Seconds that each of its threads ran or was ready to run, by number; {} where the kernel does not count them."""
+        awake = {}
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            for task in Path(f"/proc/{self.pid}/task").iterdir():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                    ran, ready, *_ = (task / "schedstat").read_text(encoding="utf-8").split()
+                    awake[task.name] = (int(ran) + int(ready)) / 1e9
+        return awake
+
+    def processor(self) -> float:
+        """Processor seconds of all its threads together, those that have ended too."""
         try:
-            tasks = Path(f"/proc/{self.pid}/task").iterdir()
-            return max(int((task / "schedstat").read_text(encoding="utf-8").split()[1]) for task in tasks) / 1e9
+            fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            return sum(map(int, fields[11:13])) / TICKS
         except (OSError, ValueError, IndexError):
             return 0.0
 
     def begin(self) -> None:
-        """From here on, waiting for a core does not count against an answer."""
-        self.before = self.waited()
+        """From here on, waiting for a core that others use does not count against an answer."""
+        self.before, self.spent = self.threads(), self.processor()
+
+    def waited(self) -> float:
+        """Seconds since `begin` that its most delayed thread had no core, less what its other threads may have taken from it."""
+        awake = max((s - self.before.get(t, 0.0) for t, s in self.threads().items()), default=0.0)
+        return max(0.0, awake - (self.processor() - self.spent))
 
     def ask(self, header: dict, body: Sequence[bytes] = (), *, seconds: float) -> tuple[dict, memoryview]:
         """The answer to one request; Broken if none comes in time or the process ends, FrameError if it is forged."""
@@ -100,6 +116,8 @@ class Worker:
                 self.selector.register(self.requests, selectors.EVENT_WRITE)
                 self.turn(end)
                 self.selector.unregister(self.requests)
+                if self.inbox:  # nothing is asked yet: it is not gathered
+                    raise frames.FrameError("crashed", UNASKED) from None
             except BrokenPipeError:
                 raise self.ended() from None
 
@@ -108,7 +126,7 @@ class Worker:
         while len(self.inbox) < size:
             self.turn(end)
         header, body = frames.lengths(bytes(self.inbox[:size]))
-        while len(self.inbox) < size + header + body:
+        while len(self.inbox) < size + header + body:  # bounded by frames.lengths
             self.turn(end)
         if len(self.inbox) > size + header + body:
             raise frames.FrameError("crashed", UNASKED)
@@ -120,7 +138,7 @@ class Worker:
         """Takes in whatever is in the pipes, waiting at most until `end`, or until `requests` has room if that is watched."""
         left = end - time.monotonic()
         if left <= 0:
-            left += min(EXCUSED, self.waited() - self.before)
+            left += min(EXCUSED, self.waited())
         if left <= 0:
             raise Broken("timeout", "it did not end in time")
         for key, _ in self.selector.select(min(left, 1.0)):

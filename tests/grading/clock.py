@@ -23,6 +23,6 @@ def others():
 
     Worker.waited = noted
     try:
-        yield lambda: sum(w[-1] - w[0] for w in waits.values()) + delay() - before
+        yield lambda: sum(max(w) for w in waits.values()) + delay() - before
     finally:
         Worker.waited = waited
