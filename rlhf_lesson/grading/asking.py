@@ -46,6 +46,16 @@ def load(worker: Worker, exercise: Exercise, submission: Submission, materials: 
     return Outcome(None) if answer.get("loaded") is True else failure_of(answer)
 
 
+def begun(worker: Worker, exercise: Exercise, submission: Submission, materials: dict, end: float) -> Outcome:
+    """`load` in a fresh worker, whatever happens to it."""
+    worker.begin()
+    try:
+        return load(worker, exercise, submission, materials, end)
+    except (Broken, frames.FrameError) as error:
+        worker.close()
+        return Outcome(error.kind, str(error))
+
+
 def ask(worker: Worker, exercise: Exercise, case: Case, right: Any, mode: str, end: float) -> Outcome:
     """One call in one mode: "plain", "compiled", or "quick", which is compiled with numbers traced too."""
     body: list[bytes] = []

@@ -18,7 +18,7 @@ import numpy as np
 from rlhf_lesson.course.examine import ROUNDS, answered, fresh_cases
 from rlhf_lesson.course.exercise import Case, Exercise, show, show_input
 from rlhf_lesson.grading import frames, library
-from rlhf_lesson.grading.asking import at_a_glance, first_wrong, load, looked_at
+from rlhf_lesson.grading.asking import at_a_glance, begun, first_wrong, looked_at
 from rlhf_lesson.grading.handle import GraderError, Worker
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marks import HIDDEN, SENTENCES, Mark, Outcome, difference, no_parts, scored
@@ -149,8 +149,7 @@ class Judge:
         visible, alone = self.visible(exercise), zygote.fork()
         end = time.monotonic() + self.seconds
         try:
-            alone.begin()
-            loaded = load(alone, exercise, submission, materials, end)
+            loaded = begun(alone, exercise, submission, materials, end)
             outcomes = [loaded] * len(hidden) if loaded.kind else looked_at(alone, exercise, hidden, end)
             mark = scored(exercise, hidden, outcomes)
             if (

@@ -1,11 +1,12 @@
 """Every exercise is whole, its cases are plain data, and a seed gives the same cases again."""
 
 import inspect
+import time
 
 import numpy as np
 import pytest
 
-from rlhf_lesson.course.exercise import Case, Exercise
+from rlhf_lesson.course.exercise import Case, Exercise, show
 from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.grading import frames
 
