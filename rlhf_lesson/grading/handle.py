@@ -42,7 +42,7 @@ class Worker:
 
     def __init__(self, zygote, *, quick: bool = False):
         self.zygote, self.number, self.alive = zygote, 0, True
-        self.excused, self.noted = 0.0, (time.monotonic(), 0.0, {})  # see `waited`
+        self.excused, self.noted = 0.0, (time.monotonic(), 0.0, {}, 0.0)  # see `waited`
         self.killed = False  # whether it was ended from here
         self.output = {"stdout": b"", "stderr": b""}
         self.printed = 0
@@ -75,30 +75,35 @@ class Worker:
         """From here on, waiting for a core that others use does not count against an answer."""
         self.excused, self.noted = 0.0, self.used()
 
-    def used(self) -> tuple[float, float, dict[str, tuple[float, float]]]:
-        """(now, processor seconds of all its threads, of each thread the seconds that it ran and that it had no core)."""
-        threads, total = {}, 0.0
+    def used(self) -> tuple[float, float, dict[str, tuple[float, float]], float]:
+        """(now, processor seconds of all its threads, of each the seconds that it ran and had no core, those of all once more)."""
+        now, first, threads = time.monotonic(), self.processor(), {}
         with contextlib.suppress(OSError, ValueError, IndexError):  # gone, or a kernel that does not count
-            fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-            total = sum(map(int, fields[11:13])) / TICKS  # also of those that have ended
             for task in Path(f"/proc/{self.pid}/task").iterdir():
                 with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                     ran, ready, *_ = (task / "schedstat").read_text(encoding="utf-8").split()
                     threads[task.name] = int(ran) / 1e9, int(ready) / 1e9
-        return time.monotonic(), total, threads
+        return now, first, threads, self.processor()
+
+    def processor(self) -> float:
+        """Processor seconds of all its threads, those that have ended too."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            return sum(map(int, fields[11:13])) / TICKS
+        return 0.0
 
     def waited(self) -> float:
         """Seconds since `begin` that a thread was ready to run and had no core, but for what its other threads ran meanwhile.
 
-        So busy threads of its own buy no time. It is summed over short whiles, in each for the thread that waited longest.
+        So busy threads of its own buy no time. It is summed over short whiles, in each for the thread that waited longest. To
+        look takes time on a busy machine: what ran while it was looked counts on both sides.
         """
-        (begin, before, threads), (now, total, later) = self.noted, self.used()
-        self.noted = now, total, later
-        known = [(*later[t], *threads.get(t, (0.0, 0.0))) for t in later]
-        waits = [
-            (ready - ready_then) - (total - before - (ran - ran_then)) for ran, ready, ran_then, ready_then in known
-        ]
-        self.excused += min(max(0.0, *waits, 0.0), now - begin)
+        (begin, before, threads, _), look = self.noted, self.used()
+        (now, _, later, after), self.noted, waits = look, look, [0.0]
+        for task, (ran, ready) in later.items():
+            ran_then, ready_then = threads.get(task, (0.0, 0.0))
+            waits.append(ready - ready_then - max(0.0, after - before - (ran - ran_then)))
+        self.excused += min(max(waits), now - begin)
         return self.excused
 
     def ask(self, header: dict, body: Sequence[bytes] = (), *, seconds: float) -> tuple[dict, memoryview]:

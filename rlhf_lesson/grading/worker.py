@@ -156,6 +156,9 @@ def send(header: dict, body: Sequence[bytes] = ()) -> None:
 
 def serve(walls: list[str]) -> None:
     """One request at a time: load an exercise, call it, or probe the walls."""
+    import jax
+
+    jax.devices()  # the backend starts now, behind the walls and before an answer's clock
     namespace, compiled = {}, {}  # compiled: by mode, and by the gradient's place
     send({"id": 0, "walls": walls})
     while True:
