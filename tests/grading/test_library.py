@@ -1,9 +1,16 @@
 """What an answer may import: the package's text, without the answers that are still asked for."""
 
+import importlib
+import inspect
 import re
 
+import numpy as np
+
 from grading.class_of_two import TWO
+from rlhf_lesson.course.examine import call, failure
+from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.grading import library
+from rlhf_lesson.wings import EQUATIONS
 
 
 def test_what_is_still_asked_for_is_cut_out_of_the_library():
@@ -12,3 +19,33 @@ def test_what_is_still_asked_for_is_cut_out_of_the_library():
     assert "is what this exercise asks for" in texts["rlhf_lesson.advantages"]
     assert not re.search(r"delta.*lam", texts["rlhf_lesson.advantages"])
     assert "is what this exercise asks for" in library.for_exercise(TWO, "masked_mean")["library"]["rlhf_lesson.arrays"]
+
+
+def test_no_function_of_the_library_under_another_name_is_an_answer():
+    """`pairwise_accuracy` once had a twin elsewhere that gave its points by import; here each is asked a case of each exercise."""
+    modules = [m for m in library.for_exercise(EXERCISES, next(iter(EXERCISES)))["library"]]
+    found = [f for m in modules for f in vars(importlib.import_module(m)).values() if inspect.isfunction(f)]
+    functions = {f for f in found if f.__module__.startswith("rlhf_lesson.") and f.__name__ not in EXERCISES}
+    twins = []
+    for exercise in EXERCISES.values():
+        cases = [make(np.random.default_rng(3)) for make in exercise.cases.values()]
+        for function in functions:
+            if fits(function, cases[0]) and all(answers(exercise, function, case) for case in cases):
+                twins.append((exercise.name, function.__qualname__))
+    assert twins == []
+
+
+def fits(function, case):
+    """Whether it can be called with a case's arguments."""
+    try:
+        inspect.signature(function).bind(*case.args, **case.kwargs)
+    except TypeError:
+        return False
+    return function.__module__.split(".")[1] in (*EQUATIONS, "models", "data", "train")
+
+
+def answers(exercise, function, case):
+    try:
+        return failure(exercise, function, case, call(exercise, exercise.reference, case))[0] is None
+    except BaseException:
+        return False
