@@ -42,7 +42,7 @@ class Worker:
 
     def __init__(self, zygote, *, quick: bool = False):
         self.zygote, self.number, self.alive = zygote, 0, True
-        self.excused, self.noted = 0.0, (time.monotonic(), 0.0, {}, 0.0)  # see `waited`
+        self.excused, self.looked, self.total, self.seen = 0.0, time.monotonic(), 0.0, {}  # see `waited`
         self.killed = False  # whether it was ended from here
         self.output = {"stdout": b"", "stderr": b""}
         self.printed = 0
@@ -73,17 +73,19 @@ class Worker:
 
     def begin(self) -> None:
         """From here on, waiting for a core that others use does not count against an answer."""
-        self.excused, self.noted = 0.0, self.used()
+        now, total, threads, _ = self.used()
+        self.excused, self.looked, self.total = 0.0, now, total
+        self.seen = {task: (now, total, *both) for task, both in threads.items()}
 
     def used(self) -> tuple[float, float, dict[str, tuple[float, float]], float]:
         """(now, processor seconds of all its threads, of each the seconds that it ran and had no core, those of all once more)."""
-        now, first, threads = time.monotonic(), self.processor(), {}
+        now, total, threads = time.monotonic(), self.processor(), {}
         with contextlib.suppress(OSError, ValueError, IndexError):  # gone, or a kernel that does not count
             for task in Path(f"/proc/{self.pid}/task").iterdir():
                 with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                     ran, ready, *_ = (task / "schedstat").read_text(encoding="utf-8").split()
                     threads[task.name] = int(ran) / 1e9, int(ready) / 1e9
-        return now, first, threads, self.processor()
+        return now, total, threads, self.processor()
 
     def processor(self) -> float:
         """Processor seconds of all its threads, those that have ended too."""
@@ -95,15 +97,20 @@ class Worker:
     def waited(self) -> float:
         """Seconds since `begin` that a thread was ready to run and had no core, but for what its other threads ran meanwhile.
 
-        So busy threads of its own buy no time. It is summed over short whiles, in each for the thread that waited longest. To
-        look takes time on a busy machine: what ran while it was looked counts on both sides.
+        So busy threads of its own buy no time. It is summed over short whiles, in each for the thread that waited longest. The
+        kernel counts a wait when it is over: so each thread's share of waiting is taken over the time since it last ran.
         """
-        (begin, before, threads, _), look = self.noted, self.used()
-        (now, _, later, after), self.noted, waits = look, look, [0.0]
-        for task, (ran, ready) in later.items():
-            ran_then, ready_then = threads.get(task, (0.0, 0.0))
-            waits.append(ready - ready_then - max(0.0, after - before - (ran - ran_then)))
-        self.excused += min(max(waits), now - begin)
+        now, total, threads, after = self.used()
+        shares = []
+        for task, (ran, ready) in threads.items():
+            at, before, ran_then, ready_then = self.seen.get(task, (self.looked, self.total, 0.0, 0.0))
+            if (ran, ready) != (ran_then, ready_then) and now > at:
+                own = max(0.0, after - before - (ran - ran_then))
+                shares.append((ready - ready_then - own) / (now - at))
+                self.seen[task] = now, total, ran, ready
+        if shares:
+            self.excused += min(1.0, max(0.0, *shares, 0.0)) * (now - self.looked)
+            self.looked, self.total = now, total
         return self.excused
 
     def ask(self, header: dict, body: Sequence[bytes] = (), *, seconds: float) -> tuple[dict, memoryview]:
@@ -145,7 +152,7 @@ class Worker:
 
     def turn(self, end: float) -> None:
         """Takes in whatever is in the pipes, waiting at most until `end`, or until `requests` has room if that is watched."""
-        if time.monotonic() - self.noted[0] > WHILE:
+        if time.monotonic() - self.looked > WHILE:
             self.waited()
         left = end + min(EXCUSED, self.excused) - time.monotonic()
         if left <= 0:

@@ -41,25 +41,29 @@ def test_what_floods_the_answers_while_a_request_is_sent_is_not_gathered(zygote)
     worker.close()
 
 
-def clocked(noted, later):
-    """What `waited` makes of two looks at a worker."""
-    worker = object.__new__(Worker)
-    worker.excused, worker.noted, worker.used = 0.0, noted, lambda: later
-    return worker.waited()
+def clocked(*looks):
+    """What `waited` makes of these looks at a worker: (time, processor seconds, {thread: (ran, had no core)})."""
+    worker, following = object.__new__(Worker), iter([(*look, look[1]) for look in looks])
+    worker.used = lambda: next(following)
+    worker.begin()
+    return [worker.waited() for _ in looks[1:]][-1]
 
 
 def test_waiting_for_other_processes_is_excused_and_waiting_for_ones_own_threads_is_not():
-    start = (0.0, 0.0, {"1": (0.0, 0.0)}, 0.0)
-    assert clocked(start, (1.0, 0.4, {"1": (0.4, 0.6)}, 0.4)) == pytest.approx(0.6), (
-        "alone, without a core for 0.6 seconds"
-    )
+    start = (0.0, 0.0, {"1": (0.0, 0.0)})
+    assert clocked(start, (1.0, 0.4, {"1": (0.4, 0.6)})) == pytest.approx(0.6), "alone, without a core for 0.6 seconds"
+    late = (0.9, 0.0, {"1": (0.0, 0.0)}), (1.0, 0.1, {"1": (0.1, 0.9)})
+    assert clocked(start, *late) == pytest.approx(0.9), "the kernel counts a wait when it is over"
     own = {str(i): (1 / 30, 29 / 30) for i in range(60)}
-    assert clocked(start, (1.0, 1.9, own, 2.0)) == 0.0, "sixty threads of its own on two cores"
+    assert clocked(start, (1.0, 2.0, own)) == 0.0, "sixty threads of its own on two cores"
+    still = {str(i): (0.0, 0.0) for i in range(60)}
+    turns = [(1.0 + i, 1.0 + i, still | {str(i): (1.0, i + 0.0)}) for i in range(20)]
+    assert clocked((0.0, 0.0, still), *turns) == pytest.approx(0.0), "one after the other on one core"
     foreign = {"1": (0.25, 0.75), "2": (0.25, 0.75)}
-    assert clocked(start, (1.0, 0.5, foreign, 0.5)) == pytest.approx(0.5), (
+    assert clocked(start, (1.0, 0.5, foreign)) == pytest.approx(0.5), (
         "of 0.75 seconds its other thread may have taken 0.25"
     )
-    assert clocked(start, (1.0, 0.0, {}, 0.0)) == 0.0, "a kernel that does not count"
+    assert clocked(start, (1.0, 0.0, {})) == 0.0, "a kernel that does not count"
 
 
 @pytest.mark.parametrize("attack", ["busy threads of its own", "threads come and go"])

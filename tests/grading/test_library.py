@@ -10,7 +10,7 @@ from grading.class_of_two import TWO
 from rlhf_lesson.course.examine import call, failure
 from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.grading import library
-from rlhf_lesson.wings import EQUATIONS
+from rlhf_lesson.wings import wing
 
 
 def test_what_is_still_asked_for_is_cut_out_of_the_library():
@@ -41,7 +41,7 @@ def fits(function, case):
         inspect.signature(function).bind(*case.args, **case.kwargs)
     except TypeError:
         return False
-    return function.__module__.split(".")[1] in (*EQUATIONS, "models", "data", "train")
+    return wing(function.__module__) in ("", "data")  # the loops of later wings take no plain arrays
 
 
 def answers(exercise, function, case):
