@@ -17,7 +17,7 @@ from rlhf_lesson.grading.marking import Judge, ready
 from rlhf_lesson.grading.marks import FAILURES
 from rlhf_lesson.grading.workers import Zygote
 
-SECONDS = 3.0
+SECONDS = 6.0
 
 
 @pytest.fixture(scope="module")
