@@ -84,8 +84,10 @@ def in_each_mode(worker: Worker, exercise: Exercise, case: Case, right: Any, end
 
 def at_a_glance(
     worker: Worker, exercise: Exercise, submission: Submission, materials: dict, questions: Questions, *, seconds: float
-) -> bool:
+) -> bool | None:
     """Whether everything is right, found in little time: each case compiled, and plain calls where they cost least.
+
+    None if it did not come to an end in that time.
 
     The plain calls are of the form that most cases have, in an order that nobody can know, and some are repeated.
     """
@@ -112,9 +114,9 @@ def at_a_glance(
             if time.monotonic() - start > WARM:
                 break
         return True
-    except (Broken, frames.FrameError):
+    except (Broken, frames.FrameError) as error:
         worker.close()
-        return False
+        return None if error.kind == "timeout" else False
 
 
 def looked_at(worker: Worker, exercise: Exercise, questions: Questions, end: float) -> list[Outcome]:

@@ -145,10 +145,16 @@ class Judge:
         hidden, materials = self.hidden(exercise, submission.student), self.materials(exercise.name)
         begin, fresh = time.monotonic(), worker.number == 0
         seconds = self.seconds / 2 if fresh else min(GLANCE, self.seconds)  # in a fresh one nobody else is to blame
-        if at_a_glance(worker, exercise, submission, materials, hidden, seconds=seconds):
+        right, excused = at_a_glance(worker, exercise, submission, materials, hidden, seconds=seconds), worker.excused
+        if right is None and not fresh:  # it may have been slow because of what ran there before
+            again = zygote.fork(quick=True)
+            right = at_a_glance(again, exercise, submission, materials, hidden, seconds=self.seconds / 2)
+            excused += again.excused
+            again.close()
+        if right:
             return scored(exercise, hidden, [Outcome(None)] * len(hidden))
         visible, alone = self.visible(exercise), zygote.fork()
-        spent = max(0.0, time.monotonic() - begin - worker.excused - GLANCE)
+        spent = max(0.0, time.monotonic() - begin - excused - GLANCE)
         end = time.monotonic() + self.seconds - spent
         try:
             loaded = begun(alone, exercise, submission, materials, end)

@@ -158,7 +158,9 @@ def serve(walls: list[str]) -> None:
     """One request at a time: load an exercise, call it, or probe the walls."""
     import jax
 
-    jax.jit(lambda x: x + 1)(0.0)  # the backend and the compiler start now, behind the walls and before an answer's clock
+    jax.jit(lambda x: x + 1)(
+        0.0
+    )  # the backend and the compiler start now, behind the walls and before an answer's clock
     namespace, compiled = {}, {}  # compiled: by mode, and by the gradient's place
     send({"id": 0, "walls": walls})
     while True:
