@@ -4,6 +4,8 @@ import importlib
 import inspect
 import re
 
+import pytest
+
 from grading.class_of_two import TWO
 from rlhf_lesson.course.examine import asked, failure
 from rlhf_lesson.course.specs import EXERCISES
@@ -19,6 +21,7 @@ def test_what_is_still_asked_for_is_cut_out_of_the_library():
     assert "is what this exercise asks for" in library.for_exercise(TWO, "masked_mean")["library"]["rlhf_lesson.arrays"]
 
 
+@pytest.mark.slow
 def test_no_function_of_the_library_under_another_name_is_an_answer():
     """`pairwise_accuracy` once had a twin elsewhere that gave its points by import; here each is asked a case of each exercise."""
     modules = [m for m in library.for_exercise(EXERCISES, next(iter(EXERCISES)))["library"]]
