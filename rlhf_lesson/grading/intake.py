@@ -12,38 +12,14 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
+from rlhf_lesson.grading.cells import Submission, lines, of_the_course, sections
 from rlhf_lesson.grading.files import ENTRIES, INFLATED, SKIPPED, Unreadable, cap, counts, is_archive, members, read
 
 CLASS_ARCHIVE, CLASS_INFLATED, CLASS_ENTRIES = 4 << 30, 8 << 30, 100_000  # of a class in one archive
-MARK = re.compile(r"^[ \t]*#[ \t]*exercise:[ \t]*([A-Za-z_]\w*)[ \t]*$", re.M)
-BORDER = re.compile(r"^# %%.*$", re.M)
 CANVAS = re.compile(r"^(?P<student>[^_]+?)_(?:LATE_)?(?P<id>\d+)_\d+_.+$", re.I)
 MOODLE = re.compile(r"^(?P<student>.+_\d+)_assignsubmission_(?:file|onlinetext)_?$")
-
-
-@dataclass
-class Submission:
-    """One student's cells; `unreadable` says why there are none."""
-
-    student: str
-    cells: list[str] = field(default_factory=list)
-    modules: list[str] = field(default_factory=list)  # names of its .py files
-    unreadable: str = ""
-    notes: list[str] = field(default_factory=list)
-    digest: str = ""  # of its bytes
-
-    def own(self, exercise: str) -> int | None:
-        """Which cell answers an exercise: the last one marked so; without a mark, the last that defines the name."""
-        marked = [i for i, cell in enumerate(self.cells) if (m := MARK.search(cell)) and m[1] == exercise]
-        if marked:
-            return marked[-1]
-        define = re.compile(rf"^(?:def[ \t]+{re.escape(exercise)}[ \t]*\(|{re.escape(exercise)}[ \t]*=(?!=))", re.M)
-        defining = [i for i, cell in enumerate(self.cells) if not MARK.search(cell) and define.search(cell)]
-        return defining[-1] if defining else None
 
 
 # ---- cells ----
@@ -60,7 +36,7 @@ def notebook_cells(name: str, data: bytes) -> list[str]:
             raise TypeError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Unreadable(f"{name} is not a notebook: save it again from Jupyter or Colab") from None
-    return [text for text in map(without_cell_magic, texts) if text.strip()]
+    return [text for text in map(without_cell_magic, map(lines, texts)) if text.strip()]
 
 
 def without_cell_magic(text: str) -> str:
@@ -76,10 +52,7 @@ def module_cells(name: str, data: bytes) -> list[str]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Unreadable(f"{name} is not UTF-8 text: save it again as UTF-8") from None
-    cuts = sorted(
-        {0, len(text), *(m.start() for m in BORDER.finditer(text)), *(m.start() for m in MARK.finditer(text))}
-    )
-    return [part for a, b in pairwise(cuts) if (part := text[a:b]).strip()]
+    return sections(lines(text))
 
 
 def submission(
@@ -87,8 +60,14 @@ def submission(
 ) -> Submission:
     """All notebooks and modules of one student, in the order of their names."""
     whole, hasher = Submission(student, notes=list(notes)), hashlib.sha256()
-    for name, data in sorted(files):
+    files = sorted(files)
+    left = of_the_course(files)
+    if left:
+        whole.notes.append(f"{len(left)} files are the course's own, such as {min(left)}: they were not read for answers")
+    for name, data in files:
         hasher.update(name.encode("utf-8", "replace") + b"\0" + hashlib.sha256(data).digest())
+        if name in left:
+            continue
         try:
             if is_archive(name):
                 if depth:
@@ -97,13 +76,13 @@ def submission(
                     student, members(name, io.BytesIO(data), entries=ENTRIES, inflated=INFLATED), depth=1
                 )
                 whole.cells += inner.cells
-                whole.modules += inner.modules
+                whole.files += inner.files
                 whole.notes += [inner.unreadable] if inner.unreadable else inner.notes
-            elif name.endswith(".ipynb"):
-                whole.cells += notebook_cells(name, data)
             else:
-                whole.cells += module_cells(name, data)
-                whole.modules.append(Path(name).stem)
+                read_cells = notebook_cells if name.endswith(".ipynb") else module_cells
+                found = read_cells(name, data)
+                whole.cells += found
+                whole.files += [name] * len(found)
         except Unreadable as error:
             whole.notes.append(str(error))
     whole.digest = hasher.hexdigest()

@@ -19,7 +19,7 @@ from rlhf_lesson.course.examine import ROUNDS, answered, fresh_cases
 from rlhf_lesson.course.exercise import Case, Exercise, show, show_input
 from rlhf_lesson.grading import frames, library
 from rlhf_lesson.grading.handle import Broken, GraderError, Worker
-from rlhf_lesson.grading.intake import Submission
+from rlhf_lesson.grading.cells import Submission
 from rlhf_lesson.grading.marks import HIDDEN, SENTENCES, Mark, Outcome, difference, failure_of, judged, no_parts, scored
 from rlhf_lesson.grading.trusted import Trusted, form, plain
 from rlhf_lesson.grading.workers import Zygote, self_test
@@ -109,19 +109,16 @@ class Judge:
     # ---- asking ----
 
     def load(self, worker: Worker, exercise: Exercise, submission: Submission, end: float) -> Outcome:
-        own = submission.own(exercise.name)
-        if own is None:
+        if submission.own(exercise.name) is None:
             return Outcome("missing", SENTENCES["missing"])
-        request = {
-            "op": "load",
-            "name": exercise.name,
-            "own": own,
-            "cells": submission.cells,
-            "siblings": submission.modules,
-        }
+        request = {"op": "load", **submission.asked(exercise.name), **self.materials(exercise.name)}
         worker.loaded += 1
-        answer, _ = worker.ask({**request, **self.materials(exercise.name)}, seconds=end - time.monotonic())
-        return Outcome(None) if answer.get("loaded") is True else failure_of(answer)
+        answer, _ = worker.ask(request, seconds=end - time.monotonic())
+        if answer.get("loaded") is not True:
+            return failure_of(answer)
+        note = answer.get("note")
+        worker.note = note[:300] if isinstance(note, str) else ""
+        return Outcome(None)
 
     def ask(self, worker: Worker, exercise: Exercise, case: Case, right: Any, end: float, quick: bool) -> Outcome:
         body: list[bytes] = []
@@ -137,6 +134,7 @@ class Judge:
     ) -> list[Outcome]:
         """Every case's outcome; once a worker is lost, the rest share its fate. `quick` runs answers compiled."""
         end, outcomes = time.monotonic() + seconds, []
+        worker.note = ""
         worker.begin()
         try:
             loaded = self.load(worker, exercise, submission, end)
@@ -166,6 +164,7 @@ class Judge:
                         worker = None
                         worker = zygote.fork() if submission.own(name) is not None else None
                     mark = self.one(zygote, worker, exercise, submission)
+                    mark.message = " ".join(filter(None, [mark.message, worker.note if worker else ""]))
                 except GraderError as error:
                     mark = Mark(name, 0.0, exercise.points, "grader-error", str(error))
                 except Exception as error:  # a fault of ours, whatever it is: the mark stays open, the run goes on

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.grading import intake, outputs
+from rlhf_lesson.grading.cells import MARK
 from rlhf_lesson.grading.marking import SUITE, Judge, seed
 from rlhf_lesson.grading.marks import Mark
 
@@ -73,6 +74,6 @@ def write_all(out: Path, results: Sequence[Mapping], submissions: Sequence[intak
             out / "classroom50" / f"{name}.json", json.dumps(outputs.classroom50(result), indent=1).encode()
         )
     for each in submissions:  # what compare50 reads: a folder per student
-        text = "\n\n".join(c for c in each.cells if intake.MARK.search(c)) or "\n\n".join(each.cells)
+        text = "\n\n".join(c for c in each.cells if MARK.search(c)) or "\n\n".join(each.cells)
         write_atomically(out / "similarity" / slug(each.student) / "answers.py", text.encode("utf-8", "replace"))
     return summary
