@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 MARK = re.compile(r"^[ \t]*#+[ \t]*exercise[ \t]*:[ \t]*[`'\"]?([A-Za-z_]\w*)\b.*$", re.M | re.I)
-BORDER = re.compile(r"^# ?%%.*$", re.M)
 COURSE = {"rlhf_lesson", "chapters", "tests", "tools", "benchmarks", "docs"}  # the repository's folders without exercises
 STUBS = {"exercises", "notebooks"}  # those with
 INSTALLED = {"site-packages", "dist-packages", ".venv", "venv"}
@@ -61,14 +60,6 @@ def marks(cell: str) -> list[str]:
 def lines(text: str) -> str:
     """A text with Unix line ends: Windows writes others, and Jupyter keeps them inside a cell."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def sections(text: str) -> list[str]:
-    """A module's sections: cut at `# %%`, and before each mark at the line's beginning; else one."""
-    cuts = {0, len(text), *(m.start() for m in BORDER.finditer(text))}
-    cuts |= {m.start() for m in MARK.finditer(text) if m[0][0] == "#"}
-    order = sorted(cuts)
-    return [part for a, b in zip(order, order[1:], strict=False) if (part := text[a:b]).strip()]
 
 
 def of_the_course(files: Iterable[tuple[str, bytes]]) -> set[str]:

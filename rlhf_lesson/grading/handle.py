@@ -42,7 +42,7 @@ class Worker:
         self.zygote, self.number, self.alive = zygote, 0, True
         self.before = 0.0  # what `waited` said at `begin`
         self.loaded, self.killed = 0, False  # exercises so far; whether it was ended from here
-        self.note = ""  # what it says of the cell that it took
+        self.note = self.lacks = ""  # which cell it took, and what that asks for and did not get
         self.output = {"stdout": b"", "stderr": b""}
         self.printed = 0
         pipes = [os.pipe() for _ in range(4)]  # requests, answers, stdout, stderr

@@ -68,7 +68,7 @@ class Modules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 idle = isinstance(piece.node, ast.Expr | ast.Assert) and not piece.gives
                 answered = [e for e in self.sheet.earlier if self.sheet.answers(cell, piece, e)]
                 if not idle and not answered:
-                    self.run(piece.node, file, module.__dict__)
+                    self.run(piece.node, file, f"<{file}>", module.__dict__)
                 for each in answered:  # nobody pays twice for one mistake
                     module.__dict__[each] = earlier(self.sheet, each)
 
@@ -133,8 +133,8 @@ def open_to(sheet: "slices.Sheet", library: dict[str, str], run) -> tuple[Librar
     return finders
 
 
-def fresh(name: str) -> ModuleType:
-    """A module of this name for an answer to live in: dataclasses and typing look their own module up."""
-    module = sys.modules[name] = ModuleType(name)
-    module.__dict__.update(__builtins__=builtins)
-    return module
+def fresh(name: str) -> dict:
+    """The namespace of a new module of this name for an answer to live in: dataclasses and typing look their module up."""
+    sys.modules[name] = ModuleType(name)
+    sys.modules[name].__dict__["__builtins__"] = builtins
+    return sys.modules[name].__dict__

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rlhf_lesson.grading.cells import Submission, lines, of_the_course, sections
+from rlhf_lesson.grading.cells import Submission, lines, of_the_course
 from rlhf_lesson.grading.files import ENTRIES, INFLATED, SKIPPED, Unreadable, cap, counts, is_archive, members, read
 
 CLASS_ARCHIVE, CLASS_INFLATED, CLASS_ENTRIES = 4 << 30, 8 << 30, 100_000  # of a class in one archive
@@ -47,12 +47,12 @@ def without_cell_magic(text: str) -> str:
 
 
 def module_cells(name: str, data: bytes) -> list[str]:
-    """A module's sections: cut at `# %%`, and before each `# exercise: name`; else one."""
+    """A module as one cell: what stands before an exercise in it is what it sees."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Unreadable(f"{name} is not UTF-8 text: save it again as UTF-8") from None
-    return sections(lines(text))
+    return [lines(text)] if text.strip() else []
 
 
 def submission(

@@ -7,6 +7,7 @@ that the submission then owns: nothing it says about a submission is trusted.
 import __future__
 
 import ast
+import contextlib
 import linecache
 
 import imports
@@ -41,82 +42,73 @@ def load(request: dict, namespace: dict) -> dict:
             break
         answer = attempt(sheet, candidate.cell, request["library"], namespace)
         if answer.get("loaded"):
-            note = " ".join(filter(None, [counted(sheet, candidates, candidate), answer["note"]]))
-            return {"loaded": True, "note": printable(note)}
+            return {**answer, "note": printable(counted(sheet, candidates, candidate))}
         first = first or answer
     stubs = any(c.progress == 0 for c in candidates)
     return first or {"failure": "missing", "text": "" if stubs else f"no cell defines {sheet.name}"}
 
 
-def attempt(sheet: "slices.Sheet", cell: int, library: dict[str, str], namespace: dict) -> dict:
-    """Runs what one cell says for the exercise, after and before whatever it needs."""
-    name, file = sheet.name, sheet.files[cell]
-    answer = sheet.own(cell)
-    if not answer:
-        return failed(slices.pieces(sheet.cells[cell])[1], "does-not-parse")
-    flags = _futures(sheet, file, cell)
-    modules: imports.Modules
+class Execution:
+    """Statements run one by one for an answer: what one raises is kept, and costs its own names."""
 
-    def run(node: ast.stmt, source: str, module: dict) -> BaseException | None:
-        """Executes one statement; what it raises comes back."""
+    def __init__(self, sheet: "slices.Sheet", cell: int, library: dict[str, str]):
+        self.flags = 0  # of `from __future__ import ...` in this cell or above it
+        for i in [i for i in sheet.of_file(sheet.files[cell]) if i <= cell]:
+            for node in [p.node for p in slices.pieces(sheet.cells[i])[0]]:
+                if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+                    self.flags |= getattr(getattr(__future__, node.names[0].name, None), "compiler_flag", 0)
+        self.library, self.modules = imports.open_to(sheet, library, self.run)
+
+    def run(self, node: ast.stmt, file: str, label: str, namespace: dict) -> BaseException | None:
+        """Executes one statement of a file; what it raises comes back."""
         try:
-            exec(compile(ast.Module([modules.redirected(node, source)], []), label, "exec", flags, True), module)
+            tree = ast.Module([self.modules.redirected(node, file)], [])
+            exec(compile(tree, label, "exec", self.flags, dont_inherit=True), namespace)
         except ImportError as error:
-            return None if found_elsewhere(node, module) else error
-        except BaseException as error:
+            return self.moved(node, namespace) if statements.from_the_course(node) else error
+        except BaseException as error:  # SystemExit and KeyboardInterrupt too
             return error
         return None
 
-    def found_elsewhere(node: ast.stmt, module: dict) -> bool:
-        """Whether another module of the course's package has the names by now, which are then taken."""
-        if not (isinstance(node, ast.ImportFrom) and statements.from_the_course(node)):
-            return False
+    def moved(self, node: ast.ImportFrom, namespace: dict) -> BaseException | None:
+        """An import from the course's package whose names are in another of its modules now."""
         try:
-            module.update({alias.asname or alias.name: course.moved(alias.name) for alias in node.names})
-        except Exception:
-            return False
-        return True
+            namespace.update({alias.asname or alias.name: self.library.moved(alias.name) for alias in node.names})
+        except Exception as error:
+            return error
+        return None
 
+
+def attempt(sheet: "slices.Sheet", cell: int, library: dict[str, str], namespace: dict) -> dict:
+    """Runs what one cell says for the exercise, with whatever it needs."""
+    name, answer = sheet.name, sheet.own(cell)
+    if not answer:
+        return failed(slices.pieces(sheet.cells[cell])[1], "does-not-parse")
     label = f"<exercise {name}>"
     linecache.cache[label] = (len(sheet.cells[cell]), None, sheet.cells[cell].splitlines(True), label)
-    course, modules = imports.open_to(sheet, library, run)
-    home = imports.fresh("submission").__dict__
+    execution, home = Execution(sheet, cell, library), imports.fresh("submission")
     home["yours"] = lambda each: imports.earlier(sheet, each)
     steps, unknown = sheet.needed(cell)
     for each in sorted(set().union(*(p.reads for _, p in steps)) & set(sheet.earlier)):
-        try:
+        with contextlib.suppress(Exception):
             home[each] = imports.earlier(sheet, each)
-        except Exception:
-            continue
-    lost: dict[int, BaseException] = {}
-    tried: set[int] = set()
-    for k in [*range(len(steps)), *range(len(steps))]:  # twice what fails: cells may have been run in another order
-        if k not in lost and k in tried:
-            continue
-        tried.add(k)
-        i, piece = steps[k]
-        label = f"<exercise {name}>" if i == cell else "<your other cells>"
-        error = run(piece.node, sheet.files[i], home)
-        lost.pop(k, None)
-        if error is not None:
-            lost[k] = error
-    own = [error for k, error in lost.items() if steps[k][1] in answer]
+
+    def run(left: list) -> list:
+        tried = [
+            (i, p, execution.run(p.node, sheet.files[i], label if i == cell else "<your other cells>", home))
+            for i, p in left
+        ]
+        return [(i, p, error) for i, p, error in tried if error is not None]
+
+    lost = run(steps)
+    lost = run([(i, p) for i, p, _ in lost])  # cells may have been run in another order
     if name not in home:
-        return failed(own[0], "import-failed") if own else {"failure": "missing", "text": f"the cell defines no {name}"}
+        error = next((error for _, p, error in lost if p in answer), None)
+        return failed(error, "import-failed") if error else {"failure": "missing", "text": f"the cell defines no {name}"}
     if not callable(home[name]):
         return {"failure": "not-callable", "text": f"{name} is a {type(home[name]).__name__}"}
     namespace[name] = home[name]
-    return {"loaded": True, "note": not_taken([(steps[k][1].node, e) for k, e in lost.items()], unknown)}
-
-
-def _futures(sheet: "slices.Sheet", file: str, cell: int) -> int:
-    """The compiler's flags of `from __future__ import ...` in this cell, in those above it, or anywhere in its module."""
-    flags = 0
-    for i in sheet.of_file(file):
-        for piece in slices.pieces(sheet.cells[i])[0] if i <= cell or file.endswith(".py") else ():
-            if isinstance(piece.node, ast.ImportFrom) and piece.node.module == "__future__":
-                flags |= getattr(getattr(__future__, piece.node.names[0].name, None), "compiler_flag", 0)
-    return flags
+    return {"loaded": True, "lacks": printable(not_taken([(p.node, e) for _, p, e in lost], unknown))}
 
 
 # ---- sentences ----
@@ -124,12 +116,13 @@ def _futures(sheet: "slices.Sheet", file: str, cell: int) -> int:
 
 def counted(sheet: "slices.Sheet", candidates: list, taken) -> str:
     """Which cell counted, where that is not plain."""
-    place = f"cell {sheet.of_file(sheet.files[taken.cell]).index(taken.cell) + 1}"
-    place = f"{place} of {sheet.files[taken.cell]}" if sheet.files[taken.cell] else place
+    file = sheet.files[taken.cell]
+    place = f"code cell {sheet.of_file(file).index(taken.cell) + 1}{f' of {file}' if file else ''}"
+    place = file if file.endswith(".py") else place
     if not taken.marked:
-        return f"Found by its name in code {place}, which has no line `# exercise: {sheet.name}`."
+        return f"Found by its name in {place}, which has no line `# exercise: {sheet.name}`."
     if len(candidates) > 1:
-        return f"{len(candidates)} cells have this exercise: code {place} counted."
+        return f"{len(candidates)} places have this exercise: {place} counted."
     return ""
 
 

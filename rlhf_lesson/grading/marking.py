@@ -116,8 +116,7 @@ class Judge:
         answer, _ = worker.ask(request, seconds=end - time.monotonic())
         if answer.get("loaded") is not True:
             return failure_of(answer)
-        note = answer.get("note")
-        worker.note = note[:300] if isinstance(note, str) else ""
+        worker.note, worker.lacks = (str(answer.get(key, ""))[:300] for key in ("note", "lacks"))
         return Outcome(None)
 
     def ask(self, worker: Worker, exercise: Exercise, case: Case, right: Any, end: float, quick: bool) -> Outcome:
@@ -134,7 +133,7 @@ class Judge:
     ) -> list[Outcome]:
         """Every case's outcome; once a worker is lost, the rest share its fate. `quick` runs answers compiled."""
         end, outcomes = time.monotonic() + seconds, []
-        worker.note = ""
+        worker.note = worker.lacks = ""
         worker.begin()
         try:
             loaded = self.load(worker, exercise, submission, end)
@@ -164,7 +163,9 @@ class Judge:
                         worker = None
                         worker = zygote.fork() if submission.own(name) is not None else None
                     mark = self.one(zygote, worker, exercise, submission)
-                    mark.message = " ".join(filter(None, [mark.message, worker.note if worker else ""]))
+                    if worker:
+                        said = [mark.message, worker.lacks if mark.kind else "", worker.note]
+                        mark.message = " ".join(filter(None, said))
                 except GraderError as error:
                     mark = Mark(name, 0.0, exercise.points, "grader-error", str(error))
                 except Exception as error:  # a fault of ours, whatever it is: the mark stays open, the run goes on

@@ -22,7 +22,9 @@ class Piece:
     def __init__(self, node: ast.stmt):
         self.node = node
         self.binds = s.bound(node)
-        self.gives = self.binds | s.completed(node)
+        self.completes = s.completed(node)
+        self.rules = s.completed(node, s.RULES)
+        self.gives = self.binds | self.completes
 
     @functools.cached_property
     def reads(self) -> set[str]:
@@ -75,14 +77,12 @@ class Sheet:
             return False
         if exercise in self.marks[cell]:
             return True
-        signature = self.signatures.get(exercise)
-        defined = s.functions(piece.node, exercise)
-        if defined:
-            return signature is None or any(s.takes(f, signature) for f in defined)
+        fits = s.takes if exercise == self.name else s.named_alike  # a helper of an earlier exercise's name is a helper
+        if defined := s.functions(piece.node, exercise):
+            return any(fits(f, self.signatures[exercise]) for f in defined)
         value = getattr(piece.node, "value", None)
         wrapped = isinstance(value, ast.Call) and getattr(value.func, "attr", getattr(value.func, "id", "")) in WRAPPERS
-        imported = isinstance(piece.node, ast.ImportFrom)
-        return imported or wrapped or isinstance(value, ast.Lambda)
+        return wrapped or isinstance(value, ast.Lambda) or isinstance(piece.node, ast.ImportFrom)
 
     def own(self, cell: int) -> list[Piece]:
         """The statements of a cell that give its best answer: a stub beside an answer is left out."""
@@ -116,40 +116,39 @@ class Sheet:
     def needed(self, own: int) -> tuple[list[tuple[int, Piece]], set[str]]:
         """What to run for the answer of a cell, in order, and the names that nothing handed in defines."""
         file, answer = self.files[own], self.own(own)
-        same = self.of_file(file)
-        other = sorted(set(range(len(self.cells))) - set(same), key=lambda i: _apart(self.files[i], file))
-
-        def offers(cells: list[int]) -> list[tuple[int, Piece]]:
-            return [(i, p) for i in cells for p in pieces(self.cells[i])[0] if self.helps(i, p, own)]
-
-        mine = [(own, p) for p in pieces(self.cells[own])[0] if p in answer or self.helps(own, p, own)]
-        above = [*offers([i for i in same if i < own]), *mine]
-        elsewhere = [*offers([i for i in same if i > own]), *offers(other)]
-        names, chosen, borrowed = {self.name, "*"}, [], []
+        same, above, below = self.of_file(file), [], []
+        for i in same:
+            offered = pieces(self.cells[i])[0]
+            last = max((k for k, p in enumerate(offered) if p in answer), default=-1) if i == own else -1
+            for k, piece in enumerate(offered):
+                if piece in answer if i == own and self.name in piece.binds else self.helps(i, piece, own):
+                    (above if i < own or k <= last else below).append((i, piece))
+        others = sorted(set(range(len(self.cells))) - set(same), key=lambda i: _folder(self.files[i]) != _folder(file))
+        foreign = [(i, p) for i in others for p in pieces(self.cells[i])[0] if self.helps(i, p, own)]
+        names, borrowed = {self.name, "*"}, {}
         while True:
             chosen = [(i, p) for i, p in above if p.gives & names]
-            here = set().union(*(p.binds for _, p in chosen)) | GIVEN | set(self.earlier)
-            taken = {id(p) for _, p in borrowed}
-            places = {n: self.files[i] for i, p in borrowed for n in p.binds}
-            for n in sorted(names - here - {"*"}):
-                at = places.get(n) or next((self.files[i] for i, p in elsewhere if n in p.binds), None)
-                cell = next((i for i, p in elsewhere if n in p.binds and self.files[i] == at), None)
-                borrowed += [
-                    (i, p)
-                    for i, p in elsewhere
-                    if n in p.gives and id(p) not in taken and (i == cell if at == file else self.files[i] == at)
-                ]
-                taken = {id(p) for _, p in borrowed}
-            more = names.union(*(p.reads for _, p in [*chosen, *borrowed]))
+            chosen += [(i, p) for i, p in below if p.rules & names or i == own and p.completes & names]
+            known = {*GIVEN, *self.earlier}.union(*(p.binds for _, p in [*chosen, *borrowed.values()]))
+            for name in sorted(names - known - {"*"}):
+                borrowed |= {id(p): (i, p) for i, p in _nearest(name, below) or _nearest(name, foreign, self.files)}
+            more = names.union(*(p.reads for _, p in [*chosen, *borrowed.values()]))
             if more == names:
                 break
             names = more
-        known = here.union(*(p.binds for _, p in borrowed))
-        below = [(i, p) for i, p in borrowed if self.files[i] == file]
-        foreign = [(i, p) for i, p in borrowed if self.files[i] != file]
-        return [*foreign, *chosen, *below], names - known - {"*"}
+        taken = {id(p) for _, p in chosen} | set(borrowed)
+        return [(i, p) for i, p in [*foreign, *above, *below] if id(p) in taken], names - known - {"*"}
 
 
-def _apart(file: str, other: str) -> bool:
-    """Whether two files lie in different folders."""
-    return os.path.dirname(file) != os.path.dirname(other)
+def _nearest(name: str, offered: list[tuple[int, Piece]], files: list[str] | None = None) -> list[tuple[int, Piece]]:
+    """The first statement that binds a name and those of its cell that complete it; with `files`, all of its file that do either."""
+    first = next(((i, p) for i, p in offered if name in p.binds), None)
+    if first is None:
+        return []
+    if files is not None:
+        return [(i, p) for i, p in offered if name in p.gives and files[i] == files[first[0]]]
+    return [first, *((i, p) for i, p in offered if i == first[0] and name in p.completes)]
+
+
+def _folder(file: str) -> str:
+    return os.path.dirname(file)

@@ -14,6 +14,7 @@ MAGICS = (
 )
 TIMED = re.compile(r"%time\s+(.+)")
 PARTS = re.compile(r"^(?=#[ \t]*exercise\b|# ?%%)", re.M | re.I)  # where a cell was merged, or a module has sections
+RULES = re.compile(r"^(def|register)")  # f.defvjp(forward, backward), register_dataclass(State)
 COMPLETES = re.compile(r"^(def|register|append$|extend$|update$|add$|insert$|setdefault$|set)")
 STUBS = ("NotImplementedError", "NotImplemented")
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
@@ -95,8 +96,11 @@ def bound(statement: ast.AST) -> set[str]:
     return names
 
 
-def completed(statement: ast.AST) -> set[str]:
-    """The names that a statement changes without binding them: `t["a"] = 1`, `@f.defjvp`, `names.append(x)`, `register(Tree)`."""
+def completed(statement: ast.AST, words: re.Pattern = COMPLETES) -> set[str]:
+    """The names that a statement changes without binding them: `t["a"] = 1`, `@f.defjvp`, `names.append(x)`, `register(Tree)`.
+
+    With `RULES` for `words` only what a rule is given to, which is meant to hold for good.
+    """
     names: set[str] = set()
 
     def owner(node: ast.AST) -> None:
@@ -104,13 +108,13 @@ def completed(statement: ast.AST) -> set[str]:
             names.add(node.value.id)
 
     def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
+        if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load) and words is COMPLETES:
             owner(node)
         for each in getattr(node, "decorator_list", ()):
             owner(each.func if isinstance(each, ast.Call) else each)
         if isinstance(node, ast.Expr) and isinstance(call := node.value, ast.Call):
             word = getattr(call.func, "attr", getattr(call.func, "id", ""))
-            if COMPLETES.match(word):
+            if words.match(word):
                 owner(call.func)
                 names.update(n.id for n in call.args if isinstance(n, ast.Name) and word.startswith(("register", "set")))
         if not isinstance(node, SCOPES):
@@ -188,3 +192,9 @@ def takes(function: ast.AST, signature: tuple[list[str], list[str]]) -> bool:
     required = len(places) - len(a.defaults)
     by_place = a.vararg is not None or required <= len(positional) <= len(places)
     return by_place and (a.kwarg is not None or set(keywords) <= names)
+
+
+def named_alike(function: ast.AST, signature: tuple[list[str], list[str]]) -> bool:
+    """Whether a definition has an exercise's arguments, name by name."""
+    a = function.args
+    return [each.arg for each in (*a.posonlyargs, *a.args, *a.kwonlyargs)] == [*signature[0], *signature[1]]
