@@ -8,7 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 MARK = re.compile(r"^[ \t]*#+[ \t]*exercise[ \t]*:[ \t]*[`'\"]?([A-Za-z_]\w*)\b.*$", re.M | re.I)
-COURSE = {"rlhf_lesson", "chapters", "tests", "tools", "benchmarks", "docs"}  # the repository's folders without exercises
+COURSE = {
+    "rlhf_lesson",
+    "chapters",
+    "tests",
+    "tools",
+    "benchmarks",
+    "docs",
+}  # the repository's folders without exercises
 STUBS = {"exercises", "notebooks"}  # those with
 INSTALLED = {"site-packages", "dist-packages", ".venv", "venv"}
 SOLUTIONS = (b"**Solutions:** every exercise of this chapter is filled in", b'"""Solutions of chapter ')
@@ -28,9 +35,9 @@ class Submission:
     def candidates(self, exercise: str) -> list[int]:
         """The cells that may answer an exercise: they are marked so, or bind its name."""
         name = re.escape(exercise)
-        binds = re.compile(
-            rf"^[ \t]*(?:(?:async[ \t]+)?def[ \t]+{name}\b|(?:[\w, \t]+[=,][ \t]*)?{name}[ \t]*(?:[,:][^=\n]*)?=(?!=)"
-            rf"|(?:from|import)\b.*\b{name}\b|[( \t]*{name},?[ \t]*\)?$)",
+        binds = re.compile(  # with no repetition beside another: a hostile text must not cost more than its length
+            rf"\bdef[ \t]+{name}\b|\b{name}\b[^=!<>\n]{{0,80}}=(?!=)|\bimport\b[^\n]{{0,300}}?\b{name}\b"
+            rf"|^[ \t(]{{0,20}}{name}[ \t,)]{{0,5}}$",
             re.M,
         )
         return [i for i, cell in enumerate(self.cells) if exercise in marks(cell) or binds.search(cell)]

@@ -17,7 +17,9 @@ from types import ModuleType
 import slices
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PACKAGE = "handed_in"  # the modules of a submission are imported under this name, so that none takes the place of another
+PACKAGE = (
+    "handed_in"  # the modules of a submission are imported under this name, so that none takes the place of another
+)
 
 
 class Library(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -52,7 +54,9 @@ class Modules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def __init__(self, sheet: "slices.Sheet", run):
         self.sheet, self.run = sheet, run
-        self.files = {f"{PACKAGE}.m{i}": file for i, file in enumerate(dict.fromkeys(sheet.files)) if file.endswith(".py")}
+        self.files = {
+            f"{PACKAGE}.m{i}": file for i, file in enumerate(dict.fromkeys(sheet.files)) if file.endswith(".py")
+        }
 
     def find_spec(self, name, path=None, target=None):
         known = name == PACKAGE or name in self.files
@@ -90,14 +94,14 @@ class _Redirect(ast.NodeTransformer):
     def __init__(self, modules: Modules, file: str):
         self.modules, self.file = modules, file
 
-    def visit_Import(self, node):  # noqa: N802 (ast's own name)
+    def visit_Import(self, node):
         for alias in node.names:
             if found := self.modules.of(alias.name.split(".")[-1], self.file):
                 alias.asname = alias.asname or alias.name.split(".")[0]
                 alias.name = found
         return node
 
-    def visit_ImportFrom(self, node):  # noqa: N802
+    def visit_ImportFrom(self, node):
         if found := self.modules.of((node.module or "").split(".")[-1], self.file):
             return ast.copy_location(ast.ImportFrom(module=found, names=node.names, level=0), node)
         homes = [self.modules.of(alias.name, self.file) for alias in node.names]

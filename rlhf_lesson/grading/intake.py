@@ -63,7 +63,9 @@ def submission(
     files = sorted(files)
     left = of_the_course(files)
     if left:
-        whole.notes.append(f"{len(left)} files are the course's own, such as {min(left)}: they were not read for answers")
+        whole.notes.append(
+            f"{len(left)} files are the course's own, such as {min(left)}: they were not read for answers"
+        )
     for name, data in files:
         hasher.update(name.encode("utf-8", "replace") + b"\0" + hashlib.sha256(data).digest())
         if name in left:

@@ -104,7 +104,9 @@ def attempt(sheet: "slices.Sheet", cell: int, library: dict[str, str], namespace
     lost = run([(i, p) for i, p, _ in lost])  # cells may have been run in another order
     if name not in home:
         error = next((error for _, p, error in lost if p in answer), None)
-        return failed(error, "import-failed") if error else {"failure": "missing", "text": f"the cell defines no {name}"}
+        return (
+            failed(error, "import-failed") if error else {"failure": "missing", "text": f"the cell defines no {name}"}
+        )
     if not callable(home[name]):
         return {"failure": "not-callable", "text": f"{name} is a {type(home[name]).__name__}"}
     namespace[name] = home[name]

@@ -18,8 +18,8 @@ import numpy as np
 from rlhf_lesson.course.examine import ROUNDS, answered, fresh_cases
 from rlhf_lesson.course.exercise import Case, Exercise, show, show_input
 from rlhf_lesson.grading import frames, library
-from rlhf_lesson.grading.handle import Broken, GraderError, Worker
 from rlhf_lesson.grading.cells import Submission
+from rlhf_lesson.grading.handle import Broken, GraderError, Worker
 from rlhf_lesson.grading.marks import HIDDEN, SENTENCES, Mark, Outcome, difference, failure_of, judged, no_parts, scored
 from rlhf_lesson.grading.trusted import Trusted, form, plain
 from rlhf_lesson.grading.workers import Zygote, self_test

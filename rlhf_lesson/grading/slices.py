@@ -106,7 +106,8 @@ class Sheet:
 
     def helps(self, cell: int, piece: Piece, own: int) -> bool:
         """Whether a statement may run for its names: no other answer to this exercise, and none to an earlier one."""
-        if isinstance(piece.node, ast.ImportFrom) and piece.node.module == "__future__" or self.name in piece.binds:
+        future = isinstance(piece.node, ast.ImportFrom) and piece.node.module == "__future__"
+        if future or self.name in piece.binds:
             return False
         theirs = piece.binds & set(self.earlier)
         if cell == own:
@@ -128,7 +129,7 @@ class Sheet:
         names, borrowed = {self.name, "*"}, {}
         while True:
             chosen = [(i, p) for i, p in above if p.gives & names]
-            chosen += [(i, p) for i, p in below if p.rules & names or i == own and p.completes & names]
+            chosen += [(i, p) for i, p in below if p.rules & names or (i == own and p.completes & names)]
             known = {*GIVEN, *self.earlier}.union(*(p.binds for _, p in [*chosen, *borrowed.values()]))
             for name in sorted(names - known - {"*"}):
                 borrowed |= {id(p): (i, p) for i, p in _nearest(name, below) or _nearest(name, foreign, self.files)}
@@ -137,11 +138,12 @@ class Sheet:
                 break
             names = more
         taken = {id(p) for _, p in chosen} | set(borrowed)
+        known = known.union(*(p.binds for _, p in borrowed.values()))
         return [(i, p) for i, p in [*foreign, *above, *below] if id(p) in taken], names - known - {"*"}
 
 
 def _nearest(name: str, offered: list[tuple[int, Piece]], files: list[str] | None = None) -> list[tuple[int, Piece]]:
-    """The first statement that binds a name and those of its cell that complete it; with `files`, all of its file that do either."""
+    """The first statement that binds a name, with those of its cell that complete it; with `files`, all of its file."""
     first = next(((i, p) for i, p in offered if name in p.binds), None)
     if first is None:
         return []

@@ -6,6 +6,7 @@ Nothing of a submission is run here. The worker imports this file beside loading
 import ast
 import re
 import symtable
+from itertools import pairwise
 
 ASSIGNED = r"(?P<space>\s*)(?P<target>[\w.,()\[\]'\" ]+=\s*)?"
 MAGICS = (
@@ -60,7 +61,7 @@ def statements(text: str) -> tuple[list[ast.stmt], Exception | None]:
         return parse(text).body, None
     except BROKEN as error:
         body, cuts = [], [0, *(m.start() for m in PARTS.finditer(text) if m.start()), len(text)]
-        for begin, end in zip(cuts, cuts[1:], strict=False) if len(cuts) > 2 else ():
+        for begin, end in pairwise(cuts) if len(cuts) > 2 else ():
             try:
                 body += parse("\n" * text[:begin].count("\n") + text[begin:end]).body
             except BROKEN:
@@ -108,7 +109,11 @@ def completed(statement: ast.AST, words: re.Pattern = COMPLETES) -> set[str]:
             names.add(node.value.id)
 
     def visit(node: ast.AST) -> None:
-        if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load) and words is COMPLETES:
+        if (
+            isinstance(node, ast.Attribute | ast.Subscript)
+            and not isinstance(node.ctx, ast.Load)
+            and words is COMPLETES
+        ):
             owner(node)
         for each in getattr(node, "decorator_list", ()):
             owner(each.func if isinstance(each, ast.Call) else each)
@@ -116,7 +121,9 @@ def completed(statement: ast.AST, words: re.Pattern = COMPLETES) -> set[str]:
             word = getattr(call.func, "attr", getattr(call.func, "id", ""))
             if words.match(word):
                 owner(call.func)
-                names.update(n.id for n in call.args if isinstance(n, ast.Name) and word.startswith(("register", "set")))
+                names.update(
+                    n.id for n in call.args if isinstance(n, ast.Name) and word.startswith(("register", "set"))
+                )
         if not isinstance(node, SCOPES):
             for child in ast.iter_child_nodes(node):
                 visit(child)
@@ -160,7 +167,8 @@ def _gives_up(statement: ast.stmt) -> bool:
     """`raise NotImplementedError`, with or without words, or a return of nothing at all."""
     if isinstance(statement, ast.Return):
         value = statement.value
-        return value is None or isinstance(value, ast.Constant) and value.value in (None, ...) or _named(value, STUBS)
+        nothing = value is None or (isinstance(value, ast.Constant) and value.value in (None, ...))
+        return nothing or _named(value, STUBS)
     return isinstance(statement, ast.Raise) and _named(statement.exc, STUBS)
 
 

@@ -31,6 +31,18 @@ class Answer(NamedTuple):
         return f"level = {self.value}"
 
     @property
+    def parts(self) -> str:
+        return f"{self.level}\n{self.helper}"
+
+    @property
+    def module(self) -> str:
+        return f"{IMPORTS}\n{self.parts}"
+
+    def calling(self, prefix: str, level: str = "level") -> str:
+        """The marked answer with another name for what it needs."""
+        return self.marked.replace("prepared(", f"{prefix}(").replace("- level", f"- {level}")
+
+    @property
     def stub(self) -> str:
         return STUB.format(mark=self.mark, name=self.name)
 
@@ -38,9 +50,7 @@ class Answer(NamedTuple):
 def _answer(name: str, value: str, prepared: str, head: str, body: str) -> Answer:
     arguments, result = prepared.split(": ", 1)
     lines = "\n    ".join(body.split("; "))
-    return Answer(
-        name, value, f"def prepared({arguments}):\n    return {result}", f"def {name}({head}):\n    {lines}"
-    )
+    return Answer(name, value, f"def prepared({arguments}):\n    return {result}", f"def {name}({head}):\n    {lines}")
 
 
 MASKED = "x, mask: jnp.where(mask, x, level)"
@@ -89,22 +99,28 @@ def toys(a: Answer) -> str:
     """The cell as people leave it after they have tried the answer out."""
     return (
         f"{a.mark}\nfig, ax = plt.subplots()\nmodel, tokenizer = load_base()\n{a.text}\n\nresult = {a.name}(toy)\n"
-        f"assert {a.name}(toy) == 1.5, 'not yet'\nax.plot(result)\nplt.show()\ncheck({a.name})\n{a.name} = yours('{a.name}')"
+        f"assert {a.name}(toy) == 1.5, 'not yet'\nax.plot(result)\nplt.show()\ncheck({a.name})\n"
+        f"{a.name} = yours('{a.name}')"
     )
 
 
 def magics(a: Answer) -> str:
     first, rest = a.text.split("\n", 1)
-    return f"{a.mark}\n%matplotlib inline\nfiles = !ls *.py\n{first}  # is this right?\n{rest}\n{a.name}?\nx = %timeit -o {a.name}(1)\n!pip install -q chex"
+    return f"{a.mark}\n%matplotlib inline\nfiles = !ls *.py\n{first}  # is this right?\n{rest}\n"
+    f"{a.name}?\nx = %timeit -o {a.name}(1)\n!pip install -q chex"
 
 
 FORMS = {
     "plain": lambda a: one(a.level, a.helper, a.marked),
     "the mark is deleted": lambda a: one(a.level, a.helper, a.text, f"{a.name} = yours('{a.name}')"),
-    "the mark as people write it": lambda a: one(a.level, a.helper, f"#Exercise : {a.name} (done)\n# @title Mine\n{a.text}"),
-    "merged with another exercise": lambda a: one(f"{a.level}\n{a.helper}\n{a.marked}\n\n{OTHER}"),
-    "merged below another exercise": lambda a: one(f"{OTHER}\n\n{a.level}\n{a.helper}\n{a.marked}"),
-    "merged with the cell that checks": lambda a: one(a.level, a.helper, f"{a.marked}\ncheck({a.name})\n{a.name} = yours('{a.name}')"),
+    "the mark as people write it": lambda a: one(
+        a.level, a.helper, f"#Exercise : {a.name} (done)\n# @title Mine\n{a.text}"
+    ),
+    "merged with another exercise": lambda a: one(f"{a.parts}\n{a.marked}\n\n{OTHER}"),
+    "merged below another exercise": lambda a: one(f"{OTHER}\n\n{a.parts}\n{a.marked}"),
+    "merged with the cell that checks": lambda a: one(
+        a.level, a.helper, f"{a.marked}\ncheck({a.name})\n{a.name} = yours('{a.name}')"
+    ),
     "split below the mark": lambda a: one(a.level, a.mark, f"{a.helper}\n\n\n{a.text}"),
     "a stub below": lambda a: one(a.level, a.helper, a.marked, a.stub),
     "a stub above": lambda a: one(a.stub, a.level, a.helper, a.marked),
@@ -115,81 +131,62 @@ FORMS = {
     "the stub's last line is left": lambda a: one(a.level, a.helper, f"{a.marked}\n    raise NotImplementedError"),
     "jitted": lambda a: one(a.level, f"{a.helper}\n\n\nprepared = jax.jit(prepared)", a.marked),
     "a lambda": lambda a: one(a.level, "prepared = lambda " + a.helper[13:].replace("):\n    return", ":"), a.marked),
-    "a partial": lambda a: one("from functools import partial", a.level, a.helper, "prepared = partial(prepared)", a.marked),
+    "a partial": lambda a: one(
+        "from functools import partial", a.level, a.helper, "prepared = partial(prepared)", a.marked
+    ),
     "assigned": lambda a: one(a.level, a.helper, a.text.replace(a.name, "mine", 1), f"{a.mark}\n{a.name} = mine"),
-    "in a try": lambda a: one(f"try:\n    import chex\nexcept ImportError:\n    chex = None\n    {a.level}", f"{a.level}\n{a.helper}", a.marked),
-    "in an if": lambda a: one("if jax.default_backend():\n    " + f"{a.level}\n{a.helper}".replace("\n", "\n    "), a.marked),
+    "in a try": lambda a: one(
+        f"try:\n    import chex\nexcept ImportError:\n    chex = None\n    {a.level}", a.parts, a.marked
+    ),
+    "in an if": lambda a: one("if jax.default_backend():\n    " + a.parts.replace("\n", "\n    "), a.marked),
     "names used again": lambda a: one(a.level, a.helper, a.marked, LATER, "from dataclasses import field as level"),
     "names used before": lambda a: one(LATER, a.level, a.helper, a.marked),
     "the helper is below": lambda a: one(a.marked, a.helper, a.level, "# only later\n" + LATER),
-    "a loop variable has the name": lambda a: one(a.level, a.helper, a.marked, "for level in range(3):\n    print([prepared for prepared in 'ab'])"),
+    "a loop variable has the name": lambda a: one(
+        a.level, a.helper, a.marked, "for level in range(3):\n    print([prepared for prepared in 'ab'])"
+    ),
     "toy calls": lambda a: one("toy = jnp.array([1.0, 2.0])", a.level, a.helper, toys(a)),
     "magics": lambda a: one(f"%time {a.level}", a.helper, magics(a)),
-    "annotations of the future": lambda a: {"hw.py": f"from __future__ import annotations\n{IMPORTS}\n{a.level}\n{a.helper}\n{a.marked.replace('):', ') -> Nowhere[int]:', 1)}"},
-    "import helpers": lambda a: {"helpers.py": f"{IMPORTS}\n{a.level}\n{a.helper}", "hw.ipynb": [IMPORTS, "import helpers", a.marked.replace("prepared(", "helpers.prepared(").replace("- level", "- helpers.level")]},
-    "import helpers as h": lambda a: {"src/helpers.py": f"{IMPORTS}\n{a.level}\n{a.helper}", "hw.ipynb": [IMPORTS, "import helpers as h", a.marked.replace("prepared(", "h.prepared(").replace("- level", "- h.level")]},
-    "from .helpers": lambda a: {"hw/helpers.py": f"{IMPORTS}\n{a.level}\n{a.helper}", "hw/chapter.py": f"{IMPORTS}\nfrom .helpers import level, prepared as ready\nlater = 1\n{a.marked.replace('prepared(', 'ready(')}"},
-    "from helpers, a copy beside": lambda a: {"hw/helpers.py": f"{IMPORTS}\n{a.level}\n{a.helper}", "original/helpers.py": LATER, "hw/answers.py": f"{IMPORTS}\nfrom helpers import *\n{a.marked}"},
-    "a helper in another notebook": lambda a: {"a.ipynb": [IMPORTS, a.level, a.helper], "hw.ipynb": [IMPORTS, a.marked], "z.ipynb": [LATER]},
-    "the stubs in a file that sorts later": lambda a: {"00 (1).ipynb": [IMPORTS, a.level, a.helper, a.marked], "chapter.py": f"{IMPORTS}\n\n\n{a.stub}", "original/00.ipynb": [IMPORTS, a.stub]},
-    "the stubs in a file that sorts first": lambda a: {"00.ipynb": [a.stub], "zz.py": f"{IMPORTS}\n{a.level}\n{a.helper}\n{a.marked}"},
-    "an earlier notebook's imports": lambda a: one("from rlhf_lesson.common import bradley_terry_loss, masked_mean", a.level, a.helper, a.marked),
-    "a helper named as an earlier exercise": lambda a: one(a.level, a.helper.replace("prepared", "next_width"), a.marked.replace("prepared(", "next_width(")),
-    "a constant named as an earlier exercise": lambda a: one(a.level.replace("level", "next_width"), a.helper.replace("level", "next_width"), a.marked.replace("- level", "- next_width")),
-}  # fmt: skip
-
-PAIRS = "[(i, j) for i in range(len(ratings)) for j in range(len(ratings)) if ratings[i] - ratings[j] > least]"
-STATE = "class State:\n    def __init__(self, total):\n        self.total = total"
-SINGLE: dict[str, tuple[str, Files]] = {  # form -> the exercise and what was handed in
-    "pairs as a generator": ("pairs_from_ratings", one(f"# exercise: pairs_from_ratings\ndef pairs_from_ratings(ratings, *, least=0.0):\n    yield from {PAIRS}")),
-    "pairs as a set": ("pairs_from_ratings", one(f"# exercise: pairs_from_ratings\ndef pairs_from_ratings(ratings, *, least=0.0):\n    return set({PAIRS})")),
-    "a registered dataclass": ("discounted_returns", one(
-        "# exercise: discounted_returns\nfrom dataclasses import dataclass\n@dataclass\nclass State:\n    total: jax.Array\n"
-        "jax.tree_util.register_dataclass(State, data_fields=['total'], meta_fields=[])\n"
-        "def discounted_returns(rewards, mask, *, discount=1.0):\n    def step(s, r):\n        s = State(r + discount * s.total)\n"
-        "        return s, s.total\n    return jax.lax.scan(step, State(jnp.float32(0)), jnp.where(mask, rewards, 0.0), reverse=True)[1]")),
-    "a pytree registered in another cell": ("discounted_returns", one(
-        STATE, "jax.tree_util.register_pytree_node(State, lambda s: ((s.total,), None), lambda _, leaves: State(*leaves))",
-        "# exercise: discounted_returns\ndef discounted_returns(rewards, mask, *, discount=1.0):\n    def step(s, r):\n"
-        "        s = State(r + discount * s.total)\n        return s, s.total\n"
-        "    return jax.lax.scan(step, State(jnp.float32(0)), jnp.where(mask, rewards, 0.0), reverse=True)[1]")),
-    "a named tuple and a type variable": ("masked_mean", one(
-        "from collections import namedtuple\nfrom typing import NamedTuple, TypeVar\nSums = namedtuple('Sums', 'total count')\nT = TypeVar('T', bound=jax.Array)",
-        "class Parts(NamedTuple):\n    total: jax.Array\n    count: jax.Array",
-        "# exercise: masked_mean\ndef masked_mean(values: T, mask: T) -> T:\n"
-        "    s = Sums(jnp.where(mask, values, 0.0).sum(), jnp.maximum(mask.sum(), 1))\n    p = Parts(*s)\n    return p.total / p.count")),
-    "a dataclass under annotations of the future": ("masked_mean", one(
-        "from __future__ import annotations\nfrom dataclasses import dataclass",
-        "@dataclass\nclass Parts:\n    total: jax.Array\n    count: ClassVar[int] | jax.Array = None",
-        "# exercise: masked_mean\ndef masked_mean(values: Values, mask: Mask) -> Mean:\n"
-        "    p = Parts(jnp.where(mask, values, 0.0).sum(), jnp.maximum(mask.sum(), 1))\n    return p.total / p.count")),
-    "a rule for the derivative": ("win_probability", one(
-        "@jax.custom_vjp\ndef squash(x):\n    return jax.nn.sigmoid(x)", "def forward(x):\n    return squash(x), x",
-        "def backward(x, g):\n    return (g * squash(x) * squash(-x),)", "squash.defvjp(forward, backward)",
-        "# exercise: win_probability\ndef win_probability(score_a, score_b):\n    return squash(score_a - score_b)")),
-    "a table that a loop fills": ("next_width", one(
-        "from rlhf_lesson.batches import WIDTHS\ntable = {}\nfor width in WIDTHS[1:]:\n    table[width] = width", "table.update({WIDTHS[0]: 1})",
-        "# exercise: next_width\ndef next_width(length, widths=None):\n    fit = [w for w in widths or table if w >= length]\n"
-        "    if not fit:\n        raise ValueError('too long')\n    return min(fit)")),
-    "an import inside the function": ("masked_mean", {
-        "hw/helpers.py": f"{IMPORTS}\ndef total(x, mask):\n    return jnp.where(mask, x, 0.0).sum()",
-        "hw/hw.ipynb": ["# exercise: masked_mean\ndef masked_mean(values, mask):\n    from helpers import total\n    import jax.numpy as jnp\n"
-                        "    return total(values, mask) / jnp.maximum(mask.sum(), 1)"]}),
-    "a module beside it that has a library's name": ("masked_mean", {
-        "hw/statistics.py": f"{IMPORTS}\ndef total(x, mask):\n    return jnp.where(mask, x, 0.0).sum()\nassert total(1, 2) == 3",
-        "hw/hw.py": f"{IMPORTS}\nfrom statistics import total\n# exercise: masked_mean\ndef masked_mean(values, mask):\n"
-                    "    return total(values, mask) / jnp.maximum(mask.sum(), 1)"}),
-    "the answer in a module of its own": ("masked_mean", {
-        "answers.py": f"{IMPORTS}\ndef masked_mean(values, mask):\n    return jnp.where(mask, values, 0.0).sum() / jnp.maximum(mask.sum(), 1)",
-        "hw.ipynb": ["# exercise: masked_mean\nfrom answers import masked_mean"]}),
-    "the mark between decorator and function": ("masked_mean", {"hw.py": f"{IMPORTS}\n@jax.jit\n# exercise: masked_mean\n"
-        "def masked_mean(values, mask):\n    return jnp.where(mask, values, 0.0).sum() / jnp.maximum(mask.sum(), 1)"}),
-    "the mark inside the function": ("masked_mean", {"hw.py": f"{IMPORTS}\ndef masked_mean(values, mask):\n# exercise: masked_mean\n"
-        "    return jnp.where(mask, values, 0.0).sum() / jnp.maximum(mask.sum(), 1)"}),
-    "a question in a comment and a shell command": ("masked_mean", one(
-        "!echo it's\nZERO = jnp.float32(0)  # or -0?", "# exercise: masked_mean\nfiles = !ls\ndef masked_mean(values, mask):\n"
-        "    total = jnp.where(mask, values, ZERO).sum()  # right?\n    return total / jnp.maximum(mask.sum(), 1)\n%time masked_mean(1, 2)")),
-    "a broken neighbour in the same cell": ("masked_mean", one(
-        "# exercise: discounted_returns\ndef discounted_returns(rewards, mask:\n    return\n\n# exercise: masked_mean\n"
-        "def masked_mean(values, mask):\n    return jnp.where(mask, values, 0.0).sum() / jnp.maximum(mask.sum(), 1)")),
-}  # fmt: skip
+    "annotations of the future": lambda a: {
+        "hw.py": f"from __future__ import annotations\n{a.module}\n{a.marked.replace('):', ') -> Nowhere[int]:', 1)}"
+    },
+    "import helpers": lambda a: {
+        "helpers.py": a.module,
+        "hw.ipynb": [IMPORTS, "import helpers", a.calling("helpers.prepared", "helpers.level")],
+    },
+    "import helpers as h": lambda a: {
+        "src/helpers.py": a.module,
+        "hw.ipynb": [IMPORTS, "import helpers as h", a.calling("h.prepared", "h.level")],
+    },
+    "from .helpers": lambda a: {
+        "hw/helpers.py": a.module,
+        "hw/chapter.py": f"{IMPORTS}\nfrom .helpers import level, prepared as ready\nlater = 1\n{a.calling('ready')}",
+    },
+    "from helpers, a copy beside": lambda a: {
+        "hw/helpers.py": a.module,
+        "original/helpers.py": LATER,
+        "hw/answers.py": f"{IMPORTS}\nfrom helpers import *\n{a.marked}",
+    },
+    "a helper in another notebook": lambda a: {
+        "a.ipynb": [IMPORTS, a.level, a.helper],
+        "hw.ipynb": [IMPORTS, a.marked],
+        "z.ipynb": [LATER],
+    },
+    "the stubs in a file that sorts later": lambda a: {
+        "00 (1).ipynb": [IMPORTS, a.level, a.helper, a.marked],
+        "chapter.py": f"{IMPORTS}\n\n\n{a.stub}",
+        "original/00.ipynb": [IMPORTS, a.stub],
+    },
+    "the stubs in a file that sorts first": lambda a: {"00.ipynb": [a.stub], "zz.py": f"{a.module}\n{a.marked}"},
+    "an earlier notebook's imports": lambda a: one(
+        "from rlhf_lesson.common import bradley_terry_loss, masked_mean", a.level, a.helper, a.marked
+    ),
+    "a helper named as an earlier exercise": lambda a: one(
+        a.level, a.helper.replace("prepared", "next_width"), a.calling("next_width")
+    ),
+    "a constant named as an earlier exercise": lambda a: one(
+        a.level.replace("level", "next_width"),
+        a.helper.replace("level", "next_width"),
+        a.calling("prepared", "next_width"),
+    ),
+}
