@@ -44,7 +44,7 @@ def refusal(*words) -> str:
 
 
 def write_corner(folder):
-    """A cache of real sentences and ratings, few and short: 371 movie snippets to evaluate on, 300 others in all."""
+    """A cache of real sentences and ratings, few and so short that a loop compiles one or two widths."""
     real = feedback.fetch()
     folder.mkdir(parents=True)
     for name in SETS:
@@ -55,7 +55,7 @@ def write_corner(folder):
         kept, room = [], {"eval": 400, "gold": 120, "proxy": 120} if name == feedback.MOVIES else {"proxy": 20}
         for line in truth:
             place, text = feedback.split(f"{name}/{line.split(chr(9))[0]}"), line.split("\t")[2]
-            if room.get(place, 0) and len(text) <= (90 if place == "eval" else 60):
+            if room.get(place, 0) and len(text) <= 34:
                 room[place] -= 1
                 kept.append(line)
         ids = {line.split("\t")[0] for line in kept}
@@ -148,7 +148,7 @@ def test_eval_of_a_policy_against_itself_finds_nothing(lesson):
 def test_data_fetch_counts_what_lies_in_the_cache(lesson):
     said = call("data", "fetch")
     assert said["folder"] == str(lesson.home / "cache" / "hutto_2014")
-    assert [said[name] for name in SETS] == [611, 20, 20, 20]
+    assert [said[name] for name in SETS] == [289, 20, 20, 20]
 
 
 @pytest.mark.parametrize("name", LOOPS)

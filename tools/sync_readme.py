@@ -201,6 +201,39 @@ def lessons() -> str:
     return "\n".join(lines)
 
 
+def chips() -> str:
+    """What a lent GPU or TPU showed, card by card: speed beside torch, precision, checks and chapters."""
+    lines = []
+    for card, parts in read("accelerator").items():
+        lines += [f"**{card}**", "", "| shape | | PPO iteration | sampling | peak memory |", "|---|---|---|---|---|"]
+        for name, row in parts.items():
+            if name.startswith("speed/"):
+                _, size, whose = name.split("/")
+                who = "here" if whose == "ours" else f"TRL 1.12.0, torch {row['torch']}"
+                lines.append(
+                    f"| {size} | {who} | {row['ppo_seconds']:.2f} s | {row['tokens_per_second']:,.0f} tokens/s"
+                    f" | {row['peak_megabytes'] / 1000:.1f} GB |"
+                )
+        gaps = {name: row["sampler_gap"] for name, row in parts["precision"].items() if isinstance(row, dict)}
+        checks = [row for name, row in parts.items() if name.startswith("checks/")]
+        rejected = sum(len(names) for row in checks for names in row["rejected"].values())
+        compiling = " and ".join(
+            f"{parts[f'speed/{size}/ours']['first_ppo_seconds']:.0f} s" for size in ("benchmark", "124M")
+        )
+        ran = [name for name, row in parts.items() if name.startswith("chapter/") and "seconds" in row]
+        lines += [
+            "",
+            f"The first PPO iteration, which compiles, took {compiling}. Largest gap between sampler and learner by the precision"
+            f" of products: {', '.join(f'{name} {gap:.1g} nats' for name, gap in gaps.items())}. The checks rejected {rejected} of"
+            f" {sum(row['answers'] for row in checks)} right answers, by float32 and by the chip's own products. Chapters that were"
+            f" run to their end: {', '.join(name.removeprefix('chapter/') for name in ran) or 'none'}.",
+            "",
+        ]
+    return "\n".join(
+        textwrap.fill(x, 128, break_long_words=False, break_on_hyphens=False) if len(x) > 200 else x for x in lines
+    )
+
+
 def first_words(path: Path) -> str:
     """A module's docstring up to its first colon, comma or full stop, for a file that README does not describe yet."""
     text = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
@@ -231,7 +264,7 @@ def tree(current: str) -> str:
     return "\n".join([*lines, "```"])
 
 
-TABLES = {"README.md": table, "docs/instructors.md": lessons}
+TABLES = {"README.md": table, "docs/instructors.md": lessons, "docs/systems.md": chips}
 
 
 def synced(name: str) -> str:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tiny_chain
 
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import chain
@@ -31,18 +32,19 @@ def test_the_seed_reaches_every_stage_and_a_stage_keeps_its_own():
 
 
 @pytest.fixture(scope="module")
-def twice(tmp_path_factory, optimised):
-    """A chain trained on a handful of texts, and the same chain as the next call reads it."""
+def twice(tmp_path_factory):
+    """A chain trained from a tiny model on a handful of texts, and the same chain as the next call reads it."""
     from rlhf_lesson.data import feedback
 
+    few = replace(FEW, base=tiny_chain.base(tmp_path_factory.mktemp("base")))
     with pytest.MonkeyPatch.context() as patch:
         ratings = feedback.fetch()
         cache = tmp_path_factory.mktemp("cache")
         (cache / ratings.name).symlink_to(ratings)
         patch.setenv("RLHF_LESSON_CACHE", str(cache))
-        first = chain.trained_chain(FEW)
+        first = chain.trained_chain(few)
         patch.setattr(chain, "build", None)  # a second training would fail
-        return first, chain.trained_chain(FEW)
+        return first, chain.trained_chain(few)
 
 
 def test_a_second_call_reads_what_the_first_one_wrote(twice):
@@ -65,3 +67,10 @@ def test_accuracy_and_correlation_are_shares_and_correlations(twice):
     built, _ = twice
     assert set(built.results) == {"sft.val_loss", "reward.accuracy_single_rater", "gold.correlation"}
     assert 0.3 < built.results["reward.accuracy_single_rater"] < 0.9 and -1 <= built.results["gold.correlation"] <= 1
+
+
+@pytest.mark.slow
+def test_the_courses_own_models_are_as_good_as_the_lessons_say():
+    found = chain.trained_chain().results
+    assert found["sft.val_loss"] < 4.8 and found["reward.accuracy_single_rater"] > 0.70
+    assert found["gold.correlation"] > 0.64

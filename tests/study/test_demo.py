@@ -1,10 +1,11 @@
-"""The whole chain on the shipped model and real ratings, much shortened: everything it promises is on disk."""
+"""The whole chain on a tiny model and real ratings, much shortened: everything it promises is on disk."""
 
 import json
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+import tiny_chain
 
 from rlhf_lesson.models.checkpoint import load_model
 from rlhf_lesson.study import demo
@@ -16,9 +17,11 @@ PROMISED = (
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, optimised):
-    config = demo.Config(snippets=400, pairs=400, pool=4, prompts=64)
+def folder(tmp_path_factory):
+    base = tiny_chain.base(tmp_path_factory.mktemp("base"))
+    config = demo.Config(base=base, snippets=400, pairs=400, pool=4, prompts=64)
     short = {s: replace(getattr(config, s), epochs=1) for s in ("sft", "gold", "proxy")}
+    short["sft"] = replace(short["sft"], learning_rate=3e-2)  # a random model has everything to learn
     out = tmp_path_factory.mktemp("demo")
     demo.run(replace(config, **short, ppo=replace(config.ppo, iterations=2, epochs=1)), out)
     return out
@@ -27,7 +30,8 @@ def folder(tmp_path_factory, optimised):
 def test_every_promised_number_is_there_and_finite(folder):
     metrics = json.loads((folder / "metrics.json").read_text())
     assert set(PROMISED) <= set(metrics) and None not in metrics.values()
-    assert metrics["sft.val_loss"] < 7.0 and metrics["reward.accuracy_single_rater"] > 0.5
+    assert metrics["sft.val_loss"] < 8.7, "no better than a guess among 6,144 pieces"
+    assert 0.3 < metrics["reward.accuracy_single_rater"] < 0.9
     assert metrics["bestofn"][-1]["proxy"] > metrics["bestofn"][0]["proxy"]
 
 

@@ -115,9 +115,6 @@ def chain():
     return tiny_chain.chain()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="benchmarks/results/pool.json was made before the snippets' order: make it again"
-)
 def test_the_pools_prompts_are_those_that_ship(chain):
     prompts = few_prompts(chain.data)
     texts = chain.data.tokenizer.batch_decode(
