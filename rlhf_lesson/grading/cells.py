@@ -31,6 +31,8 @@ class Submission:
     unreadable: str = ""
     notes: list[str] = field(default_factory=list)
     digest: str = ""  # of its bytes
+    people: list[dict[str, str]] = field(default_factory=list)  # name, sid, email of each, where the platform says so
+    source: str = ""  # the name under which its platform handed it over
 
     def candidates(self, exercise: str) -> list[int]:
         """The cells that may answer an exercise: they are marked so, or bind its name."""

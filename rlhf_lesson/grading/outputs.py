@@ -21,6 +21,7 @@ from rlhf_lesson.grading.marks import SENTENCES
 
 LONGEST = 600  # characters of any one string
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|\x9b[0-?]*[ -/]*[@-~]")
+JOINERS = "\u200c\u200d"
 FORMULA = ("=", "+", "-", "@", "|", "%")
 POLICY = "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
 STYLE = """
@@ -36,10 +37,13 @@ li.held::marker { content: "✓ "; } li.broken::marker { content: "✗ "; }
 
 
 def clean(text: Any, most: int = LONGEST) -> str:
-    """A string from a submission, harmless and short: no control, escape, direction or half characters, one line."""
+    """A string from a submission, harmless and short: no control, escape, direction or half characters, one line.
+
+    The two joiners stay: names in Persian and in the scripts of India are written with them.
+    """
     text = ANSI.sub("", str(text)[: 4 * most])
     text = "".join(" " if c in "\n\r\t\u2028\u2029" else c for c in text)
-    kept = "".join(c if unicodedata.category(c)[0] != "C" else "\ufffd" for c in text)  # Cc Cf Cs Co Cn
+    kept = "".join(c if unicodedata.category(c)[0] != "C" or c in JOINERS else "\ufffd" for c in text)  # Cc Cf Cs Co Cn
     kept = kept.replace("\ufffd" * 2, "\ufffd")
     return kept if len(kept) <= most else kept[: most - 1] + "…"
 
@@ -67,7 +71,9 @@ def table(results: Sequence[Mapping]) -> bytes:
     rows.writerow([*map(inert, ("student", "points", "out of", *names)), "note"])
     for r in results:
         marks = {m["exercise"]: "" if m["kind"] == "grader-error" else m["points"] for m in r["exercises"]}
-        note = " ".join([*r["notes"], "some marks are open" if is_open(r) else ""]).strip()
+        note = " ".join(
+            [*filter(None, [r["unreadable"]]), *r["notes"], "some marks are open" if is_open(r) else ""]
+        ).strip()
         rows.writerow(
             [inert(v) for v in (r["student"], r["points"], r["out_of"], *(marks.get(n, "") for n in names), note)]
         )

@@ -3,11 +3,12 @@
 What each output file looks like is in outputs.py, when a record is made in run.py.
 """
 
+import contextlib
 import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,25 +20,46 @@ from rlhf_lesson.grading.marks import Mark
 
 
 def slug(student: str) -> str:
-    """A file name for a student, whatever the name."""
+    """A file name for a student, whatever the name, that no other student's name gives."""
     plain = re.sub(r"[^A-Za-z0-9._~@-]", "_", student).lstrip(".")[:80]
     tag = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return plain if plain and plain == student else f"{plain or 'student'}-{tag}"
+    taken = re.search(r"-[0-9a-f]{8}$", plain)  # it could be another's name with a tag
+    return plain if plain and plain == student and not taken else f"{plain or 'student'}-{tag}"
 
 
-def record(judge: Judge, submission: intake.Submission, marks: Sequence[Mark], stamp: str, seconds: float) -> dict:
-    """A submission's result, every string cleaned."""
-    seeds = {m.exercise: f"{seed(judge.key, submission.student, m.exercise):032x}" for m in marks}
+def record(
+    judge: Judge,
+    submission: intake.Submission,
+    marks: Sequence[Mark],
+    stamp: str,
+    seconds: float,
+    earlier: Sequence[Mapping] = (),
+) -> dict:
+    """A submission's result, every string cleaned.
+
+    Args:
+      judge: whose key draws the cases.
+      submission: what was marked.
+      marks: of this run.
+      stamp: what they are given for; an open mark has none, so that the next run marks it again.
+      seconds: what marking took.
+      earlier: marks of a result written before, which stay where there are no newer ones.
+    """
+    new = {m.exercise: asdict(m) | {"stamp": "" if m.kind == "grader-error" else stamp} for m in marks}
+    by_name = {m["exercise"]: m for m in earlier} | new
+    exercises = [by_name[name] for name in judge.exercises if name in by_name]
+    seeds = {m["exercise"]: f"{seed(judge.key, submission.student, m['exercise']):032x}" for m in exercises}
     result = {
         "format": "rlhf_lesson/result/1",
         "student": submission.student,
+        "source": submission.source,
+        "people": submission.people,
         "digest": submission.digest,
-        "stamp": stamp,
         "suite": SUITE,
         "seeds": hmac.new(judge.key, json.dumps(seeds, sort_keys=True).encode(), "sha256").hexdigest(),
         "unreadable": submission.unreadable,
         "notes": submission.notes,
-        "exercises": [asdict(m) for m in marks],
+        "exercises": exercises,
         "seconds": round(seconds, 3),
     }
     return totalled(outputs.cleaned(result))
@@ -55,6 +77,25 @@ def stored(path: Path) -> dict | None:
         return result if isinstance(result, dict) and result.get("format") == "rlhf_lesson/result/1" else None
     except (OSError, ValueError):
         return None
+
+
+def marks_in(path: Path) -> list[dict]:
+    """The marks of a result written before."""
+    return (stored(path) or {}).get("exercises", [])
+
+
+@contextlib.contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Holds a results folder for one run; ValueError if another has it. A killed run's hold ends with its process."""
+    import fcntl  # Linux and macOS: this module is imported on Windows too
+
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another run is writing to {out}: wait until it ends, or choose another --out") from None
+        yield
 
 
 def write_all(out: Path, results: Sequence[Mapping], submissions: Sequence[intake.Submission]) -> dict:
