@@ -38,7 +38,7 @@ class Submission:
         """The cells that may answer an exercise: they are marked so, or bind its name."""
         name = re.escape(exercise)
         binds = re.compile(  # with no repetition beside another: a hostile text must not cost more than its length
-            rf"\bdef[ \t]+{name}\b|\b{name}\b[^=!<>\n]{{0,80}}=(?!=)|\bimport\b[^\n]{{0,300}}?\b{name}\b"
+            rf"\bdef[ \t]+{name}\b|\b{name}\b[^=!<>\n]{{0,80}}=(?!=)|^[ \t]{{0,80}}(?:from|import)\b[^\n]*\b{name}\b"
             rf"|^[ \t(]{{0,20}}{name}[ \t,)]{{0,5}}$",
             re.M,
         )

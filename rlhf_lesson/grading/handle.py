@@ -17,9 +17,11 @@ from pathlib import Path
 
 from rlhf_lesson.grading import frames
 
+TICKS = os.sysconf("SC_CLK_TCK")  # in which the kernel counts a process' time
 OUTPUT_KEPT, OUTPUT_LIMIT = 2**14, 2**25  # bytes of stdout and stderr that are kept, and that end a run
 BOOT = 300.0  # seconds in which a zygote must be ready
 EXCUSED = 120.0  # seconds, at most, that a worker may wait for a busy machine's cores on top of its limit
+WHILE = 0.05  # seconds between two looks at how long a worker has waited
 UNASKED = "an answer that nobody asked for"  # one sentence for every such flood: how much had come by then is chance
 
 
@@ -38,17 +40,17 @@ class GraderError(Exception):
 class Worker:
     """One fork: `ask` sends a request and waits for its answer; `close` ends the process whatever it does."""
 
-    def __init__(self, zygote):
+    def __init__(self, zygote, *, quick: bool = False):
         self.zygote, self.number, self.alive = zygote, 0, True
-        self.before = 0.0  # what `waited` said at `begin`
-        self.loaded, self.killed = 0, False  # exercises so far; whether it was ended from here
+        self.excused, self.noted = 0.0, (time.monotonic(), 0.0, {})  # see `waited`
+        self.killed = False  # whether it was ended from here
         self.note = self.lacks = ""  # which cell it took, and what that asks for and did not get
         self.output = {"stdout": b"", "stderr": b""}
         self.printed = 0
         pipes = [os.pipe() for _ in range(4)]  # requests, answers, stdout, stderr
         (their_in, self.requests), (self.answers, their_out), (out, their_stdout), (err, their_stderr) = pipes
         theirs = [their_in, their_out, their_stdout, their_stderr]
-        request = {"folder": str(zygote.empty), "walls": zygote.walls, "limits": zygote.limits}
+        request = {"folder": str(zygote.empty), "walls": zygote.walls, "limits": zygote.limits, "quick": quick}
         passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", theirs))]
         zygote.control.settimeout(BOOT)
         zygote.control.sendmsg([json.dumps(request).encode()], passed)
@@ -70,17 +72,35 @@ class Worker:
             self.close()
             raise GraderError(f"a worker did not start: {error} {text}") from None
 
-    def waited(self) -> float:
-        """Seconds that its most delayed thread was ready to run and had no core; 0 where the kernel does not count them."""
-        try:
-            tasks = Path(f"/proc/{self.pid}/task").iterdir()
-            return max(int((task / "schedstat").read_text(encoding="utf-8").split()[1]) for task in tasks) / 1e9
-        except (OSError, ValueError, IndexError):
-            return 0.0
-
     def begin(self) -> None:
-        """From here on, waiting for a core does not count against an answer."""
-        self.before = self.waited()
+        """From here on, waiting for a core that others use does not count against an answer."""
+        self.excused, self.noted = 0.0, self.used()
+
+    def used(self) -> tuple[float, float, dict[str, tuple[float, float]]]:
+        """(now, processor seconds of all its threads, of each thread the seconds that it ran and that it had no core)."""
+        threads, total = {}, 0.0
+        with contextlib.suppress(OSError, ValueError, IndexError):  # gone, or a kernel that does not count
+            fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            total = sum(map(int, fields[11:13])) / TICKS  # also of those that have ended
+            for task in Path(f"/proc/{self.pid}/task").iterdir():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    ran, ready, *_ = (task / "schedstat").read_text(encoding="utf-8").split()
+                    threads[task.name] = int(ran) / 1e9, int(ready) / 1e9
+        return time.monotonic(), total, threads
+
+    def waited(self) -> float:
+        """Seconds since `begin` that a thread was ready to run and had no core, but for what its other threads ran meanwhile.
+
+        So busy threads of its own buy no time. It is summed over short whiles, in each for the thread that waited longest.
+        """
+        (begin, before, threads), (now, total, later) = self.noted, self.used()
+        self.noted = now, total, later
+        known = [(*later[t], *threads.get(t, (0.0, 0.0))) for t in later]
+        waits = [
+            (ready - ready_then) - (total - before - (ran - ran_then)) for ran, ready, ran_then, ready_then in known
+        ]
+        self.excused += min(max(0.0, *waits, 0.0), now - begin)
+        return self.excused
 
     def ask(self, header: dict, body: Sequence[bytes] = (), *, seconds: float) -> tuple[dict, memoryview]:
         """The answer to one request; Broken if none comes in time or the process ends, FrameError if it is forged."""
@@ -101,6 +121,8 @@ class Worker:
                 self.selector.register(self.requests, selectors.EVENT_WRITE)
                 self.turn(end)
                 self.selector.unregister(self.requests)
+                if self.inbox:  # nothing is asked yet: it is not gathered
+                    raise frames.FrameError("crashed", UNASKED) from None
             except BrokenPipeError:
                 raise self.ended() from None
 
@@ -109,7 +131,7 @@ class Worker:
         while len(self.inbox) < size:
             self.turn(end)
         header, body = frames.lengths(bytes(self.inbox[:size]))
-        while len(self.inbox) < size + header + body:
+        while len(self.inbox) < size + header + body:  # bounded by frames.lengths
             self.turn(end)
         if len(self.inbox) > size + header + body:
             raise frames.FrameError("crashed", UNASKED)
@@ -119,12 +141,12 @@ class Worker:
 
     def turn(self, end: float) -> None:
         """Takes in whatever is in the pipes, waiting at most until `end`, or until `requests` has room if that is watched."""
-        left = end - time.monotonic()
-        if left <= 0:
-            left += min(EXCUSED, self.waited() - self.before)
+        if time.monotonic() - self.noted[0] > WHILE:
+            self.waited()
+        left = end + min(EXCUSED, self.excused) - time.monotonic()
         if left <= 0:
             raise Broken("timeout", "it did not end in time")
-        for key, _ in self.selector.select(min(left, 1.0)):
+        for key, _ in self.selector.select(min(left, WHILE)):
             if key.fd == self.requests:
                 continue
             name = self.files[key.fd]

@@ -1,6 +1,6 @@
 """Right answers with things of their own: registered classes, rules for derivatives, modules beside them, broken neighbours."""
 
-from grading.right_forms import IMPORTS, Files, one
+from grading.handed_forms import IMPORTS, Files, one
 
 PAIRS = "[(i, j) for i in range(len(ratings)) for j in range(len(ratings)) if ratings[i] - ratings[j] > least]"
 STATE = "class State:\n    def __init__(self, total):\n        self.total = total"

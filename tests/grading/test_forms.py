@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from grading.right_forms import ANSWERS, FORMS
+from grading.handed_forms import ANSWERS, FORMS
 from grading.single_forms import SINGLE
 from grading.worker_side import handed_in
 from rlhf_lesson.course.specs import EXERCISES

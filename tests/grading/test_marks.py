@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from grading.class_of_two import TWO
-from rlhf_lesson.grading.marks import FAILURES, SENTENCES, Outcome, failure_of, judged, no_parts, scored
+from rlhf_lesson.course.examine import call
+from rlhf_lesson.course.exercise import Case
+from rlhf_lesson.course.specs import EXERCISES
+from rlhf_lesson.grading.marks import FAILURES, SENTENCES, Outcome, failure_of, judged, no_parts, scored, thoughtless
 
 EXERCISE = TWO["masked_mean"]
 
@@ -12,7 +15,7 @@ EXERCISE = TWO["masked_mean"]
 def hidden(values):
     """Two cases of each property, whose right answers are these numbers in turn."""
     texts = list(EXERCISE.cases)
-    return [(text, None, values[k % len(values)]) for k, text in enumerate(t for t in texts for _ in range(2))]
+    return [(text, Case(()), values[k % len(values)]) for k, text in enumerate(t for t in texts for _ in range(2))]
 
 
 def test_every_failure_has_its_sentence():
@@ -32,10 +35,22 @@ def test_all_right_is_full_and_one_wrong_case_costs_its_property():
 def test_properties_that_a_constant_satisfies_earn_nothing_alone():
     texts = list(EXERCISE.cases)
     cases = [
-        (text, None, 0.0 if text == texts[-1] else float(k)) for k, text in enumerate(t for t in texts for _ in "ab")
+        (text, Case(()), 0.0 if text == texts[-1] else float(k))
+        for k, text in enumerate(t for t in texts for _ in "ab")
     ]
     outcomes = [Outcome(None if text == texts[-1] else "wrong-value") for text, *_ in cases]
     assert scored(EXERCISE, cases, outcomes).points == 0.0
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
+def test_an_input_handed_back_or_a_piece_of_it_earns_nothing(exercise):
+    rng = np.random.default_rng(1)
+    hidden = [
+        (text, case := make(rng), call(exercise, exercise.reference, case)) for text, make in exercise.cases.items()
+    ]
+    for name in set.union(*(set(thoughtless(case)) for _, case, _ in hidden)):
+        outcomes = [judged(exercise, thoughtless(case).get(name), right) for _, case, right in hidden]
+        assert scored(exercise, hidden, outcomes).points == 0.0, name
 
 
 def test_a_workers_word_is_reduced_to_the_list():
