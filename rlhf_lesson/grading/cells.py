@@ -81,8 +81,13 @@ def of_the_course(files: Iterable[tuple[str, bytes]]) -> set[str]:
     paths = [path for path, _ in files]
     folders = {"/".join(parts[:n]) for parts in (p.split("/") for p in paths) for n in range(1, len(parts))}
     inside = {path for path in paths if INSTALLED & set(path.split("/")[:-1])}
-    for package in [p.removesuffix("__init__.py") for p in paths if f"/{p}".endswith("/rlhf_lesson/__init__.py")]:
-        root = package.removesuffix("rlhf_lesson/")
+    roots = {p.removesuffix("rlhf_lesson/__init__.py") for p in paths if f"/{p}".endswith("/rlhf_lesson/__init__.py")}
+    roots |= {
+        f.removesuffix("exercises")
+        for f in folders
+        if f.split("/")[-1] == "exercises" and f"{f[:-9]}notebooks" in folders
+    }
+    for root in roots:
         inside |= {p for p in paths if p.startswith(root) and p[len(root) :].split("/")[0] in COURSE}
     published = set()
     for path, data in files:

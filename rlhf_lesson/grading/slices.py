@@ -125,21 +125,26 @@ class Sheet:
                 if piece in answer if i == own and self.name in piece.binds else self.helps(i, piece, own):
                     (above if i < own or k <= last else below).append((i, piece))
         others = sorted(set(range(len(self.cells))) - set(same), key=lambda i: _folder(self.files[i]) != _folder(file))
-        foreign = [(i, p) for i in others for p in pieces(self.cells[i])[0] if self.helps(i, p, own)]
+        foreign: list[tuple[int, Piece]] | None = None  # read only if something is missing in its own file
         names, borrowed = {self.name, "*"}, {}
         while True:
             chosen = [(i, p) for i, p in above if p.gives & names]
             chosen += [(i, p) for i, p in below if p.rules & names or (i == own and p.completes & names)]
             known = {*GIVEN, *self.earlier}.union(*(p.binds for _, p in [*chosen, *borrowed.values()]))
             for name in sorted(names - known - {"*"}):
-                borrowed |= {id(p): (i, p) for i, p in _nearest(name, below) or _nearest(name, foreign, self.files)}
+                found = _nearest(name, below)
+                if not found:
+                    if foreign is None:
+                        foreign = [(i, p) for i in others for p in pieces(self.cells[i])[0] if self.helps(i, p, own)]
+                    found = _nearest(name, foreign, self.files)
+                borrowed |= {id(p): (i, p) for i, p in found}
             more = names.union(*(p.reads for _, p in [*chosen, *borrowed.values()]))
             if more == names:
                 break
             names = more
         taken = {id(p) for _, p in chosen} | set(borrowed)
         known = known.union(*(p.binds for _, p in borrowed.values()))
-        return [(i, p) for i, p in [*foreign, *above, *below] if id(p) in taken], names - known - {"*"}
+        return [(i, p) for i, p in [*(foreign or ()), *above, *below] if id(p) in taken], names - known - {"*"}
 
 
 def _nearest(name: str, offered: list[tuple[int, Piece]], files: list[str] | None = None) -> list[tuple[int, Piece]]:

@@ -79,6 +79,11 @@ def test_of_a_clone_what_is_read_is_what_students_write_in(clone, folder):
     assert {path.removeprefix(folder).split("/")[0] for path in read} == {"exercises", "notebooks", "mine.py", "hw"}
 
 
+def test_a_clone_without_the_package_is_still_known(clone):
+    rest = [(f"eve/{path}", data) for path, data in clone if not path.startswith("rlhf_lesson/")]
+    assert {path.split("/")[1] for path in kept(rest)} == {"exercises", "notebooks"}
+
+
 def test_an_untouched_clone_holds_stubs_only(clone):
     files = {path: data.decode() for path, data in clone if path in kept(clone)}
     for path in [path for path in files if path.endswith(".ipynb")]:
