@@ -18,8 +18,8 @@ from typing import Any
 from rlhf_lesson.course.examine import UNTRACEABLE, compiled_differs
 from rlhf_lesson.course.exercise import Case, Exercise
 from rlhf_lesson.grading import frames
+from rlhf_lesson.grading.cells import Submission
 from rlhf_lesson.grading.handle import Broken, Worker
-from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marks import SENTENCES, Outcome, failure_of, judged
 from rlhf_lesson.grading.trusted import form
 
@@ -32,18 +32,15 @@ ROUNDS_AGAIN, ALONE = 3, 1.0  # of all cases when an answer is looked at alone, 
 
 def load(worker: Worker, exercise: Exercise, submission: Submission, materials: dict, end: float) -> Outcome:
     """Has the worker make the function; Outcome(None) if it is there."""
-    own = submission.own(exercise.name)
-    if own is None:
+    worker.note = worker.lacks = ""
+    if submission.own(exercise.name) is None:
         return Outcome("missing", SENTENCES["missing"])
-    request = {
-        "op": "load",
-        "name": exercise.name,
-        "own": own,
-        "cells": submission.cells,
-        "siblings": submission.modules,
-    }
-    answer, _ = worker.ask({**request, **materials}, seconds=end - time.monotonic())
-    return Outcome(None) if answer.get("loaded") is True else failure_of(answer)
+    request = {"op": "load", **submission.asked(exercise.name), **materials}
+    answer, _ = worker.ask(request, seconds=end - time.monotonic())
+    if answer.get("loaded") is not True:
+        return failure_of(answer)
+    worker.note, worker.lacks = (str(answer.get(key, ""))[:300] for key in ("note", "lacks"))
+    return Outcome(None)
 
 
 def begun(worker: Worker, exercise: Exercise, submission: Submission, materials: dict, end: float) -> Outcome:

@@ -44,6 +44,7 @@ class Worker:
         self.zygote, self.number, self.alive = zygote, 0, True
         self.excused, self.looked, self.total, self.seen = 0.0, time.monotonic(), 0.0, {}  # see `waited`
         self.killed = False  # whether it was ended from here
+        self.note = self.lacks = ""  # which cell it took, and what that asks for and did not get
         self.output = {"stdout": b"", "stderr": b""}
         self.printed = 0
         pipes = [os.pipe() for _ in range(4)]  # requests, answers, stdout, stderr

@@ -8,18 +8,16 @@ Gradescope, and any of these inside one archive.
 import contextlib
 import hashlib
 import json
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
 from rlhf_lesson.grading.archives import files_of, folder_files, in_archive
+from rlhf_lesson.grading.cells import MARK, Submission, lines, of_the_course
 from rlhf_lesson.grading.exports import HandIn, around, below, hand_ins, page_text, parent, stem
-from rlhf_lesson.grading.files import KIND, Budget, Entry, Spent, Unreadable, hidden, in_folder, is_archive, kind, read
+from rlhf_lesson.grading.files import Budget, Entry, Spent, Unreadable, hidden, in_folder, is_archive, kind, read
 from rlhf_lesson.grading.outputs import clean
 
 __all__ = ["Submission", "collect", "folder_files", "submission"]
@@ -29,31 +27,6 @@ ENTRIES, UNPACKED, RATIO = (
     50,
 )  # of a class in one archive; a tar that shrank more than 50 times is a bomb
 NOTES = 8  # lines about one submission
-MARK = re.compile(r"^[ \t]*#[ \t]*exercise:[ \t]*([A-Za-z_]\w*)[ \t]*$", re.M)
-BORDER = re.compile(r"^# %%.*$", re.M)
-
-
-@dataclass
-class Submission:
-    """One student's cells; `unreadable` says why there are none."""
-
-    student: str
-    cells: list[str] = field(default_factory=list)
-    modules: list[str] = field(default_factory=list)  # names of its .py files
-    unreadable: str = ""
-    notes: list[str] = field(default_factory=list)
-    digest: str = ""  # of its bytes
-    people: list[dict[str, str]] = field(default_factory=list)  # name, sid, email of each, where the platform says so
-    source: str = ""  # the name under which its platform handed it over
-
-    def own(self, exercise: str) -> int | None:
-        """Which cell answers an exercise: the last one marked so; without a mark, the last that defines the name."""
-        marked = [i for i, cell in enumerate(self.cells) if (m := MARK.search(cell)) and m[1] == exercise]
-        if marked:
-            return marked[-1]
-        define = re.compile(rf"^(?:def[ \t]+{re.escape(exercise)}[ \t]*\(|{re.escape(exercise)}[ \t]*=(?!=))", re.M)
-        defining = [i for i, cell in enumerate(self.cells) if not MARK.search(cell) and define.search(cell)]
-        return defining[-1] if defining else None
 
 
 # ---- cells ----
@@ -78,7 +51,7 @@ def notebook_cells(name: str, data: bytes) -> list[str]:
             raise TypeError
     except (Unreadable, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Unreadable(f"{name} is not a notebook: save it again from Jupyter or Colab") from None
-    return [text for text in map(without_cell_magic, texts) if text.strip()]
+    return [text for text in map(without_cell_magic, map(lines, texts)) if text.strip()]
 
 
 def without_cell_magic(text: str) -> str:
@@ -89,12 +62,9 @@ def without_cell_magic(text: str) -> str:
 
 
 def module_cells(name: str, data: bytes) -> list[str]:
-    """A module's sections: cut at `# %%`, and before each `# exercise: name`; else one."""
+    """A module as one cell: what stands before an exercise in it is what that one sees."""
     text = text_of(name, data)
-    cuts = sorted(
-        {0, len(text), *(m.start() for m in BORDER.finditer(text)), *(m.start() for m in MARK.finditer(text))}
-    )
-    return [part for a, b in pairwise(cuts) if (part := text[a:b]).strip()]
+    return [lines(text)] if text.strip() else []
 
 
 def text_cells(name: str, data: bytes) -> list[str]:
@@ -114,8 +84,14 @@ def submission(
     """All notebooks and modules of one student, in the order of their names; `notes` may grow while the files are read."""
     whole, hasher, budget, cells = Submission(student), hashlib.sha256(), budget or Budget(), {}
     files = list(files)
-    said = [*notes]
+    left = of_the_course(files)
+    course = (
+        f"{len(left)} files are the course's own, such as {min(left)}: they were not read for answers" if left else ""
+    )
+    said = [*notes, *filter(None, [course])]
     for name, data in files:  # the shallow ones first, so that a limit meets the deepest
+        if name in left:
+            continue
         try:
             found = {"notebook": notebook_cells, "page": text_cells}.get(kind(name), module_cells)(name, data)
             budget.take("cells", len(found), name)
@@ -129,7 +105,7 @@ def submission(
     for name, data in sorted(files):
         hasher.update(name.encode("utf-8", "replace") + b"\0" + hashlib.sha256(data).digest())
         whole.cells += cells.get(name, [])
-        whole.modules += [KIND.sub("", Path(name).name)] if name in cells and kind(name) == "module" else []
+        whole.files += [name] * len(cells.get(name, []))
     whole.digest = hasher.hexdigest()
     whole.notes = [*said[:NOTES], *([f"and {len(said) - NOTES} more"] if len(said) > NOTES else [])]
     if not whole.cells:

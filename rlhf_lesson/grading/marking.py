@@ -19,8 +19,8 @@ from rlhf_lesson.course.examine import ROUNDS, answered, fresh_cases
 from rlhf_lesson.course.exercise import Case, Exercise, show, show_input
 from rlhf_lesson.grading import frames, library, marks
 from rlhf_lesson.grading.asking import at_a_glance, begun, first_wrong, looked_at
+from rlhf_lesson.grading.cells import Submission
 from rlhf_lesson.grading.handle import GraderError, Worker
-from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marks import HIDDEN, SENTENCES, Mark, Outcome, difference, no_parts, scored
 from rlhf_lesson.grading.trusted import Trusted, form, plain
 from rlhf_lesson.grading.workers import Zygote, self_test
@@ -126,6 +126,9 @@ class Judge:
                         worker = None
                         worker = zygote.fork(quick=True) if submission.own(name) is not None else None
                     mark = self.one(zygote, worker, exercise, submission)
+                    if worker:
+                        said = [mark.message, worker.lacks if mark.kind else "", worker.note]
+                        mark.message = " ".join(filter(None, said))
                 except GraderError as error:
                     mark = Mark(name, 0.0, exercise.points, "grader-error", str(error))
                 except Exception as error:  # a fault of ours, whatever it is: the mark stays open, the run goes on

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.grading import intake, outputs
+from rlhf_lesson.grading.cells import MARK
 from rlhf_lesson.grading.marking import SUITE, Judge, seed
 from rlhf_lesson.grading.marks import Mark
 from rlhf_lesson.grading.page import page
@@ -171,6 +172,6 @@ def write_all(
             write_atomically(out / "classroom50" / f"{name}.json", made)
     give_back(out, results, pages, roster)
     for each in submissions:  # what compare50 reads: a folder per student
-        text = "\n\n".join(c for c in each.cells if intake.MARK.search(c)) or "\n\n".join(each.cells)
+        text = "\n\n".join(c for c in each.cells if MARK.search(c)) or "\n\n".join(each.cells)
         write_atomically(out / "similarity" / slug(each.student) / "answers.py", text.encode("utf-8", "replace"))
     return told

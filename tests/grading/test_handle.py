@@ -33,7 +33,7 @@ def test_a_large_input_does_not_wait_in_the_pipe(zygote):
 def test_what_floods_the_answers_while_a_request_is_sent_is_not_gathered(zygote):
     worker = zygote.fork()
     cells = [NOISE["floods the answers at load"][0], "#" * 2**22]
-    request = {"op": "load", "name": "masked_mean", "own": 0, "cells": cells, "siblings": []}
+    request = {"op": "load", **Submission("ann", cells).asked("masked_mean")}
     with pytest.raises(frames.FrameError):  # at the first request, or while the second is on its way
         for _ in range(3):
             worker.ask({**request, **library.for_exercise(TWO, "masked_mean")}, seconds=10)
