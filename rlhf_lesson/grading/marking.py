@@ -28,7 +28,9 @@ from rlhf_lesson.grading.workers import Zygote, self_test
 SUITE = 3  # version of the hidden cases: part of every seed
 DRAWS = 6  # of one hidden case
 SPARED = ("landlock", "read_passwords")  # what no other wall does, and what harms nobody where one submission is alone
-GLANCE = 1.5  # seconds for a first look in a worker that ran others before; who needs more gets a fresh one and the limit
+GLANCE = (
+    1.5  # seconds for a first look in a worker that ran others before; who needs more gets a fresh one and the limit
+)
 EXPLAINED = 0.3  # seconds in which the visible cases may find an explanation, if all time is used up by then
 
 
