@@ -372,6 +372,32 @@ Picture(left, "Surprise and entropy of samples, and their share of distinct word
 # every loop of the library asserts that the first ratio is 1.
 
 # %% [markdown]
+# ### Pitfall: the logits do not fit
+#
+# A training step keeps the logits of all its tokens for the backward pass: one row of the vocabulary's length per token. In
+# a large model that is the largest array of all, and only one number of each row is needed. So the rows are computed in
+# chunks: hidden states times the output head, the log-probability of each token, and the logits are forgotten.
+# `jax.checkpoint` makes the backward pass forget them too; it computes them a second time. The last chunk need not be full.
+
+# %% tags=["exercise"]
+from rlhf_lesson.logprobs import chunked_token_logprobs
+
+# %% [markdown]
+# **Predict, then run.** Both forms compute the same sums. Will their answers agree to the last digit? And how much smaller
+# are the logits that exist at a time?
+
+# %%
+chunked_token_logprobs = yours("chunked_token_logprobs")
+tokens, mask, logits = read(sentence)
+hidden = model.hidden(tokens, mask)[0, :-1]  # (T, D): what the output head reads
+head = model.wte.embedding[...]  # (V, D): the output head is the embedding table
+in_chunks = chunked_token_logprobs(hidden, head, tokens[0, 1:], chunk=5)
+apart = jnp.abs(in_chunks - token_logprobs(logits[0, :-1], tokens[0, 1:])).max()
+print(f"largest difference: {apart:.1e} nats")
+for what, rows in (("all at once", len(hidden)), ("in chunks", 5)):
+    print(f"{what:<12} {rows * len(head) * 4 / 1e3:6.0f} kB of logits at a time")
+
+# %% [markdown]
 # ## 8. The alignment problem
 #
 # The model is good at one thing: going on as its training texts did. Ask it for something.
@@ -447,7 +473,7 @@ print(f"weights:                 {card['parameters']:,}")
 # ## 10. What a framework would do for you here
 #
 # - **TRL** and **Tunix** both call `token_logprobs` `selective_log_softmax`. It gathers the chosen logit first, since the
-#   log-softmax of a large vocabulary is the largest array of a training step (`chunked_token_logprobs` in `logprobs.py`
+#   log-softmax of a large vocabulary is the largest array of a training step (`chunked_token_logprobs`
 #   makes it smaller still).
 # - **Tunix** has a `Sampler` with temperature, top-k, top-p and a preallocated cache, and can hand sampling to vLLM or
 #   SGLang; **TRL** uses `transformers`' `generate` or vLLM. A second sampler means second probabilities: they are where

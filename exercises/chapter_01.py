@@ -155,3 +155,36 @@ def sample_token(
       One id per row, in [0, vocab).
     """
     raise NotImplementedError
+
+
+# exercise: chunked_token_logprobs
+# 25 minutes, difficulty 3 of 3, 8 points
+def chunked_token_logprobs(
+    hidden: Float[Array, "tokens dim"],
+    head: Float[Array, "vocab dim"],
+    targets: Int[Array, " tokens"],
+    *,
+    chunk: int,
+    temperature: Scalar = 1.0,
+) -> Float[Array, " tokens"]:
+    """`token_logprobs` straight from the hidden states, never holding more than `chunk` logit rows.
+
+        log p(target_t) = token_logprobs(hidden_t head^T, target_t)
+
+    Equal to the plain form up to float32 rounding, gradients too. The backward pass computes each
+    chunk's logits a second time (`jax.checkpoint`) instead of keeping them: memory falls from
+    tokens x vocab to chunk x vocab, for one more matrix product.
+
+    Args:
+      hidden: the model's last hidden states; flatten batch and time into `tokens`.
+      head: the output head, or the embedding table where the two are tied.
+      targets: ids in [0, vocab).
+      chunk: rows of logits alive at once, from 1 up; need not divide `tokens`.
+      temperature: as in `token_logprobs`.
+
+    Returns:
+      float32, at most 0, in nats.
+
+    Source: gradient checkpointing, Chen et al. 2016, arXiv:1604.06174, section 3.
+    """
+    raise NotImplementedError

@@ -92,6 +92,9 @@ class Grade:
     only: str | None = None  # mark only this student
     regrade: str | None = None  # mark this exercise again for everyone
     chapters: tuple[int, ...] = ()  # mark only these chapters' exercises; all if not given
+    roster: Path | None = (
+        None  # a CSV file with name, id and email: they go into scores.csv, and who is missing is listed
+    )
     seconds: float = 10.0  # time limit for one exercise
     unsafe: bool = False  # run even without a sandbox: only for submissions that you wrote yourself
 
@@ -113,6 +116,7 @@ class Grade:
             seconds=self.seconds,
             chapters=self.chapters,
             unsafe=self.unsafe,
+            roster=self.roster,
         )
         sys.exit(status)
 
@@ -123,12 +127,15 @@ class Gradescope:
 
     out: Path = Path("autograder.zip")
     key: Path = Path("course.key")  # the course's secret, made if missing
+    chapters: tuple[int, ...] = ()  # ask only these chapters' exercises; all if not given
+    show: Literal["visible", "after_due_date", "after_published"] = "visible"  # when students see their points
+    seconds: float = 10.0  # time limit for one exercise
 
     def run(self) -> dict:
         from rlhf_lesson.grading.gradescope import make_zip
         from rlhf_lesson.grading.run import course_key
 
-        make_zip(self.out, course_key(self.key))
+        make_zip(self.out, course_key(self.key), chapters=self.chapters, show=self.show, seconds=self.seconds)
         return {"zip": str(self.out)}
 
 

@@ -15,16 +15,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from rlhf_lesson import precision
-from rlhf_lesson.course.exercise import Case, Exercise, NotAnAnswer, Slip, describe, is_key, show, show_input
+from rlhf_lesson.course.compare import NO_SLIP, Failure, compare, plain_form
+from rlhf_lesson.course.exercise import Case, Exercise, NotAnAnswer, Slip, is_key, show, show_input
 
 ROUNDS = 2  # fresh cases of a property in a check
-
-
-class Failure(NamedTuple):
-    """Why an answer is wrong: its kind (raised, type, shape, dtype, not-finite, value, untraceable) and a sentence."""
-
-    kind: str
-    sentence: str
+UNTRACEABLE = (
+    "the numbers are right, but jax.jit can't compile it ({error}): use jnp instead of NumPy and Python numbers, and jnp.where"
+    " instead of `if` on values"
+)
+UNSTEADY = "asked the same thing again, it gives another answer"
 
 
 class Verdict(NamedTuple):
@@ -54,42 +53,9 @@ class Verdict(NamedTuple):
     __repr__ = __str__
 
 
-def leaves(value: Any) -> list:
-    """The arrays, numbers and strings inside an answer, in order."""
-    return [np.asarray(None if is_key(leaf) else leaf) for leaf in jax.tree.leaves(value)]
-
-
-def compare(got: Any, expected: Any, *, rtol: float, atol: float) -> Failure | None:
-    """Compares one answer with the expected one; None if they agree.
-
-    Args:
-      got: what came back: arrays, numbers, strings, or tuples and lists of them.
-      expected: what the reference gives.
-      rtol: relative tolerance of floats.
-      atol: absolute tolerance of floats.
-    """
-    if jax.tree.structure(got) != jax.tree.structure(expected):
-        mine = describe(got)
-        right = describe(expected)
-        wanted = (
-            f"and {right} is asked for" if mine != right else "but what is inside is of another kind than is asked for"
-        )
-        return Failure("type", f"it returns {mine}, {wanted}")
-    for mine, right in zip(leaves(got), leaves(expected), strict=True):
-        if mine.shape != right.shape:
-            return Failure("shape", f"the shape is {mine.shape}, and {right.shape} is asked for")
-        if (mine.dtype.kind in "fc") != (right.dtype.kind in "fc") or (mine.dtype.kind in "USO") != (
-            right.dtype.kind in "USO"
-        ):
-            return Failure("dtype", f"the numbers are of type {mine.dtype}, and {right.dtype} is asked for")
-        if right.dtype.kind == "f":
-            if not np.isfinite(mine[np.isfinite(right)]).all():
-                return Failure("not-finite", "there is NaN or infinity where a number should be")
-            if not np.allclose(mine, right, rtol=rtol, atol=atol, equal_nan=True):
-                return Failure("value", "the values differ")
-        elif not np.array_equal(mine, right):
-            return Failure("value", "the values differ")
-    return None
+def compiled_differs(sentence: str) -> str:
+    """What is said of an answer that only its compiled call gets wrong, in which `sentence` is wrong."""
+    return f"called as it is, it is right, but compiled by jax.jit it is not: {sentence}"
 
 
 def prepared(exercise: Exercise, value: Any) -> Any:
@@ -120,7 +86,7 @@ def call(exercise: Exercise, function: Callable, case: Case) -> Any:
     got = answered(exercise, function, case)
     if got is None:
         raise NotAnAnswer("it returns None: is a `return` missing?")
-    return exercise.seen(got)
+    return exercise.seen(plain_form(got))
 
 
 def failure(exercise: Exercise, function: Callable, case: Case, expected: Any) -> tuple[Failure | None, Any]:
@@ -138,25 +104,34 @@ def failure(exercise: Exercise, function: Callable, case: Case, expected: Any) -
     return compare(got, expected, rtol=exercise.rtol, atol=exercise.atol), got
 
 
-def untraceable(exercise: Exercise, function: Callable, case: Case) -> Failure | None:
-    """Whether the function refuses to be compiled: arrays become tracers, everything else stays as it is."""
-    where = [i for i, x in enumerate(case.args) if isinstance(x, np.ndarray | jax.Array)]
+def compiled(exercise: Exercise, function: Callable, case: Case, expected: Any = None) -> Failure | None:
+    """What is wrong when the function is compiled: arrays become tracers, everything else stays as it is.
+
+    Without an expected answer it is only traced, which takes less time and tells whether it can be compiled at all.
+    """
+    args, kwargs = (
+        [prepared(exercise, a) for a in case.args],
+        {k: prepared(exercise, v) for k, v in case.kwargs.items()},
+    )
+    values, tree = jax.tree.flatten((args, kwargs))
+    where = [i for i, x in enumerate(values) if isinstance(x, jax.Array)]
 
     def of_arrays(*arrays):
-        args = [prepared(exercise, a) for a in case.args]
-        for i, array in zip(where, arrays, strict=True):
-            args[i] = array
-        return function(*args, **{k: prepared(exercise, v) for k, v in case.kwargs.items()})
+        args, kwargs = jax.tree.unflatten(
+            tree, [dict(zip(where, arrays, strict=True)).get(i, x) for i, x in enumerate(values)]
+        )
+        return slope(function, case.gradient)(*args, **kwargs)
 
     try:
-        jax.eval_shape(of_arrays, *(case.args[i] for i in where))
+        with jax.default_matmul_precision(precision.EXACT):
+            run = jax.eval_shape if expected is None else lambda f, *arrays: jax.jit(f)(*arrays)
+            got = run(of_arrays, *(values[i] for i in where))
     except Exception as error:
-        return Failure(
-            "untraceable",
-            f"the numbers are right, but jax.jit can't compile it ({type(error).__name__}): use jnp instead of NumPy and"
-            " Python numbers, and jnp.where instead of `if` on values",
-        )
-    return None
+        return Failure("untraceable", UNTRACEABLE.format(error=type(error).__name__))
+    if expected is None:
+        return None
+    wrong = compare(exercise.seen(plain_form(got)), expected, rtol=exercise.rtol, atol=exercise.atol)
+    return wrong and Failure("compiled", compiled_differs(wrong.sentence))
 
 
 def resembles(exercise: Exercise, answers: list[tuple[Case, Any]]) -> Slip | None:
@@ -190,25 +165,36 @@ def examine(
 ) -> Verdict:
     """Every property of an exercise, `rounds` fresh cases each; stops at the first that does not hold.
 
+    An answer to a case is right if the plain call gives the right values, if the call compiled by jax.jit gives them too
+    (where the exercise's function is one that a training loop compiles), and if asking again changes nothing. This is the rule
+    of the judge as well (grading/asking.py), which has more time: here the first case of a round is compiled and run, the
+    others are traced only, and the first of all is asked again.
+
     No further round begins once `patience` seconds have passed: new shapes must be compiled, and a learner waits.
     """
     answers = []
     start = time.perf_counter()
-    questions = (
-        q for r in range(rounds) if r == 0 or time.perf_counter() - start < patience for q in asked(exercise, seed, r)
-    )
+    rounds_asked = (asked(exercise, seed, r) for r in range(rounds) if r == 0 or time.perf_counter() - start < patience)
+
+    def verdict(wrong: Failure, sentence: str, case: Case, got: Any, expected: Any) -> Verdict:
+        slip = resembles(exercise, answers) if wrong.kind not in NO_SLIP else None
+        hint = f"It looks like this slip: {slip.name}. {slip.hint}" if slip else f"What must hold: {sentence}."
+        message = f"{wrong.sentence[:1].upper()}{wrong.sentence[1:]}. {hint}"
+        return Verdict(exercise.name, "wrong", message, sentence, slip.name if slip else "", case, got, expected)
+
     try:
-        for sentence, case, expected in questions:
-            wrong, got = failure(exercise, function, case, expected)
-            answers.append((case, got))
-            if wrong is None and exercise.traceable:
-                wrong = untraceable(exercise, function, case)
-            if wrong is None:
-                continue
-            slip = resembles(exercise, answers) if wrong.kind not in ("raised", "untraceable") else None
-            hint = f"It looks like this slip: {slip.name}. {slip.hint}" if slip else f"What must hold: {sentence}."
-            message = f"{wrong.sentence[:1].upper()}{wrong.sentence[1:]}. {hint}"
-            return Verdict(exercise.name, "wrong", message, sentence, slip.name if slip else "", case, got, expected)
+        for questions in rounds_asked:
+            for i, (sentence, case, expected) in enumerate(questions):
+                wrong, got = failure(exercise, function, case, expected)
+                answers.append((case, got))
+                if wrong is None and exercise.traceable:
+                    wrong = compiled(exercise, function, case, expected if i == 0 else None)
+                if wrong:
+                    return verdict(wrong, sentence, case, got, expected)
+        sentence, case, expected = asked(exercise, seed, 0)[0]
+        wrong, got = failure(exercise, function, case, expected)
+        if wrong:
+            return verdict(Failure("unsteady", UNSTEADY), sentence, case, got, expected)
     except NotImplementedError:
         return Verdict(exercise.name, "not attempted", "Write the function's body, run its cell, and check again.")
     return Verdict(exercise.name, "right", f"{len(exercise.cases)} properties hold.")

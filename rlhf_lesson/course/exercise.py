@@ -59,7 +59,10 @@ class NotAnAnswer(ValueError):
 
 
 def show(value: Any) -> str:
-    """A value in one short line."""
+    """A value in one short line; in little time, however large it is."""
+    parts = jax.tree.leaves(value)
+    if len(parts) > 500 or any(getattr(part, "ndim", 0) > 4 for part in parts):
+        return describe(value)
     if isinstance(value, tuple):
         return ", ".join(show(v) for v in value)
     if is_key(value):

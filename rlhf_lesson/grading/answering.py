@@ -1,9 +1,12 @@
-"""One call of a submission's function, in the worker: plain inputs made real, the call compiled where it can be, a plain answer.
+"""One call of a submission's function, in the worker: plain inputs made real, the call made in one mode, a plain answer.
 
-worker.py reads the requests and sends what comes back. Nothing here knows what the right answer is.
+worker.py reads the requests and sends what comes back. Nothing here knows what the right answer is, and the modes are those
+of `rlhf_lesson.course.examine`: "plain" as a learner calls it, "compiled" as a training loop does.
 """
 
 import importlib
+import json
+from copy import deepcopy
 
 import frames
 
@@ -23,6 +26,16 @@ def real(value):
     return value.copy() if hasattr(value, "copy") else value  # writeable, as a learner's own array would be
 
 
+def prepared(value, traceable: bool):
+    """What `rlhf_lesson.course.examine.prepared` gives: JAX's arrays where a loop would compile the function."""
+    import jax
+    import numpy as np
+
+    if isinstance(value, jax.Array):
+        return value
+    return jax.numpy.asarray(value) if traceable and isinstance(value, np.ndarray | np.generic) else deepcopy(value)
+
+
 def slope(function, place: int | None):
     """What `rlhf_lesson.course.examine.slope` gives: the gradient by the argument at this place, or the function itself."""
 
@@ -34,25 +47,32 @@ def slope(function, place: int | None):
     return function if place is None else gradient
 
 
-def call(function, values, compiled: dict | None) -> tuple[dict, list[bytes]]:
-    """The answer to one call; `compiled` keeps what jax.jit made of the function, None calls it as it is."""
+def call(function, values, mode: str, *, traceable: bool, compiled: dict) -> tuple[dict, list[bytes]]:
+    """The answer to one call; `compiled` keeps what jax.jit made of the function.
+
+    Args:
+      function: what is called.
+      values: its arguments and its keywords, as they came.
+      mode: "plain", "compiled" with its arrays traced, or "quick": compiled with numbers traced too where that can be.
+      traceable: whether its arrays are JAX's.
+      compiled: empty at first; one dict for each function and mode.
+    """
     args, kwargs = real(values)
-    result, body = function(*args, **kwargs) if compiled is None else quick(function, args, kwargs, compiled), []
+    args, kwargs = [prepared(a, traceable) for a in args], {k: prepared(v, traceable) for k, v in kwargs.items()}
+    result, body = function(*args, **kwargs) if mode == "plain" else jitted(function, args, kwargs, mode, compiled), []
     node = frames.pack(result, body)
-    if sum(map(len, body)) > frames.BODY_LIMIT:
-        raise frames.FrameError("too-large", "the answer is too large")
+    if sum(map(len, body)) > frames.BODY_LIMIT or len(json.dumps(node)) > frames.HEADER_LIMIT - 1000:
+        raise frames.FrameError("too-large", frames.TOO_LARGE)
     return {"answer": node}, body
 
 
-def quick(function, args, kwargs, compiled: dict):
-    """The call under jax.jit, arrays and floats traced, else arrays alone, else as it is: only that may fail."""
+def jitted(function, args, kwargs, mode: str, compiled: dict):
+    """The call under jax.jit."""
     import jax
-    import numpy as np
 
     leaves, tree = jax.tree.flatten((args, kwargs))
-    arrays = np.ndarray | np.generic | jax.Array
-    ways = compiled.setdefault("ways", [arrays | float, arrays])
-    while ways:
+    ways = compiled.setdefault("ways", [jax.Array | float, jax.Array] if mode == "quick" else [jax.Array])
+    while True:
         traced = [isinstance(x, ways[0]) for x in leaves]
         fixed = [None if t else x for x, t in zip(leaves, traced, strict=True)]
 
@@ -69,5 +89,6 @@ def quick(function, args, kwargs, compiled: dict):
         except MemoryError:  # filling it takes seconds: not once more
             raise
         except Exception:
+            if len(ways) == 1:
+                raise
             del ways[0]
-    return function(*args, **kwargs)

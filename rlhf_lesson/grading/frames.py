@@ -8,20 +8,26 @@ None, tuples, lists and dicts, and for keys and the library's functions a note o
 No pickle anywhere, and no import but NumPy: the worker's side must be small.
 """
 
+import itertools
 import json
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import FunctionType
 
 import numpy as np
 
 LENGTHS = struct.Struct("<IQ")
-HEADER_LIMIT, BODY_LIMIT = 2**20, 2**25  # bytes
-DEPTH, NODES, NDIM = 8, 20_000, 8
+HEADER_LIMIT, BODY_LIMIT = 2**18, 2**20  # bytes of an answer; what is asked may be larger
+DEPTH, NODES, NDIM = 8, 10_000, 8
+LETTERS = 2**18  # of an array of strings: NumPy gives each string the room of the longest
 DTYPES = frozenset(
-    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128".split()
+    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 bfloat16 float32 float64 complex64 complex128".split()
 )
+ROWS = {bool: "bool", int: "int64", float: "float64"}  # a list of many such numbers crosses as one array
+
+
+TOO_LARGE = f"the answer is larger than {BODY_LIMIT >> 20} MiB of arrays or {HEADER_LIMIT >> 10} KiB of other things"
 
 
 class FrameError(Exception):
@@ -32,12 +38,16 @@ class FrameError(Exception):
         self.kind = kind
 
 
-def pack(value, body: list[bytes], depth: int = 0):
+def pack(value, body: list[bytes], depth: int = 0, room: Iterator[int] | None = None):
     """A value as JSON-able nodes [type, ...]; its arrays' bytes are appended to `body`.
 
     Raises:
-      FrameError: wrong-type, if it holds anything but arrays, numbers, strings, None, tuples, lists and dicts of strings.
+      FrameError: wrong-type, if it holds anything but arrays, numbers, strings, None, tuples, lists, sets, iterators and
+        dicts of strings; too-large, if it holds too many of them.
     """
+    room = iter(range(NODES)) if room is None else room
+    if next(room, None) is None:
+        raise FrameError("too-large", f"the answer holds more than {NODES:,} things: return them as one array")
     if depth > DEPTH:
         raise FrameError("wrong-type", f"the answer is nested more than {DEPTH} deep")
     if value is None or type(value) in (bool, str):
@@ -46,12 +56,20 @@ def pack(value, body: list[bytes], depth: int = 0):
         return ["int", str(value)] if abs(value) < 2**200 else _refuse("an integer beyond all bounds")
     if type(value) is float:
         return ["float", value.hex()]
+    if isinstance(value, set | frozenset | Iterator | range):
+        value = list(itertools.islice(value, BODY_LIMIT))  # an iterator may never end
     if isinstance(value, tuple | list):
-        return ["tuple" if isinstance(value, tuple) else "list", [pack(v, body, depth + 1) for v in value]]
+        name, kinds = "tuple" if isinstance(value, tuple) else "list", set(map(type, value))
+        if len(value) > 8 and len(kinds) == 1 and (dtype := ROWS.get(kinds.pop())):
+            try:
+                return ["row", name, pack(np.array(value, dtype), body, depth + 1, room)]
+            except OverflowError:
+                pass  # an integer of more than 64 bits: one node each
+        return [name, [pack(v, body, depth + 1, room) for v in value]]
     if isinstance(value, dict):
         if not all(type(k) is str for k in value):
             raise FrameError("wrong-type", "a dict's keys must be strings")
-        return ["dict", [[k, pack(v, body, depth + 1)] for k, v in value.items()]]
+        return ["dict", [[k, pack(v, body, depth + 1, room)] for k, v in value.items()]]
     if isinstance(value, FunctionType) and value.__module__.startswith("rlhf_lesson."):
         return ["library", value.__module__, value.__name__]
     dtype = getattr(value, "dtype", None)
@@ -60,22 +78,29 @@ def pack(value, body: list[bytes], depth: int = 0):
     if str(dtype).startswith("key<"):  # a random key is its plain numbers and the name of its generator
         import jax
 
-        data = pack(np.asarray(jax.random.key_data(value)), body, depth + 1)
+        data = pack(np.asarray(jax.random.key_data(value)), body, depth + 1, room)
         return ["key", str(jax.random.key_impl(value)), data]
     array = np.asarray(value)
-    if array.dtype.name == "bfloat16" or array.dtype.name.startswith("float8"):
-        array = array.astype(np.float32)
     if array.dtype.kind == "U":
-        return ["strings", array.tolist()]
+        _measure(array.shape, max(map(len, array.ravel()), default=0))
+        return ["strings", list(array.shape), array.ravel().tolist()]
     if array.dtype.name not in DTYPES:
         return _refuse(f"an array of {array.dtype.name}")
-    array = np.ascontiguousarray(array).reshape(array.shape).astype(array.dtype.newbyteorder("<"), copy=False)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    array = np.ascontiguousarray(array).reshape(array.shape)
     body.append(array.tobytes())
     return ["array", array.dtype.name, list(array.shape)]
 
 
 def _refuse(what: str):
     raise FrameError("wrong-type", f"the answer holds {what}: return arrays, numbers or strings")
+
+
+def _measure(shape: Sequence[int], longest: int) -> None:
+    """FrameError if strings of this number and length would be an array of many bytes."""
+    if math.prod(shape) > NODES or math.prod(shape) * longest > LETTERS:
+        raise FrameError("too-large", f"its strings have room for more than {LETTERS:,} letters")
 
 
 def unpack(node, body: memoryview):
@@ -123,8 +148,16 @@ class _Reader:
                 return {k: self.value(n, depth + 1) for k, n in v}
             case ["array", str(name), shape]:
                 return self.array(name, shape)
-            case ["strings", v]:
-                return np.asarray(v, dtype=str)
+            case ["row", "tuple" | "list" as name, ["array", *_] as n]:
+                row = self.value(n, depth + 1)
+                if row.ndim != 1 or row.dtype.name not in ROWS.values():
+                    raise ValueError("row")
+                return tuple(row.tolist()) if name == "tuple" else row.tolist()
+            case ["strings", list(shape), list(v)] if len(shape) <= NDIM and all(type(s) is str for s in v):
+                if not all(type(n) is int and 0 <= n <= NODES for n in shape) or len(v) != math.prod(shape):
+                    raise ValueError("strings")
+                _measure(shape, max(map(len, v), default=0))
+                return np.array(v, dtype=str).reshape(shape)
             case ["key", str(name), data] if name in ("fry", "threefry2x32", "rbg", "unsafe_rbg"):
                 return Key(name, self.value(data, depth + 1))
             case ["library", str(module), str(name)] if len(module) + len(name) < 100:
@@ -136,13 +169,19 @@ class _Reader:
             raise ValueError("array")
         if not all(type(n) is int and 0 <= n <= BODY_LIMIT for n in shape):
             raise ValueError("array")
-        dtype = np.dtype(name)
+        dtype = np.dtype(name) if name != "bfloat16" else _bfloat16()
         size = math.prod(shape) * dtype.itemsize
         if size > len(self.body) - self.position:
             raise ValueError("size")
         values = np.frombuffer(self.body[self.position : self.position + size], dtype).reshape(shape)
         self.position += size
         return values
+
+
+def _bfloat16() -> np.dtype:
+    import ml_dtypes  # JAX's own: NumPy has no such numbers
+
+    return np.dtype(ml_dtypes.bfloat16)
 
 
 class Key:
@@ -169,7 +208,7 @@ def lengths(prefix: bytes) -> tuple[int, int]:
     """Both lengths; FrameError too-large beyond the limits."""
     header, body = LENGTHS.unpack(prefix)
     if header > HEADER_LIMIT or body > BODY_LIMIT:
-        raise FrameError("too-large", f"the answer is larger than {BODY_LIMIT >> 20} MiB")
+        raise FrameError("too-large", TOO_LARGE)
     return header, body
 
 

@@ -17,9 +17,11 @@ from pathlib import Path
 
 from rlhf_lesson.grading import frames
 
+TICKS = os.sysconf("SC_CLK_TCK")  # in which the kernel counts a process' time
 OUTPUT_KEPT, OUTPUT_LIMIT = 2**14, 2**25  # bytes of stdout and stderr that are kept, and that end a run
 BOOT = 300.0  # seconds in which a zygote must be ready
 EXCUSED = 120.0  # seconds, at most, that a worker may wait for a busy machine's cores on top of its limit
+WHILE = 0.05  # seconds between two looks at how long a worker has waited
 UNASKED = "an answer that nobody asked for"  # one sentence for every such flood: how much had come by then is chance
 
 
@@ -38,16 +40,17 @@ class GraderError(Exception):
 class Worker:
     """One fork: `ask` sends a request and waits for its answer; `close` ends the process whatever it does."""
 
-    def __init__(self, zygote):
+    def __init__(self, zygote, *, quick: bool = False):
         self.zygote, self.number, self.alive = zygote, 0, True
-        self.before = 0.0  # what `waited` said at `begin`
-        self.loaded, self.killed = 0, False  # exercises so far; whether it was ended from here
+        self.excused, self.looked, self.total, self.seen = 0.0, time.monotonic(), 0.0, {}  # see `waited`
+        self.killed = False  # whether it was ended from here
+        self.note = self.lacks = ""  # which cell it took, and what that asks for and did not get
         self.output = {"stdout": b"", "stderr": b""}
         self.printed = 0
         pipes = [os.pipe() for _ in range(4)]  # requests, answers, stdout, stderr
         (their_in, self.requests), (self.answers, their_out), (out, their_stdout), (err, their_stderr) = pipes
         theirs = [their_in, their_out, their_stdout, their_stderr]
-        request = {"folder": str(zygote.empty), "walls": zygote.walls, "limits": zygote.limits}
+        request = {"folder": str(zygote.empty), "walls": zygote.walls, "limits": zygote.limits, "quick": quick}
         passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", theirs))]
         zygote.control.settimeout(BOOT)
         zygote.control.sendmsg([json.dumps(request).encode()], passed)
@@ -69,17 +72,47 @@ class Worker:
             self.close()
             raise GraderError(f"a worker did not start: {error} {text}") from None
 
-    def waited(self) -> float:
-        """Seconds that its most delayed thread was ready to run and had no core; 0 where the kernel does not count them."""
-        try:
-            tasks = Path(f"/proc/{self.pid}/task").iterdir()
-            return max(int((task / "schedstat").read_text(encoding="utf-8").split()[1]) for task in tasks) / 1e9
-        except (OSError, ValueError, IndexError):
-            return 0.0
-
     def begin(self) -> None:
-        """From here on, waiting for a core does not count against an answer."""
-        self.before = self.waited()
+        """From here on, waiting for a core that others use does not count against an answer."""
+        now, total, threads, _ = self.used()
+        self.excused, self.looked, self.total = 0.0, now, total
+        self.seen = {task: (now, total, *both) for task, both in threads.items()}
+
+    def used(self) -> tuple[float, float, dict[str, tuple[float, float]], float]:
+        """(now, processor seconds of all its threads, of each the seconds that it ran and had no core, those of all once more)."""
+        now, total, threads = time.monotonic(), self.processor(), {}
+        with contextlib.suppress(OSError, ValueError, IndexError):  # gone, or a kernel that does not count
+            for task in Path(f"/proc/{self.pid}/task").iterdir():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    ran, ready, *_ = (task / "schedstat").read_text(encoding="utf-8").split()
+                    threads[task.name] = int(ran) / 1e9, int(ready) / 1e9
+        return now, total, threads, self.processor()
+
+    def processor(self) -> float:
+        """Processor seconds of all its threads, those that have ended too."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            return sum(map(int, fields[11:13])) / TICKS
+        return 0.0
+
+    def waited(self) -> float:
+        """Seconds since `begin` that a thread was ready to run and had no core, but for what its other threads ran meanwhile.
+
+        So busy threads of its own buy no time. It is summed over short whiles, in each for the thread that waited longest. The
+        kernel counts a wait when it is over: so each thread's share of waiting is taken over the time since it last ran.
+        """
+        now, total, threads, after = self.used()
+        shares = []
+        for task, (ran, ready) in threads.items():
+            at, before, ran_then, ready_then = self.seen.get(task, (self.looked, self.total, 0.0, 0.0))
+            if (ran, ready) != (ran_then, ready_then) and now > at:
+                own = max(0.0, after - before - (ran - ran_then))
+                shares.append((ready - ready_then - own) / (now - at))
+                self.seen[task] = now, total, ran, ready
+        if shares:
+            self.excused += min(1.0, max(0.0, *shares, 0.0)) * (now - self.looked)
+            self.looked, self.total = now, total
+        return self.excused
 
     def ask(self, header: dict, body: Sequence[bytes] = (), *, seconds: float) -> tuple[dict, memoryview]:
         """The answer to one request; Broken if none comes in time or the process ends, FrameError if it is forged."""
@@ -100,6 +133,8 @@ class Worker:
                 self.selector.register(self.requests, selectors.EVENT_WRITE)
                 self.turn(end)
                 self.selector.unregister(self.requests)
+                if self.inbox:  # nothing is asked yet: it is not gathered
+                    raise frames.FrameError("crashed", UNASKED) from None
             except BrokenPipeError:
                 raise self.ended() from None
 
@@ -108,7 +143,7 @@ class Worker:
         while len(self.inbox) < size:
             self.turn(end)
         header, body = frames.lengths(bytes(self.inbox[:size]))
-        while len(self.inbox) < size + header + body:
+        while len(self.inbox) < size + header + body:  # bounded by frames.lengths
             self.turn(end)
         if len(self.inbox) > size + header + body:
             raise frames.FrameError("crashed", UNASKED)
@@ -118,12 +153,12 @@ class Worker:
 
     def turn(self, end: float) -> None:
         """Takes in whatever is in the pipes, waiting at most until `end`, or until `requests` has room if that is watched."""
-        left = end - time.monotonic()
-        if left <= 0:
-            left += min(EXCUSED, self.waited() - self.before)
+        if time.monotonic() - self.looked > WHILE:
+            self.waited()
+        left = end + min(EXCUSED, self.excused) - time.monotonic()
         if left <= 0:
             raise Broken("timeout", "it did not end in time")
-        for key, _ in self.selector.select(min(left, 1.0)):
+        for key, _ in self.selector.select(min(left, WHILE)):
             if key.fd == self.requests:
                 continue
             name = self.files[key.fd]

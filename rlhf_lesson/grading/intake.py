@@ -5,62 +5,53 @@ plain folder (a notebook, a folder of modules, a .zip or .tar.gz per student), t
 Gradescope, and any of these inside one archive.
 """
 
+import contextlib
 import hashlib
-import io
 import json
-import os
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import pairwise
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
-from rlhf_lesson.grading.files import ENTRIES, INFLATED, SKIPPED, Unreadable, cap, counts, is_archive, members, read
+from rlhf_lesson.grading.archives import files_of, folder_files, in_archive
+from rlhf_lesson.grading.cells import MARK, Submission, lines, of_the_course
+from rlhf_lesson.grading.exports import HandIn, around, below, hand_ins, page_text, parent, stem
+from rlhf_lesson.grading.files import Budget, Entry, Spent, Unreadable, hidden, in_folder, is_archive, kind, read
+from rlhf_lesson.grading.outputs import clean
 
-CLASS_ARCHIVE, CLASS_INFLATED, CLASS_ENTRIES = 4 << 30, 8 << 30, 100_000  # of a class in one archive
-MARK = re.compile(r"^[ \t]*#[ \t]*exercise:[ \t]*([A-Za-z_]\w*)[ \t]*$", re.M)
-BORDER = re.compile(r"^# %%.*$", re.M)
-CANVAS = re.compile(r"^(?P<student>[^_]+?)_(?:LATE_)?(?P<id>\d+)_\d+_.+$", re.I)
-MOODLE = re.compile(r"^(?P<student>.+_\d+)_assignsubmission_(?:file|onlinetext)_?$")
-
-
-@dataclass
-class Submission:
-    """One student's cells; `unreadable` says why there are none."""
-
-    student: str
-    cells: list[str] = field(default_factory=list)
-    modules: list[str] = field(default_factory=list)  # names of its .py files
-    unreadable: str = ""
-    notes: list[str] = field(default_factory=list)
-    digest: str = ""  # of its bytes
-
-    def own(self, exercise: str) -> int | None:
-        """Which cell answers an exercise: the last one marked so; without a mark, the last that defines the name."""
-        marked = [i for i, cell in enumerate(self.cells) if (m := MARK.search(cell)) and m[1] == exercise]
-        if marked:
-            return marked[-1]
-        define = re.compile(rf"^(?:def[ \t]+{re.escape(exercise)}[ \t]*\(|{re.escape(exercise)}[ \t]*=(?!=))", re.M)
-        defining = [i for i, cell in enumerate(self.cells) if not MARK.search(cell) and define.search(cell)]
-        return defining[-1] if defining else None
+__all__ = ["Submission", "collect", "folder_files", "submission"]
+ENTRIES, UNPACKED, RATIO = (
+    500_000,
+    8 << 30,
+    50,
+)  # of a class in one archive; a tar that shrank more than 50 times is a bomb
+NOTES = 8  # lines about one submission
 
 
 # ---- cells ----
 
 
+def text_of(name: str, data: bytes) -> str:
+    """A file's text: UTF-8, or UTF-16 and UTF-32 with or without a byte order mark, as JSON may be written too."""
+    try:
+        return data.decode(json.detect_encoding(data))
+    except UnicodeDecodeError:
+        raise Unreadable(f"{name} is not UTF-8 text: save it again as UTF-8") from None
+
+
 def notebook_cells(name: str, data: bytes) -> list[str]:
     """A notebook's code cells; Unreadable unless it is one."""
     try:
-        notebook = json.loads(data.decode("utf-8-sig"))
+        notebook = json.loads(text_of(name, data))
         cells = notebook["cells"] if "cells" in notebook else [c for s in notebook["worksheets"] for c in s["cells"]]
         code = [c.get("source", c.get("input", "")) for c in cells if c.get("cell_type") == "code"]
         texts = ["".join(source) if isinstance(source, list) else source for source in code]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (Unreadable, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Unreadable(f"{name} is not a notebook: save it again from Jupyter or Colab") from None
-    return [text for text in map(without_cell_magic, texts) if text.strip()]
+    return [text for text in map(without_cell_magic, map(lines, texts)) if text.strip()]
 
 
 def without_cell_magic(text: str) -> str:
@@ -71,145 +62,130 @@ def without_cell_magic(text: str) -> str:
 
 
 def module_cells(name: str, data: bytes) -> list[str]:
-    """A module's sections: cut at `# %%`, and before each `# exercise: name`; else one."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Unreadable(f"{name} is not UTF-8 text: save it again as UTF-8") from None
-    cuts = sorted(
-        {0, len(text), *(m.start() for m in BORDER.finditer(text)), *(m.start() for m in MARK.finditer(text))}
-    )
-    return [part for a, b in pairwise(cuts) if (part := text[a:b]).strip()]
+    """A module as one cell: what stands before an exercise in it is what that one sees."""
+    text = text_of(name, data)
+    return [lines(text)] if text.strip() else []
+
+
+def text_cells(name: str, data: bytes) -> list[str]:
+    """What was typed into a platform's text field, if an exercise stands in it."""
+    text = page_text(text_of(name, data))
+    if not MARK.search(text):
+        raise Unreadable(f"{name} holds no exercise: it was not read")
+    return module_cells(name, text.encode())
+
+
+# ---- one student ----
 
 
 def submission(
-    student: str, files: Iterable[tuple[str, bytes]], notes: Iterable[str] = (), depth: int = 0
+    student: str, files: Iterable[tuple[str, bytes]], notes: Sequence[str] = (), budget: Budget | None = None
 ) -> Submission:
-    """All notebooks and modules of one student, in the order of their names."""
-    whole, hasher = Submission(student, notes=list(notes)), hashlib.sha256()
+    """All notebooks and modules of one student, in the order of their names; `notes` may grow while the files are read."""
+    whole, hasher, budget, cells = Submission(student), hashlib.sha256(), budget or Budget(), {}
+    files = list(files)
+    left = of_the_course(files)
+    course = (
+        f"{len(left)} files are the course's own, such as {min(left)}: they were not read for answers" if left else ""
+    )
+    said = [*notes, *filter(None, [course])]
+    for name, data in files:  # the shallow ones first, so that a limit meets the deepest
+        if name in left:
+            continue
+        try:
+            found = {"notebook": notebook_cells, "page": text_cells}.get(kind(name), module_cells)(name, data)
+            budget.take("cells", len(found), name)
+            budget.take("code", sum(map(len, found)), name)
+        except Unreadable as error:
+            said.append(str(error))
+            if isinstance(error, Spent):
+                break
+            continue
+        cells[name] = found
     for name, data in sorted(files):
         hasher.update(name.encode("utf-8", "replace") + b"\0" + hashlib.sha256(data).digest())
-        try:
-            if is_archive(name):
-                if depth:
-                    raise Unreadable(f"{name} is an archive inside an archive: hand in one archive")
-                inner = submission(
-                    student, members(name, io.BytesIO(data), entries=ENTRIES, inflated=INFLATED), depth=1
-                )
-                whole.cells += inner.cells
-                whole.modules += inner.modules
-                whole.notes += [inner.unreadable] if inner.unreadable else inner.notes
-            elif name.endswith(".ipynb"):
-                whole.cells += notebook_cells(name, data)
-            else:
-                whole.cells += module_cells(name, data)
-                whole.modules.append(Path(name).stem)
-        except Unreadable as error:
-            whole.notes.append(str(error))
+        whole.cells += cells.get(name, [])
+        whole.files += [name] * len(cells.get(name, []))
     whole.digest = hasher.hexdigest()
+    whole.notes = [*said[:NOTES], *([f"and {len(said) - NOTES} more"] if len(said) > NOTES else [])]
     if not whole.cells:
-        whole.unreadable = (
-            " ".join(whole.notes) or "nothing to grade was found: hand in a notebook, modules or an archive"
-        )
+        nothing = "nothing to grade was found: hand in a notebook, modules or an archive"
+        whole.unreadable, whole.notes = " ".join(whole.notes) or nothing, []
+    return whole
+
+
+def of_student(hand_in: HandIn) -> Submission:
+    """What a class's entries of one student hold."""
+    notes: list[str] = []
+    budget = Budget()
+    whole = submission(hand_in.student, files_of(hand_in.entries, budget, notes), notes, budget)
+    whole.notes = [*hand_in.notes, *whole.notes]
+    whole.people, whole.source = hand_in.people, hand_in.source
     return whole
 
 
 # ---- a class ----
 
 
-def student_of(name: str, *, folder: bool) -> str:
-    """Whose an entry is, by the platforms' ways of naming: Canvas `lastfirst_1_2_file`, Moodle `Name_1_assignsubmission_file_`."""
-    if folder:
-        found = MOODLE.match(name)
-        return found["student"] if found else name
-    found = CANVAS.match(name)
-    stem = re.sub(r"(\.tar\.gz|\.tgz|\.tar|\.zip|\.ipynb|\.py)$", "", name, flags=re.I)
-    return f"{found['student']}_{found['id']}" if found else stem
-
-
-def folder_files(folder: Path, notes: list[str]) -> list[tuple[str, bytes]]:
-    """A student's folder, capped; what is no regular file is reported and left."""
-    files, left, seen = [], INFLATED, 0
-    for where, folders, names in os.walk(folder, followlinks=False):
-        folders[:] = sorted(f for f in folders if f not in SKIPPED)
-        for name in sorted(names):
-            path = Path(where, name)
-            if not counts(name) or name.startswith("._"):
-                continue
-            seen += 1
-            try:
-                if seen > ENTRIES:
-                    raise Unreadable(f"the folder holds more than {ENTRIES} files: only these were read")
-                data = read(path, min(cap(name), max(left, 0)))
-            except Unreadable as error:
-                notes.append(str(error))
-                if seen > ENTRIES:
-                    return files
-                continue
-            left -= len(data)
-            files.append((path.relative_to(folder).as_posix(), data))
-    return files
-
-
-def from_folder(root: Path) -> Iterator[Submission]:
-    """Every student of a folder: subfolders are one each, files are grouped by the student in their names."""
-    loose: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(root.iterdir(), key=lambda p: p.name):
-        if path.name in SKIPPED or path.name.startswith("."):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            notes: list[str] = []
-            yield submission(student_of(path.name, folder=True), folder_files(path, notes), notes)
-        elif path.name not in ("submission_metadata.yml", "submission_metadata.yaml"):
-            canvas = CANVAS.match(path.name)
-            loose[student_of(path.name, folder=False) if canvas else path.name].append(path)
-    for paths in loose.values():
-        notes, files = [], []
-        for path in paths:
-            try:
-                if not counts(path.name):
-                    raise Unreadable(f"{path.name} is neither a notebook nor a module nor an archive")
-                files.append((path.name, read(path, cap(path.name))))
-            except Unreadable as error:
-                notes.append(str(error))
-        yield submission(student_of(paths[0].name, folder=False), files, notes)
-
-
-def from_archive(path: Path) -> Iterator[Submission]:
-    """A class in one archive: each first folder, or loose file, is a student's; a platform's folder around all is opened."""
-    groups: dict[tuple[str, bool], list[tuple[str, bytes]]] = defaultdict(list)
-    with open(path, "rb") as file:
-        found = list(members(path.name, file, entries=CLASS_ENTRIES, inflated=CLASS_INFLATED))
-    roots, seconds = {n.split("/")[0] for n, _ in found}, {n.split("/")[1] for n, _ in found if n.count("/") > 1}
-    around = len(roots) == 1 and all(n.count("/") > 1 for n, _ in found)
-    if around and (len(seconds) > 1 or next(iter(roots)).endswith("_export")):
-        found = [(name.split("/", 1)[1], data) for name, data in found]
-    for name, data in found:
-        first, _, rest = name.partition("/")
-        groups[(student_of(first, folder=bool(rest)), bool(rest))].append((rest or first, data))
-    for (student, _), files in groups.items():
-        yield submission(student, files)
+def class_entries(path: Path, files: contextlib.ExitStack, budget: Budget) -> list[Entry]:
+    """A class's entries, without the folders around them; an archive stays open on the stack, since they are read later."""
+    if not path.is_dir():
+        if not is_archive(path.name):
+            return [Entry(path.name, partial(read, path))]
+        entries, name = in_archive(path.name, files.enter_context(open(path, "rb")), budget), stem(path.name)
+        while folder := parent(entries, name, archive=True):
+            entries = below(folder, entries)
+        return entries
+    inside = [p for p in sorted(path.iterdir()) if not hidden(p.name)]
+    folders = [p for p in inside if p.is_dir() and not p.is_symlink()]
+    entries = [Entry(p.name, partial(read, p)) for p in inside if p not in folders]
+    if len(folders) == 1 and parent(in_folder(path, levels=2), path.name, archive=False):
+        return entries + class_entries(folders[0], files, budget)
+    if len(inside) == 1 and is_archive(inside[0].name):
+        with contextlib.suppress(Unreadable, OSError):  # or it is a student's, who gets a line for it
+            read(inside[0], 0)
+            download = class_entries(inside[0], files, Budget())
+            if around(download, stem(inside[0].name)):
+                return download
+    for p in folders:
+        found = in_folder(p)
+        entries += [Entry(f"{p.name}/{e.path}", e.read, e.problem) for e in found] or [Entry(f"{p.name}/")]
+    return entries
 
 
 def collect(path: Path) -> list[Submission]:
-    """Every submission at a path, students' names made unique; ValueError if there is nothing there."""
-    try:
-        if path.is_dir():
-            inner = [p for p in path.iterdir() if not p.name.startswith(".") and p.name not in SKIPPED]
-            wrapped = len(inner) == 1 and inner[0].is_dir() and (inner[0] / "submission_metadata.yml").exists()
-            found = list(from_folder(inner[0] if wrapped else path))
-        elif is_archive(path.name):
-            found = list(from_archive(path))
-        else:
-            found = []
-    except Unreadable as error:
-        raise ValueError(str(error)) from None
+    """Every submission at a path, students' names made unique.
+
+    Raises:
+      ValueError: there is no such path, no submission, or an archive that is broken as a whole.
+    """
+    if not path.exists():
+        raise ValueError(f"there is no {path}: give the folder or the archive with the submissions")
+    unpacked = min(UNPACKED, max(Budget.unpacked, RATIO * path.stat().st_size))
+    with contextlib.ExitStack() as files:
+        try:
+            entries = class_entries(path, files, Budget(entries=ENTRIES, unpacked=unpacked))
+            found = [of_student(each) for each in hand_ins(entries)]
+        except (Unreadable, OSError) as error:
+            raise ValueError(f"{path} can't be read: {error}") from None
     if not found:
         raise ValueError(f"{path} holds no submissions: give a folder or an archive with one entry per student")
-    times: dict[str, int] = defaultdict(int)
+    return distinct(found)
+
+
+def distinct(found: list[Submission]) -> list[Submission]:
+    """Gives everybody a name that can be shown and that nobody else has, now or as a file's name."""
     for each in found:
-        times[each.student.casefold()] += 1
-        if (n := times[each.student.casefold()]) > 1:
-            each.notes.append(f"{each.student} handed in more than once: this is number {n}")
-            each.student = f"{each.student}~{n}"
+        each.student = clean(unicodedata.normalize("NFC", each.student), 120).strip() or "student"
+    taken = {each.student.casefold() for each in found}
+    met: Counter[str] = Counter()
+    for each in found:
+        name, n = each.student, 1
+        met[name.casefold()] += 1
+        while (n == 1 and met[name.casefold()] > 1) or (n > 1 and f"{name}~{n}".casefold() in taken):
+            n += 1
+        if n > 1:
+            each.notes.append(f"{name} handed in more than once: this is number {met[name.casefold()]}")
+            each.student = f"{name}~{n}"
+            taken.add(each.student.casefold())
     return found

@@ -6,7 +6,7 @@ exercises stay, so that nobody pays twice for one mistake.
 
 import ast
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -69,6 +69,14 @@ def without(module: str, cut: set[str]) -> str:
     return "".join(lines)
 
 
+@cache
+def signature(reference: Callable) -> tuple[list[str], list[str]]:
+    """The names of a function's arguments by place, and of those by keyword only."""
+    given = inspect.signature(reference).parameters.values()
+    by_keyword = [p.name for p in given if p.kind is p.KEYWORD_ONLY]
+    return [p.name for p in given if p.name not in by_keyword], by_keyword
+
+
 def for_exercise(exercises: Mapping[str, Exercise], name: str) -> dict:
     """What a worker's `load` needs besides the submission: the package's text, and where the earlier answers are."""
     order = list(exercises)
@@ -76,4 +84,5 @@ def for_exercise(exercises: Mapping[str, Exercise], name: str) -> dict:
     asked = set(order[order.index(name) :])
     start = {f"rlhf_lesson.{m}" for m in EQUATIONS} | {home(e) for e in exercises.values() if home(e)}
     library = {module: without(module, asked) for module in sorted(modules(start))}
-    return {"library": library, "earlier": {n: m for n, m in earlier.items() if m}}
+    signatures = {n: signature(exercises[n].reference) for n in [*earlier, name]}
+    return {"library": library, "earlier": {n: m for n, m in earlier.items() if m}, "signatures": signatures}

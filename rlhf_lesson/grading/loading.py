@@ -1,20 +1,21 @@
-"""From a submission's cells to a function that can be called: what the exercise's cell says, and what of the others it needs.
+"""From a submission's cells to a function that can be called: the cell that answers an exercise, and what of the others it needs.
 
-The walls and the calls are in worker.py. This runs inside the walls, in the process that the submission then owns: nothing
-it says about a submission is trusted.
+Which statements these are is in slices.py; the walls and the calls are in worker.py. This runs inside the walls, in the process
+that the submission then owns: nothing it says about a submission is trusted.
 """
 
+import __future__
+
 import ast
-import builtins
-import functools
-import importlib.abc
-import importlib.util
+import contextlib
 import linecache
-import re
-import sys
+
+import imports
+import slices
+import statements
 
 TEXT_LIMIT = 300  # characters of an exception's text
-MAGIC = re.compile(r"^\s*(%|!|\?|.*\?\s*$)")
+NAMED = 3  # statements that a sentence names
 
 
 def failed(error: BaseException, kind: str) -> dict:
@@ -25,137 +26,113 @@ def failed(error: BaseException, kind: str) -> dict:
         text = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
     except BaseException:
         return {"failure": kind, "text": "an exception that can't be shown"}
-    return {"failure": str(kind), "text": "".join(c if c.isprintable() else "?" for c in str(text)[:TEXT_LIMIT])}
+    return {"failure": str(kind), "text": printable(text)}
 
 
-class Library(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """`rlhf_lesson` as this exercise may see it: modules from the judge's text, without the answers still to be given."""
-
-    def __init__(self, texts: dict[str, str]):
-        self.texts = texts
-
-    def find_spec(self, name, path=None, target=None):
-        if name == "rlhf_lesson" or name.startswith("rlhf_lesson."):
-            package = any(module.startswith(f"{name}.") for module in self.texts)  # a folder needs no text of its own
-            if name != "rlhf_lesson" and name not in self.texts and not package:
-                raise ImportError(f"{name} is not part of what an answer may use")
-            return importlib.util.spec_from_loader(name, self, is_package=package)
-        return None
-
-    def exec_module(self, module):
-        module.__file__ = f"/library/{module.__name__.replace('.', '/')}.py"  # no such file: its text came by the pipe
-        exec(compile(self.texts.get(module.__name__, ""), f"<{module.__name__}>", "exec"), module.__dict__)
-
-
-def parse(text: str) -> ast.Module:
-    """A cell's tree; IPython's magics are dropped if it does not parse as it stands."""
-    try:
-        return ast.parse(text)
-    except SyntaxError:
-        return ast.parse("\n".join("" if MAGIC.match(line) else line for line in text.split("\n")))
-
-
-def bound(statement: ast.stmt) -> set[str]:
-    """The names that a statement binds at the top level."""
-    names = set()
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {statement.name}
-    for node in ast.walk(statement):
-        if isinstance(node, ast.alias):
-            names.add((node.asname or node.name).split(".")[0])
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.add(node.name)
-    return names
-
-
-def used(statement: ast.AST) -> set[str]:
-    """The names it reads, those in its quoted annotations left out."""
-    return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-
-
-def registers(statement: ast.stmt) -> set[str]:
-    """The functions that a statement completes: `@f.defjvp`, or `f.defvjp(forward, backward)`."""
-    calls = getattr(statement, "decorator_list", [getattr(statement, "value", None)])
-    calls = [c.func if isinstance(c, ast.Call) else c for c in calls]
-    made = [c.value for c in calls if isinstance(c, ast.Attribute) and c.attr in ("defjvp", "defjvps", "defvjp")]
-    return {n.id for n in made if isinstance(n, ast.Name)}
-
-
-def helps(statement: ast.stmt) -> bool:
-    """Whether a statement of another cell may be run for its names: imports, definitions, plain assignments."""
-    if registers(statement):
-        return True
-    if isinstance(statement, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef):
-        return True
-    plain = isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None
-    return plain and not any(isinstance(n, ast.Call | ast.Await | ast.Yield) for n in ast.walk(statement.value))
-
-
-@functools.cache
-def pieces(text: str) -> list[tuple[ast.stmt, set[str], set[str]]]:
-    """What a cell of helpers offers: statements with the names that each binds and uses; none if it is broken."""
-    try:
-        return [(s, bound(s) | registers(s), used(s)) for s in parse(text).body if helps(s)]
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []  # a broken cell costs the exercise that it is about, not its neighbours
+def printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in str(text)[:TEXT_LIMIT])
 
 
 def load(request: dict, namespace: dict) -> dict:
-    """Runs what the exercise's own cell says, after just those imports, helpers and earlier answers that it uses."""
-    name, cells = request["name"], request["cells"]
-    for module in [m for m in sys.modules if m == "rlhf_lesson" or m.startswith("rlhf_lesson.")]:
-        del sys.modules[module]
-    sys.meta_path[:] = [f for f in sys.meta_path if type(f) is not Library]
-    sys.meta_path.insert(0, Library(request["library"]))
-    try:
-        own = parse(cells[request["own"]]).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return failed(error, "does-not-parse")
-    body = [s for s in own if not isinstance(s, ast.Expr) or registers(s)]
-    dropped = [s for s in own if s not in body and not isinstance(s.value, ast.Constant)]
-    wanted = set().union(*map(used, body), {name}) if body else {name}
-    body = [s for s in body if not isinstance(s, ast.Import | ast.ImportFrom) or bound(s) & (wanted | {"*"})]
-    earlier = request["earlier"]
-    taken = {name, *earlier}
-    around = [p for i, cell in enumerate(cells) if i != request["own"] for p in pieces(cell) if not p[1] & taken]
-    needed, grew = set(wanted), True
-    while grew:
-        helpers = [p for p in around if p[1] & (needed | {"*"})]
-        more = needed.union(*(p[2] for p in helpers))
-        needed, grew = more, more != needed
-    siblings = set(request["siblings"])
-    namespace.update(__name__="submission", __builtins__=builtins)
-    for each in sorted(needed & set(earlier)):
-        try:
-            namespace[each] = getattr(importlib.import_module(earlier[each]), each)
-        except Exception:
-            continue
-    for statement, *_ in helpers:
-        try:
-            run([statement], "<your other cells>", namespace, siblings)
-        except Exception:
-            continue  # if the answer needs it, its call will say so
-    source = f"<exercise {name}>"
-    linecache.cache[source] = (len(cells[request["own"]]), None, cells[request["own"]].splitlines(True), source)
-    try:
-        run(body, source, namespace, siblings)
-    except BaseException as error:
-        return failed(error, "import-failed")
-    if name not in namespace:
-        return {"failure": "missing", "text": f"the cell defines no {name}"}
-    if not callable(namespace[name]):
-        return {"failure": "not-callable", "text": f"{name} is a {type(namespace[name]).__name__}"}
-    return {"loaded": True, "dropped": len(dropped)}
+    """Finds the answer and puts it into the namespace: the best of the cells that give the name and can be run."""
+    sheet = slices.Sheet(request)
+    candidates, first = sheet.candidates(request["candidates"]), None
+    for candidate in candidates:
+        if candidate.progress == 0:
+            break
+        answer = attempt(sheet, candidate.cell, request["library"], namespace)
+        if answer.get("loaded"):
+            return {**answer, "note": printable(counted(sheet, candidates, candidate))}
+        first = first or answer
+    stubs = any(c.progress == 0 for c in candidates)
+    return first or {"failure": "missing", "text": "" if stubs else f"no cell defines {sheet.name}"}
 
 
-def run(statements: list[ast.stmt], source: str, namespace: dict, siblings: set[str]) -> None:
-    """Executes statements; an import from the submission's own modules is met by the names that are there already."""
-    kept = []
-    for s in statements:
-        if isinstance(s, ast.ImportFrom) and (s.level or (s.module or "").split(".")[-1] in siblings):
-            kept += [ast.parse(f"{a.asname} = {a.name}").body[0] for a in s.names if a.asname and a.asname != a.name]
-        else:
-            kept.append(s)
-    exec(compile(ast.Module(kept, []), source, "exec"), namespace)
+class Execution:
+    """Statements run one by one for an answer: what one raises is kept, and costs its own names."""
+
+    def __init__(self, sheet: "slices.Sheet", cell: int, library: dict[str, str]):
+        self.flags = 0  # of `from __future__ import ...` in this cell or above it
+        for i in [i for i in sheet.of_file(sheet.files[cell]) if i <= cell]:
+            for node in [p.node for p in slices.pieces(sheet.cells[i])[0]]:
+                if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+                    self.flags |= getattr(getattr(__future__, node.names[0].name, None), "compiler_flag", 0)
+        self.library, self.modules = imports.open_to(sheet, library, self.run)
+
+    def run(self, node: ast.stmt, file: str, label: str, namespace: dict) -> BaseException | None:
+        """Executes one statement of a file; what it raises comes back."""
+        try:
+            tree = ast.Module([self.modules.redirected(node, file)], [])
+            exec(compile(tree, label, "exec", self.flags, dont_inherit=True), namespace)
+        except ImportError as error:
+            return self.moved(node, namespace) if statements.from_the_course(node) else error
+        except BaseException as error:  # SystemExit and KeyboardInterrupt too
+            return error
+        return None
+
+    def moved(self, node: ast.ImportFrom, namespace: dict) -> BaseException | None:
+        """An import from the course's package whose names are in another of its modules now."""
+        try:
+            namespace.update({alias.asname or alias.name: self.library.moved(alias.name) for alias in node.names})
+        except Exception as error:
+            return error
+        return None
+
+
+def attempt(sheet: "slices.Sheet", cell: int, library: dict[str, str], namespace: dict) -> dict:
+    """Runs what one cell says for the exercise, with whatever it needs."""
+    name, answer = sheet.name, sheet.own(cell)
+    if not answer:
+        return failed(slices.pieces(sheet.cells[cell])[1], "does-not-parse")
+    label = f"<exercise {name}>"
+    linecache.cache[label] = (len(sheet.cells[cell]), None, sheet.cells[cell].splitlines(True), label)
+    execution, home = Execution(sheet, cell, library), imports.fresh("submission")
+    home["yours"] = lambda each: imports.earlier(sheet, each)
+    steps, unknown = sheet.needed(cell)
+    for each in sorted(set().union(*(p.reads for _, p in steps)) & set(sheet.earlier)):
+        with contextlib.suppress(Exception):
+            home[each] = imports.earlier(sheet, each)
+
+    def run(left: list) -> list:
+        tried = [
+            (i, p, execution.run(p.node, sheet.files[i], label if i == cell else "<your other cells>", home))
+            for i, p in left
+        ]
+        return [(i, p, error) for i, p, error in tried if error is not None]
+
+    lost = run(steps)
+    lost = run([(i, p) for i, p, _ in lost])  # cells may have been run in another order
+    if name not in home:
+        error = next((error for _, p, error in lost if p in answer), None)
+        return (
+            failed(error, "import-failed") if error else {"failure": "missing", "text": f"the cell defines no {name}"}
+        )
+    if not callable(home[name]):
+        return {"failure": "not-callable", "text": f"{name} is a {type(home[name]).__name__}"}
+    namespace[name] = home[name]
+    return {"loaded": True, "lacks": printable(not_taken([(p.node, e) for _, p, e in lost], unknown))}
+
+
+# ---- sentences ----
+
+
+def counted(sheet: "slices.Sheet", candidates: list, taken) -> str:
+    """Which cell counted, where that is not plain."""
+    file = sheet.files[taken.cell]
+    place = f"code cell {sheet.of_file(file).index(taken.cell) + 1}{f' of {file}' if file else ''}"
+    place = file if file.endswith(".py") else place
+    if not taken.marked:
+        return f"Found by its name in {place}, which has no line `# exercise: {sheet.name}`."
+    if len(candidates) > 1:
+        return f"{len(candidates)} places have this exercise: {place} counted."
+    return ""
+
+
+def not_taken(lost: list[tuple[ast.stmt, BaseException]], unknown: set[str]) -> str:
+    """What the answer asks for and did not get."""
+    parts = []
+    for node, error in lost[:NAMED]:
+        line = ast.unparse(node).splitlines()[0][:60]
+        parts.append(f"`{line}` stopped with {type(error).__name__}.")
+    names = ", ".join(sorted(unknown)[:NAMED])
+    return " ".join([*parts, *([f"Nothing that was handed in defines {names}."] if names else [])])

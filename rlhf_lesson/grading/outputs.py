@@ -1,4 +1,4 @@
-"""The same results for every reader: a spreadsheet, Gradescope, Classroom 50, JUnit, JSON lines, and a page for the student.
+"""The same results for every reader: a spreadsheet, Gradescope, Classroom 50, JUnit, JSON lines; page.py writes the student's.
 
 Every string that came from a submission has gone through `clean` before it gets here, and each writer
 escapes it once more in its own way.
@@ -7,39 +7,33 @@ escapes it once more in its own way.
 import csv
 import io
 import json
+import math
 import os
 import re
 import unicodedata
 import xml.etree.ElementTree as ET
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from html import escape
 from typing import Any
 
 from rlhf_lesson.grading.marks import SENTENCES
+from rlhf_lesson.grading.roster import Roster
 
 LONGEST = 600  # characters of any one string
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|\x9b[0-?]*[ -/]*[@-~]")
+JOINERS = "\u200c\u200d"
+NOT_FROM_GITHUB = "graded outside GitHub"  # in place of an address that nobody gave
 FORMULA = ("=", "+", "-", "@", "|", "%")
-POLICY = "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
-STYLE = """
-:root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --soft: #5a5a5a; --line: #c8c8c8; }
-@media (prefers-color-scheme: dark) { :root { --ink: #ececec; --paper: #161616; --soft: #adadad; --line: #4a4a4a; } }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem;
-  color: var(--ink); background: var(--paper); }
-article { border-top: 1px solid var(--line); padding: .5rem 0; }
-pre { overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; color: var(--soft); }
-li.held::marker { content: "✓ "; } li.broken::marker { content: "✗ "; }
-@media print { body { color: #000; background: #fff; } article { break-inside: avoid; } }
-"""
 
 
 def clean(text: Any, most: int = LONGEST) -> str:
-    """A string from a submission, harmless and short: no control, escape, direction or half characters, one line."""
+    """A string from a submission, harmless and short: no control, escape, direction or half characters, one line.
+
+    The two joiners stay: names in Persian and in the scripts of India are written with them.
+    """
     text = ANSI.sub("", str(text)[: 4 * most])
     text = "".join(" " if c in "\n\r\t\u2028\u2029" else c for c in text)
-    kept = "".join(c if unicodedata.category(c)[0] != "C" else "\ufffd" for c in text)  # Cc Cf Cs Co Cn
+    kept = "".join(c if unicodedata.category(c)[0] != "C" or c in JOINERS else "\ufffd" for c in text)  # Cc Cf Cs Co Cn
     kept = kept.replace("\ufffd" * 2, "\ufffd")
     return kept if len(kept) <= most else kept[: most - 1] + "…"
 
@@ -59,18 +53,42 @@ def inert(value: Any) -> str:
     return f"'{text}" if not isinstance(value, int | float) and text.lstrip().startswith(FORMULA) else text
 
 
-def table(results: Sequence[Mapping]) -> bytes:
-    """scores.csv: one row per student, one column per exercise; an open mark is empty."""
+def chapters(result: Mapping) -> dict[int, tuple[float | None, float]]:
+    """Points and possible points by chapter; the points are None while a mark of it is open."""
+    sums: dict[int, tuple[float | None, float]] = {}
+    for m in result["exercises"]:
+        if (chapter := m.get("chapter")) is not None:
+            points, out_of = sums.get(chapter, (0.0, 0.0))
+            known = points is not None and m["kind"] != "grader-error"
+            sums[chapter] = (round(points + m["points"], 2) if known else None, out_of + m["out_of"])
+    return dict(sorted(sums.items()))
+
+
+def note(result: Mapping) -> str:
+    """What scores.csv says beside the numbers: a 0 that comes from an unreadable or empty hand-in is told from a wrong answer."""
+    empty = all(m["kind"] == "missing" for m in result["exercises"])
+    why = unreadable(result) or ("No answer was found in it." if empty else "")
+    return " ".join(filter(None, [why, *result["notes"], "some marks are open" if is_open(result) else ""]))
+
+
+def table(results: Sequence[Mapping], roster: Roster | None = None) -> bytes:
+    """scores.csv: a row per student, a column per chapter and exercise; an open mark is empty. Who handed in nothing comes last."""
     names = list(dict.fromkeys(m["exercise"] for r in results for m in r["exercises"]))
+    numbers = sorted({chapter for r in results for chapter in chapters(r)})
     text = io.StringIO()
     rows = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    rows.writerow([*map(inert, ("student", "points", "out of", *names)), "note"])
+    known = ("name", "id", "email") if roster else ()
+    columns = ("points", "out of", *(f"chapter {n:02d}" for n in numbers), *names)
+    rows.writerow([*map(inert, ("student", *known, *columns)), "note"])
     for r in results:
         marks = {m["exercise"]: "" if m["kind"] == "grader-error" else m["points"] for m in r["exercises"]}
-        note = " ".join([*r["notes"], "some marks are open" if is_open(r) else ""]).strip()
-        rows.writerow(
-            [inert(v) for v in (r["student"], r["points"], r["out_of"], *(marks.get(n, "") for n in names), note)]
-        )
+        sums = {chapter: "" if points is None else points for chapter, (points, _) in chapters(r).items()}
+        points = (r["points"], r["out_of"], *(sums.get(n, "") for n in numbers), *(marks.get(n, "") for n in names))
+        person = roster.whose(r["student"]) if roster else ()
+        beside = "" if not roster or any(person) else "It fits nobody in the roster, or several."
+        rows.writerow([inert(v) for v in (r["student"], *person, *points, " ".join(filter(None, [note(r), beside])))])
+    for person in roster.missing if roster else ():
+        rows.writerow([inert(v) for v in ("", *person, *("" for _ in columns), "handed in nothing")])
     return text.getvalue().encode("utf-8")
 
 
@@ -86,13 +104,39 @@ def words(mark: Mapping) -> str:
     """What a student reads about one exercise."""
     if not mark["kind"]:
         return "All properties hold."
+    if mark["kind"] in ("missing", "unreadable"):
+        return mark["message"] or SENTENCES[mark["kind"]]
     failed = [p for p in mark["parts"] if p["hidden"]]
     hidden = [f"{p['must_hold']}: {', '.join(f'{n} × {k}' for k, n in p['hidden'].items())}" for p in failed]
     return "\n".join([mark["message"] or SENTENCES[mark["kind"]], *hidden])
 
 
-def gradescope(result: Mapping) -> dict:
-    """results.json as Gradescope's autograder reads it; students see text, never markup of their own."""
+def unreadable(result: Mapping) -> str:
+    """Why there is no answer to mark, told apart from a wrong one; empty if the submission could be read."""
+    return f"Not readable, so nothing was marked: {result['unreadable']}" if result["unreadable"] else ""
+
+
+def answers_found(result: Mapping) -> str:
+    """How many of the asked exercises have an answer; it says nothing about whether they are right."""
+    kinds = [m["kind"] for m in result["exercises"]]
+    count = sum(kind not in ("missing", "unreadable") for kind in kinds)
+    return "" if result["unreadable"] else f"Answers found: {count} of {len(kinds)}."
+
+
+def still_open(result: Mapping) -> str:
+    """Which marks are open, since the grader itself failed there; empty if none is."""
+    names = [m["exercise"] for m in result["exercises"] if m["kind"] == "grader-error"]
+    reason = next((m["message"] for m in result["exercises"] if m["kind"] == "grader-error"), "")
+    return f"Still open, and not counted here: {', '.join(names)}. {reason}" if names else ""
+
+
+def gradescope(result: Mapping, *, show: str = "visible") -> dict:
+    """results.json as Gradescope's autograder reads it; students see text, never markup of their own.
+
+    An open mark is left out and named, so that it is no 0; where all are open, there is no score. `show` says when students see
+    their points; whether the submission could be read they see at once.
+    """
+    marked = [m for m in result["exercises"] if m["kind"] != "grader-error"]
     tests = [
         {
             "name": m["exercise"],
@@ -102,14 +146,16 @@ def gradescope(result: Mapping) -> dict:
             "status": "failed" if m["kind"] else "passed",
             "output": words(m),
             "output_format": "text",
-            "visibility": "visible",
+            "visibility": show,
         }
-        for m in result["exercises"]
+        for m in marked
     ]
     return {
-        "score": result["points"],
+        **({"score": result["points"]} if marked else {}),
         "execution_time": round(result["seconds"]),
-        "output": "\n".join(filter(None, [result["unreadable"], *result["notes"]])),
+        "output": "\n".join(
+            filter(None, [unreadable(result), answers_found(result), still_open(result), *result["notes"]])
+        ),
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",
@@ -119,26 +165,38 @@ def gradescope(result: Mapping) -> dict:
     }
 
 
+def whole(points: Sequence[float]) -> list[int]:
+    """Each rounded down or up so that the sum is the rounded sum: whoever lost most by rounding down gets a point more."""
+    floors = [math.floor(p) for p in points]
+    more = math.floor(sum(points) + 0.5) - sum(floors)
+    first = sorted(range(len(points)), key=lambda i: floors[i] - points[i])[:more]
+    return [floor + (i in first) for i, floor in enumerate(floors)]
+
+
 def classroom50(result: Mapping) -> dict:
-    """result.json for Classroom 50: whole points, the rest of the record from its runner's environment."""
+    """result.json for Classroom 50: whole points, the rest of the record from its runner's environment, no text empty."""
+    marked = result["exercises"]
+    points, most = whole([m["points"] for m in marked]), whole([m["out_of"] for m in marked])
     tests = [
-        {"test-name": m["exercise"], "passed": not m["kind"], "score": int(m["points"]), "max-score": int(m["out_of"])}
-        for m in result["exercises"]
+        {"test-name": m["exercise"], "passed": not m["kind"], "score": score, "max-score": out_of}
+        for m, score, out_of in zip(marked, points, most, strict=True)
     ]
     server, repository = (os.environ.get(k, "") for k in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY"))
-    commit = f"{server}/{repository}/commit/{os.environ.get('GITHUB_SHA', '')}"
-    tag = os.environ.get("SUBMISSION_TAG", "")
+    tag, sha = (os.environ.get(k, "") for k in ("SUBMISSION_TAG", "GITHUB_SHA"))
+    here = f"{server or 'https://github.com'}/{repository}"
+    commit = os.environ.get("COMMIT_URL") or (f"{here}/commit/{sha}" if repository and sha else NOT_FROM_GITHUB)
+    release = os.environ.get("RELEASE_URL") or (f"{here}/releases/tag/{tag}" if repository and tag else NOT_FROM_GITHUB)
     return {
         "schema": "classroom50/result/v1",
-        "classroom": os.environ.get("CLASSROOM", ""),
-        "assignment": os.environ.get("ASSIGNMENT", ""),
-        "submission": tag,
-        "commit": os.environ.get("COMMIT_URL", commit),
-        "release": os.environ.get("RELEASE_URL", f"{server}/{repository}/releases/tag/{tag}"),
-        "review": os.environ.get("REVIEW_URL", commit),
+        "classroom": os.environ.get("CLASSROOM") or NOT_FROM_GITHUB,
+        "assignment": os.environ.get("ASSIGNMENT") or NOT_FROM_GITHUB,
+        "submission": tag or NOT_FROM_GITHUB,
+        "commit": commit,
+        "release": release,
+        "review": os.environ.get("REVIEW_URL") or commit,
         "datetime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "score": sum(t["score"] for t in tests),
-        "max-score": sum(t["max-score"] for t in tests),
+        "score": sum(points),
+        "max-score": sum(most),
         "tests": tests,
     }
 
@@ -158,73 +216,3 @@ def junit(results: Sequence[Mapping]) -> bytes:
                 tag = "error" if m["kind"] == "grader-error" else "failure"
                 ET.SubElement(case, tag, type=m["kind"], message=clean(m["message"])).text = words(m)
     return ET.tostring(root, encoding="utf-8", xml_declaration=True)
-
-
-def page(result: Mapping) -> bytes:
-    """The student's feedback as one HTML file: no script runs in it, nothing is loaded."""
-    import base64
-    import hashlib
-
-    style = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    parts = []
-    for m in result["exercises"]:
-        properties = "".join(
-            f'<li class="{"broken" if p["hidden"] else "held"}">{escape(p["must_hold"])}'
-            f"{escape(''.join(f' ({n} × {k})' for k, n in p['hidden'].items()))}: {p['points']:g} of {p['out_of']:g}</li>"
-            for p in m["parts"]
-        )
-        shown = "\n".join(f"{k:<9} {v}" for k, v in m["shown"].items())
-        points = "open" if m["kind"] == "grader-error" else format(m["points"], "g")
-        title = f"{escape(m['exercise'])}: {points} of {m['out_of']:g}"
-        message = f"<p>{escape(m['message'])}</p>" if m["message"] else ""
-        case = f"<p>A case that check() shows:</p><pre>{escape(shown)}</pre>" if shown else ""
-        parts.append(f"<article><h2>{title}</h2>{message}{case}<ul>{properties}</ul></article>")
-    notes = "".join(f"<p>{escape(n)}</p>" for n in filter(None, [result["unreadable"], *result["notes"]]))
-    title = f"{escape(result['student'])}: {result['points']:g} of {result['out_of']:g} points"
-    policy = escape(POLICY.format(style=style))
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
-        f"<style>{STYLE}</style></head><body><main><h1>{title}</h1>{notes}{''.join(parts)}"
-        f"<p>Hidden cases are named by their kind and number only.</p></main></body></html>\n"
-    ).encode()
-
-
-def summary(results: Sequence[Mapping]) -> dict:
-    """What the class can do and what it misunderstood."""
-    by_name: dict[str, list[Mapping]] = {}
-    for r in results:
-        for m in r["exercises"]:
-            by_name.setdefault(m["exercise"], []).append(m)
-    exercises = {}
-    for name, marks in by_name.items():
-        tried = [m for m in marks if m["kind"] not in ("missing", "unreadable", "grader-error")]
-        broken = Counter(p["must_hold"] for m in tried for p in m["parts"] if p["hidden"])
-        exercises[name] = {
-            "tried": len(tried),
-            "right": sum(not m["kind"] for m in marks),
-            "mean_points": round(sum(m["points"] for m in tried) / max(1, len(tried)), 2),
-            "out_of": marks[0]["out_of"],
-            "slips": dict(Counter(m["slip"] for m in tried if m["slip"]).most_common(5)),
-            "broken_properties": dict(broken.most_common(5)),
-            "kinds": dict(Counter(m["kind"] for m in marks if m["kind"]).most_common()),
-        }
-    return {
-        "submissions": len(results),
-        "unreadable": sum(bool(r["unreadable"]) for r in results),
-        "open": sorted(r["student"] for r in results if is_open(r)),
-        "exercises": exercises,
-    }
-
-
-def ending(summary: Mapping) -> str:
-    """The summary as lines for a terminal."""
-    rows = [
-        f"{summary['submissions']} submissions, {summary['unreadable']} unreadable, {len(summary['open'])} with open marks"
-    ]
-    for name, e in summary["exercises"].items():
-        slip = next(iter(e["slips"].items()), None)
-        most = f"; most frequent slip: {slip[0]} ({slip[1]})" if slip else ""
-        rows.append(f"  {name:<24} {e['right']:>4} right of {e['tried']:>4} tried{most}")
-    return "\n".join(rows)

@@ -170,7 +170,7 @@ def wall_in(rules: int | None, *, as_nobody: bool, limits: Limits | type[Limits]
         _call(446, rules, 0)
         os.close(rules)
         walls.append("landlock")
-    filter_ = program(os.getpid())
+    filter_ = program(os.getpid(), read_only=rules is None)  # without Landlock, seccomp alone keeps files as they are
     buffer = ctypes.create_string_buffer(filter_, len(filter_))
     fprog = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(filter_) // 8, ctypes.addressof(buffer)), 16)
     if LIBC.prctl(22, 2, fprog, 0, 0) == 0:

@@ -40,6 +40,8 @@ CHECKED = {
     "prlimit64": (302, 261), "tgkill": (234, 131),
 }  # fmt: skip
 CLONE_THREAD = 0x10000
+OPENING = {"openat": 2, "open": 1}  # which of their arguments holds the flags
+WRITING = 0o1 | 0o2 | 0o100 | 0o1000 | 0o2000  # O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND
 ALLOW, DENY = 0x7FFF0000, 0x00050000
 
 
@@ -47,8 +49,12 @@ def _statement(code: int, k: int, jt: int = 0, jf: int = 0) -> bytes:
     return struct.pack("<HBBI", code, jt, jf, k)
 
 
-def program(pid: int) -> bytes:
-    """The filter: what ALLOWED names, threads but no processes, harmless ioctls; signals only to itself; else EPERM."""
+def program(pid: int, *, read_only: bool = False) -> bytes:
+    """The filter: what ALLOWED names, threads but no processes, harmless ioctls; signals only to itself; else EPERM.
+
+    `read_only`: no file may be opened for writing, or made; for kernels where Landlock does not see to that.
+    """
+    opening = OPENING if read_only else {}
 
     def load(offset: int) -> bytes:
         return _statement(0x20, offset)
@@ -64,8 +70,8 @@ def program(pid: int) -> bytes:
 
     deny = give(DENY | errno.EPERM)
     lines = [load(4), equal(ARCH, 1, 0), deny, load(0)]
-    for numbers in ALLOWED.values():
-        if numbers[COLUMN] != NEVER:
+    for name, numbers in ALLOWED.items():
+        if numbers[COLUMN] != NEVER and name not in opening:
             lines += [equal(numbers[COLUMN], 0, 1), give(ALLOW)]
 
     def one_of(i, values):
@@ -92,6 +98,10 @@ def program(pid: int) -> bytes:
         ],
         "tgkill": one_of(0, (pid,)),
     }
+    blocks |= {
+        name: [argument(place), _statement(0x45, WRITING, 0, 1), deny, give(ALLOW)] for name, place in opening.items()
+    }
     for name, block in blocks.items():
-        lines += [equal(CHECKED[name][COLUMN], 0, len(block)), *block]
+        if (number := (CHECKED | ALLOWED)[name][COLUMN]) != NEVER:
+            lines += [equal(number, 0, len(block)), *block]
     return b"".join([*lines, deny])

@@ -1,11 +1,12 @@
 """Every exercise is whole, its cases are plain data, and a seed gives the same cases again."""
 
 import inspect
+import time
 
 import numpy as np
 import pytest
 
-from rlhf_lesson.course.exercise import Case, Exercise
+from rlhf_lesson.course.exercise import Case, Exercise, show
 from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.grading import frames
 
@@ -48,3 +49,10 @@ def test_cases_are_drawn_from_the_seed_alone(exercise):
 
     assert drawn(3) == drawn(3)
     assert drawn(3) != drawn(4)
+
+
+def test_a_huge_answer_is_shown_in_no_time():
+    huge = [np.zeros((5,) * 8), [np.zeros((4,) * 8)] * 400, [[i] for i in range(100_000)], np.zeros((9, 9, 9, 9))]
+    start = time.process_time()
+    assert all(len(show(value)) <= 110 for value in huge)
+    assert time.process_time() - start < 1.0

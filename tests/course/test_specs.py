@@ -3,11 +3,13 @@
 import importlib
 import importlib.util
 import inspect
+import json
+import re
 import time
 
 import jax
 import pytest
-from project import script
+from project import ROOT, script
 
 from rlhf_lesson.course import specs
 from rlhf_lesson.course.examine import examine
@@ -84,3 +86,14 @@ def test_the_exercises_stand_in_the_order_of_the_chapters():
     assert chapters == sorted(chapters) and set(chapters) == set(range(10))
     assert len(EXERCISES) == sum(len(names) for names in specs.CHAPTERS), "two exercises share a name"
     assert [e.name for e in EXERCISES.values()] == list(EXERCISES)
+
+
+def test_every_exercise_that_is_graded_can_be_answered_in_its_chapters_notebook_and_module():
+    for chapter, names in enumerate(specs.CHAPTERS):
+        (path,) = (ROOT / "chapters").glob(f"{chapter:02}_*.py")
+        cells = json.loads((ROOT / "notebooks" / f"{path.stem}.ipynb").read_text(encoding="utf-8"))["cells"]
+        notebook = "\n".join("".join(cell["source"]) for cell in cells)
+        module = (ROOT / "exercises" / f"chapter_{chapter:02}.py").read_text(encoding="utf-8")
+        for text in (notebook, module):
+            assert sorted(re.findall(r"^# exercise: (\w+)$", text, re.M)) == sorted(names)
+            assert {*names} <= {*re.findall(r"^def (\w+)\(", text, re.M)}

@@ -141,6 +141,15 @@ def test_rows_alone_are_a_source_and_a_local_name_needs_no_hub(tmp_path):
         ("x.jsonl", b'{"id": ' + b"9" * 5000 + b"}", "bad JSON"),
         ("x.json", b'[{"id": ' + b"9" * 5000 + b"}]", "bad JSON"),
     ],
+    ids=[
+        "text",
+        "rows",
+        "twice",
+        "parquet",
+        "not gzip",
+        "number",
+        "number in an array",
+    ],  # gzip writes the time into its bytes
 )
 def test_what_a_user_cannot_see_in_a_file_is_told_in_one_sentence(tmp_path, name, content, why):
     (tmp_path / name).write_bytes(content)

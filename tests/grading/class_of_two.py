@@ -12,13 +12,14 @@ REFERENCE = {name: f"# exercise: {name}\n" + inspect.getsource(e.reference) for 
 HEAD = "# exercise: masked_mean\ndef masked_mean(values, mask):\n    "  # a body follows
 LOOP = """# exercise: gae
 def gae(rewards, values, mask, *, discount=1.0, lam=0.95):
-    out, later, following = np.zeros(len(rewards)), 0.0, 0.0
+    out, later, following = [], 0.0, 0.0
     for t in reversed(range(len(rewards))):
-        if mask[t]:
-            later = rewards[t] + discount * following - values[t] + discount * lam * later
-            out[t], following = later, values[t]
-    return out
-"""  # right, in NumPy and a loop
+        delta = rewards[t] + discount * following - values[t]
+        later = jnp.where(mask[t], delta + discount * lam * later, 0.0)
+        following = jnp.where(mask[t], values[t], 0.0)
+        out.insert(0, later)
+    return jnp.stack(out)
+"""  # right, as a loop of Python's
 
 
 def notebook(*cells: str) -> str:

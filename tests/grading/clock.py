@@ -15,14 +15,15 @@ def delay(pid="self") -> float:
 @contextmanager
 def others():
     """Gives a function that says how long this process and the workers that it asked waited for a core."""
-    waits, waited, before = {}, Worker.waited, delay()
+    waits, waited, before = [], Worker.waited, delay()
 
     def noted(worker):
-        waits.setdefault(worker.pid, []).append(waited(worker))
-        return waits[worker.pid][-1]
+        excused = worker.excused
+        waits.append(waited(worker) - excused)
+        return worker.excused
 
     Worker.waited = noted
     try:
-        yield lambda: sum(w[-1] - w[0] for w in waits.values()) + delay() - before
+        yield lambda: sum(waits) + delay() - before
     finally:
         Worker.waited = waited

@@ -6,12 +6,17 @@ listening port and the judge's process: the tests put the real ones in.
 
 # ruff: noqa: E501
 HEAD = "def masked_mean(values, mask):\n"
+NEEDING = "def masked_mean(values, mask, needed=needed):\n"  # so that the statements before it are run at load
+
+
+def indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.strip("\n").split("\n"))
 
 
 def body(text: str, *, before: str = "") -> str:
-    """The cell with this body, and maybe statements before it."""
-    lines = "\n".join(f"    {line}" for line in text.strip("\n").split("\n"))
-    return f"# exercise: masked_mean\n{before.strip()}\n{HEAD}{lines}\n"
+    """The cell with this body, and maybe statements before it, in one block that the function needs."""
+    first = f"if True:\n{indented(before)}\n    needed = None\n{NEEDING}" if before else HEAD
+    return f"# exercise: masked_mean\n{first}{indented(text)}\n"
 
 
 def top(text: str) -> str:

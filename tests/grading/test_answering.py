@@ -17,8 +17,9 @@ def answering(monkeypatch):
     return importlib.import_module("answering")
 
 
-def call(answering, function, *args, compiled=None):
-    answer, body = answering.call(function, (args, {}), compiled)
+def call(answering, function, *args, compiled=None, mode="quick", traceable=True):
+    mode = "plain" if compiled is None else mode
+    answer, body = answering.call(function, (args, {}), mode, traceable=traceable, compiled=compiled)
     return frames.unpack(answer["answer"], memoryview(b"".join(body)))
 
 
@@ -28,11 +29,17 @@ def test_a_compiled_call_gives_what_the_plain_one_gives(answering):
         np.testing.assert_allclose(call(answering, lambda x: jnp.sum(x) * 2.0, x, compiled=compiled), 6.0)
 
 
-def test_what_can_not_be_traced_is_called_as_it_is(answering):
-    x = np.arange(3, dtype=np.float32)
-    compiled = {}
-    assert call(answering, lambda x: float(np.asarray(x)[0]), x, compiled=compiled) == 0.0
-    assert compiled["ways"] == [], "neither way of tracing is tried again"
+def test_a_number_that_can_not_be_traced_is_held_fixed_and_an_array_that_can_not_is_an_error(answering):
+    x, compiled = np.arange(3, dtype=np.float32), {}
+    assert call(answering, lambda x, a: x[0] if a > 1 else x[1], x, 2.0, compiled=compiled) == 0.0
+    assert len(compiled["ways"]) == 1, "the other way of tracing is not tried again"
+    with pytest.raises(Exception, match="Tracer"):
+        call(answering, lambda x: float(np.asarray(x)[0]), x, compiled={}, mode="compiled")
+
+
+def test_a_plain_call_gets_jaxs_arrays_where_a_loop_would_compile_the_function(answering):
+    kinds = {t: call(answering, lambda x: type(x).__name__, np.zeros(2), traceable=t) for t in (True, False)}
+    assert kinds == {True: "ArrayImpl", False: "ndarray"}
 
 
 def test_a_second_call_of_one_form_compiles_nothing_anew(answering):
@@ -60,4 +67,4 @@ def test_an_input_can_be_written_to_as_a_learners_own_could(answering):
 
     frozen = np.zeros(2, np.float32)
     frozen.setflags(write=False)
-    assert call(answering, overwrites, frozen)[0] == 9.0
+    assert call(answering, overwrites, frozen, traceable=False)[0] == 9.0

@@ -75,7 +75,7 @@ class Open(Judge):
         texts = {
             m.removesuffix(".__init__"): p.read_text(encoding="utf-8") for m, p in zip(modules, files, strict=True)
         }
-        return {"library": texts, "earlier": {}}
+        return {"library": texts, "earlier": {}, "signatures": {}}
 
 
 @pytest.fixture(scope="module")

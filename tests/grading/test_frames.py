@@ -42,7 +42,45 @@ def test_keys_and_the_librarys_functions_cross_as_notes_of_what_they_are():
     assert isinstance(function, Library) and function.name == "masked_mean"
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, lambda: 1, {1, 2}, np.array([None]), 2**300])
+def test_sets_iterators_and_ranges_cross_as_lists():
+    assert (
+        sorted(through({2, 1})) == [1, 2] and through(x for x in "ab") == ["a", "b"] and through(range(3)) == [0, 1, 2]
+    )
+    assert pack(iter(int, 1), [])[0] == "row", "one without end is cut off, and is then too large to be sent"
+
+
+@pytest.mark.parametrize("long", [[*range(40_000)], tuple(float(i) for i in range(9)), [True] * 12, [2**70, *range(9)]])
+def test_a_long_row_of_numbers_crosses_as_one_array(long):
+    again = through(long)
+    assert again == long and type(again) is type(long) and type(again[0]) is type(long[0])
+
+
+def test_many_small_things_and_wide_strings_are_refused_by_count():
+    for many in (
+        [[]] * 20_000,
+        [np.zeros(0)] * 20_000,
+        np.array(["x" * 30_000, *[""] * 300]),
+        np.array(["x"] * 20_000),
+    ):
+        with pytest.raises(FrameError) as refusal:
+            pack(many, [])
+        assert refusal.value.kind == "too-large"
+
+
+def test_a_forged_array_of_strings_takes_no_memory():
+    wide = ["strings", [3501], [""] * 3500 + ["x" * 200_000]]  # 2.8 GB, if it were built
+    ragged = ["strings", [2], ["a", ["b"]]]
+    for node in (wide, ragged, ["strings", [3], ["a"]], ["strings", [10**9, 0], []]):
+        with pytest.raises(FrameError):
+            unpack(node, memoryview(b""))
+
+
+def test_bfloat16_crosses_as_it_is():
+    again = through(jax.numpy.arange(3, dtype="bfloat16"))
+    assert again.dtype.name == "bfloat16" and again.astype(np.float32).tolist() == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("value", [object(), {1: 2}, lambda: 1, np.array([None]), 2**300])
 def test_anything_else_is_refused(value):
     with pytest.raises(FrameError) as refusal:
         pack(value, [])
@@ -90,5 +128,5 @@ def test_a_frame_says_its_lengths_and_its_header_is_an_object():
     for forged in (b"[1]", b"{", b"NaN", b'{"a": NaN}', b"\xff"):
         with pytest.raises(FrameError):
             header_of(forged)
-    with pytest.raises(FrameError, match="larger than 32 MiB"):
+    with pytest.raises(FrameError, match="larger than 1 MiB"):
         lengths(frame({}, [])[:4] + (2**40).to_bytes(8, "little"))

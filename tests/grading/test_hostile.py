@@ -10,13 +10,14 @@ import pytest
 from grading import clock
 from grading.class_of_two import KEY, PRELUDE, REFERENCE, TWO
 from grading.hostile import ATTACKS
+from grading.hostile_more import LATER, MORE, SAMPLE
 from rlhf_lesson.grading import outputs
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marking import Judge, ready
 from rlhf_lesson.grading.marks import FAILURES
 from rlhf_lesson.grading.workers import Zygote
 
-SECONDS = 3.0
+SECONDS = 6.0
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +51,12 @@ def children(pid):
         return file.read().split()
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
+EVERY = {**ATTACKS, **MORE}
+
+
+@pytest.mark.parametrize("attack", [*ATTACKS, *SAMPLE, *(pytest.param(a, marks=pytest.mark.slow) for a in LATER)])
 def test_an_attack_gets_nothing_and_its_neighbour_everything(attack, zygote, judge, listener, tmp_path):
-    cell, kinds = ATTACKS[attack]
+    cell, kinds = EVERY[attack]
     victim = tmp_path / "victim"
     victim.write_text("whole")
     victim.chmod(0o666)
@@ -68,7 +72,7 @@ def test_an_attack_gets_nothing_and_its_neighbour_everything(attack, zygote, jud
     assert attacked.kind in kinds, attacked
     assert attacked.kind in FAILURES and attacked.message
     assert (honest.points, honest.kind) == (8, ""), honest
-    assert took < 2 * SECONDS + 2 if attacked.kind != "timeout" else took < SECONDS + 2
+    assert took < SECONDS + 2
     after = victim.stat()
     assert victim.read_text() == "whole" and os.listdir(tmp_path) == ["victim"]
     assert (after.st_mode, after.st_mtime, after.st_nlink) == (before.st_mode, before.st_mtime, before.st_nlink)
@@ -80,8 +84,8 @@ def test_an_attack_gets_nothing_and_its_neighbour_everything(attack, zygote, jud
     json.dumps(outputs.cleaned(vars(attacked)))
 
 
-def test_there_are_at_least_sixty_attacks():
-    assert len(ATTACKS) >= 60
+def test_there_are_at_least_two_hundred_attacks():
+    assert len(EVERY) == len(ATTACKS) + len(MORE) >= 200
 
 
 def test_messages_carry_visible_inputs_only(zygote, judge):

@@ -1,45 +1,82 @@
-"""From cells to a function: which statements of the other cells may run, and what an exception looks like as data."""
+"""From cells to a function: it is loaded with what it needs; sentences say which cell counted and what was missing."""
 
-import ast
+import sys
 
 import pytest
 
-from rlhf_lesson.grading.loading import bound, failed, helps, parse, pieces, registers, used
+from grading.worker_side import handed_in, module
 
 
-def statement(text):
-    return ast.parse(text).body[0]
+@pytest.fixture
+def load(monkeypatch):
+    """`load` for the exercise f(x), with nothing of the course's package."""
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    before = dict(sys.modules)
+
+    def load(*cells, **files):
+        files = files or {"hw.ipynb": list(cells)}
+        request = handed_in({k.replace("_py", ".py"): v for k, v in files.items()}).asked("f")
+        about = {"earlier": {}, "signatures": {"f": (["x"], [])}, "library": {}}
+        answer = module("loading").load({**request, **about}, namespace := {})
+        return answer, namespace.get("f")
+
+    yield load
+    sys.modules.update(before)
+
+
+def test_an_answer_is_loaded_with_its_helpers(load):
+    answer, f = load("eps = float('2')", "# exercise: f\ndef f(x):\n    return x + eps", "eps = 3")
+    assert answer == {"loaded": True, "note": "", "lacks": ""} and f(1) == 3
+
+
+def test_a_note_says_which_cell_counted_where_that_is_not_plain(load):
+    own, stub = "# exercise: f\ndef f(x):\n    return 7", "# exercise: f\ndef f(x):\n    raise NotImplementedError"
+    assert load(own, stub)[0]["note"] == "2 places have this exercise: code cell 1 of hw.ipynb counted."
+    without = load("x = 1", "def f(x):\n    return 7")[0]["note"]
+    assert without == "Found by its name in code cell 2 of hw.ipynb, which has no line `# exercise: f`."
+    assert "hw.py" in load(hw_py=f"{stub}\n\n\n{own}", other_py=stub)[0]["note"]
+
+
+def test_what_could_not_be_taken_is_named(load):
+    answer, f = load("table = open('table.csv').read()\n", "# exercise: f\ndef f(x):\n    return table + other")
+    assert answer["lacks"] == (
+        "`table = open('table.csv').read()` stopped with FileNotFoundError. Nothing that was handed in defines other."
+    )
+    with pytest.raises(NameError):
+        f(1)
+
+
+def test_cells_may_stand_in_another_order_than_they_were_run_in(load):
+    assert load("twice = wrap(one)", "def wrap(g):\n    return g", "one = abs", "# exercise: f\nf = twice")[1](-2) == 2
 
 
 @pytest.mark.parametrize(
-    "text", ["import numpy as np", "from jax import jit", "def f(): pass", "class A: pass", "x = 3", "y: int = 2"]
+    "cells, failure",
+    [
+        (["# exercise: f\ndef f(x):\n    raise NotImplementedError"], "missing"),
+        (["# exercise: f\nprint(1)"], "missing"),
+        (["# exercise: f\ndef f(x:\n    return x"], "does-not-parse"),
+        (["# exercise: f\ndef f(x=nowhere):\n    return x"], "import-failed"),
+        (["# exercise: f\nf = 3"], "not-callable"),
+        (["# exercise: f\nf = exit()"], "import-failed"),
+    ],
 )
-def test_imports_definitions_and_plain_constants_of_other_cells_may_run(text):
-    assert helps(statement(text))
+def test_what_can_not_be_loaded_has_its_kind(load, cells, failure):
+    answer, f = load(*cells)
+    assert answer["failure"] == failure and f is None, answer
 
 
-@pytest.mark.parametrize("text", ["train()", "x = train()", "for i in x: pass", "del x", "y: int", "with a: pass"])
-def test_calls_and_loops_of_other_cells_are_not_run(text):
-    assert not helps(statement(text))
+def test_an_answer_that_can_not_be_loaded_leaves_its_place_to_one_that_can(load):
+    assert load("# exercise: f\ndef f(x):\n    return 7", "# exercise: f\ndef f(x=nowhere):\n    return x")[1](1) == 7
 
 
-def test_a_functions_derivative_rule_belongs_to_it():
-    assert registers(statement("f.defvjp(forward, backward)")) == {"f"} and helps(statement("f.defvjp(a, b)"))
-    assert registers(statement("@f.defjvp\ndef rule(p, t): pass")) == {"f"}
-
-
-def test_names_that_are_bound_and_used_are_told_apart():
-    assert bound(statement("a = b + c")) == {"a"} and used(statement("a = b + c")) == {"b", "c"}
-    assert bound(statement("import numpy.linalg")) == {"numpy"} and bound(statement("def f(x): return y")) == {"f"}
-
-
-def test_magics_are_dropped_only_where_a_cell_does_not_parse_without_it():
-    assert len(parse("%matplotlib inline\nx = 1\n!ls").body) == 1
-    assert len(parse("x = 5\ny = x %2").body) == 2
-    assert pieces("def broken(:") == []
+def test_annotations_of_the_future_are_not_looked_up(load):
+    cells = "from __future__ import annotations", "# exercise: f\ndef f(x: Nowhere) -> Never[0]:\n    return x"
+    assert load(*cells)[1](4) == 4
 
 
 def test_an_exception_is_one_short_printable_line_of_data():
+    failed = module("loading").failed
     assert failed(ValueError("a\nb"), "raised") == {"failure": "raised", "text": "ValueError: a"}
     assert failed(NotImplementedError("x"), "raised")["failure"] == "missing"
     assert failed(MemoryError(), "raised")["failure"] == "memory"
@@ -54,4 +91,7 @@ def test_an_exception_that_can_not_be_shown_is_still_data():
         def __str__(self):
             raise SystemExit
 
-    assert failed(Hostile(), "raised") == {"failure": "raised", "text": "an exception that can't be shown"}
+    assert module("loading").failed(Hostile(), "raised") == {
+        "failure": "raised",
+        "text": "an exception that can't be shown",
+    }

@@ -31,17 +31,16 @@ def marks(judge, zygote, *cells, student="ann"):
 
 STYLES = {
     "the library's": (REFERENCE["masked_mean"], REFERENCE["gae"]),
-    "NumPy and loops": (
-        HEAD + "m = np.asarray(mask)\n    return float(np.asarray(values)[m].mean()) if m.any() else 0.0",
+    "loops": (
+        HEAD + "total, count = 0.0, 0\n    for v, m in zip(values.ravel(), mask.ravel()):\n"
+        "        total, count = total + jnp.where(m, v, 0.0), count + m\n    return total / jnp.maximum(count, 1)",
         LOOP,
     ),
     "printing, warning and checking": (
         "%matplotlib inline\n# exercise: masked_mean\nimport warnings\n"
         "def masked_mean(values, mask):\n    print('here', values)\n    warnings.warn('careful')\n"
         "    return jnp.where(mask, values, 0).sum() / jnp.maximum(mask.sum(), 1)\nmasked_mean(1, 2)\n!ls\ncheck(masked_mean)",
-        LOOP.replace(
-            "    return out", "    import sys\n    print('x' * 10**5, file=sys.stderr)\n    return out.tolist() and out"
-        ),
+        LOOP.replace("    return jnp", "    import sys\n    print('x' * 10**5, file=sys.stderr)\n    return jnp"),
     ),
     "helpers in other cells": (
         HEAD + "return share(jnp.where(mask, values, 0.0), mask)",
@@ -64,7 +63,7 @@ MUTANTS = {
         ["an empty mask gives 0"],
     ),
     "padding is read": (
-        HEAD + "return (values * mask).sum() / jnp.maximum(mask.sum(), 1)",
+        HEAD + "return (values * mask.astype(float)).sum() / jnp.maximum(mask.sum(), 1)",
         ["padding is never read, not even NaN"],
     ),
     "another default": (LOOP.replace("lam=0.95", "lam=0.9"), ["the defaults are discount 1 and lambda 0.95"]),
@@ -100,9 +99,13 @@ def test_the_visible_cases_are_those_that_check_shows(judge):
 
 
 def test_answers_for_the_visible_cases_alone_earn_nothing(judge, zygote):
-    known = [(case.args[0].tobytes(), float(right)) for _, case, right in judge.visible(TWO["masked_mean"])]
-    table = f"# exercise: masked_mean\nKNOWN = dict({known!r})\n"
-    cell = table + "def masked_mean(v, m):\n    return KNOWN.get(np.asarray(v).tobytes(), 123.0)"
+    known = [(case.args[0].tolist(), float(right)) for _, case, right in judge.visible(TWO["masked_mean"])]
+    table = f"# exercise: masked_mean\nnan = jnp.nan\nKNOWN = [(np.array(x), y) for x, y in {known!r}]\n"
+    cell = (
+        table
+        + "def masked_mean(v, m):\n    same = [k.shape == v.shape and jnp.array_equal(v, k, equal_nan=True) for k, _ in KNOWN]\n"
+    )
+    cell += "    return jnp.select(same, [x for _, x in KNOWN], 123.0)"
     mark = marks(judge, zygote, cell)[0]
     assert mark.points == 0 and "fresh ones do not" in mark.message
 
@@ -110,8 +113,8 @@ def test_answers_for_the_visible_cases_alone_earn_nothing(judge, zygote):
 def test_an_earlier_mistake_is_not_punished_twice(judge, zygote):
     wrong = HEAD + "return 7.0"
     uses = LOOP.replace(
-        "    return out",
-        "    assert abs(float(masked_mean(jnp.arange(3.0), jnp.ones(3, bool))) - 1) < 1e-6\n    return out",
+        "    return jnp.stack(out)",
+        "    return jnp.stack(out) * masked_mean(jnp.ones(3), jnp.ones(3, bool))",
     )
     first, second = marks(judge, zygote, wrong, uses)
     assert first.points == 0 and second.points == 8

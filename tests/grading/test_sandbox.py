@@ -135,10 +135,9 @@ def test_a_late_exercise_ends_in_time_too_and_its_neighbours_are_full(attack, zy
     order = ["gae", "masked_mean", "discounted_returns"]
     judge = Judge({name: EXERCISES[name] for name in order}, KEY, seconds=3.0)
     after = "# exercise: discounted_returns\ndef discounted_returns(rewards, mask, *, discount=1.0):\n"
-    after += "    out, later = np.zeros(len(rewards)), 0.0\n    for t in reversed(range(len(rewards))):\n"
-    after += (
-        "        later = (rewards[t] + discount * later) if mask[t] else 0.0\n        out[t] = later\n    return out\n"
-    )
+    after += "    out, later = [], 0.0\n    for t in reversed(range(len(rewards))):\n"
+    after += "        later = jnp.where(mask[t], rewards[t] + discount * later, 0.0)\n        out.insert(0, later)\n"
+    after += "    return jnp.stack(out)\n"
     for name in order:  # what the judge itself compiles is no student's time
         judge.hidden(EXERCISES[name], "mallory"), judge.visible(EXERCISES[name])
     with clock.others() as busy:

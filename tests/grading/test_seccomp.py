@@ -1,6 +1,7 @@
 """The filter's program, run by hand: what it allows, what it denies, and that no jump leaves it."""
 
 import importlib
+import os
 import struct
 from pathlib import Path
 
@@ -21,9 +22,9 @@ def seccomp(monkeypatch):
     return module
 
 
-def decided(seccomp, number, *args):
+def decided(seccomp, number, *args, read_only=False):
     """What the program returns for a system call, by a small interpreter of its four instructions."""
-    words = list(struct.iter_unpack("<HBBI", seccomp.program(PID)))
+    words = list(struct.iter_unpack("<HBBI", seccomp.program(PID, read_only=read_only)))
     memory = struct.pack("<iIQ6Q", number, seccomp.ARCH, 0, *(*args, *[0] * (6 - len(args))))
     value, at = 0, 0
     while True:
@@ -57,8 +58,20 @@ def test_a_signal_goes_to_the_worker_itself_only(seccomp):
     assert decided(seccomp, tgkill, PID + 1) & 0xFFFF0000 == seccomp.DENY
 
 
-def test_no_jump_leaves_the_program(seccomp):
-    words = list(struct.iter_unpack("<HBBI", seccomp.program(PID)))
+def test_where_landlock_is_missing_no_file_is_opened_for_writing_or_made(seccomp):
+    for name, place in seccomp.OPENING.items():
+        if (number := seccomp.ALLOWED[name][seccomp.COLUMN]) != seccomp.NEVER:
+            for flags in (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_RDONLY | os.O_TRUNC, os.O_WRONLY | os.O_APPEND):
+                args = [0] * place + [flags | os.O_CLOEXEC]
+                assert decided(seccomp, number, *args, read_only=True) & 0xFFFF0000 == seccomp.DENY
+                assert decided(seccomp, number, *args) == seccomp.ALLOW, "there Landlock says what may be written"
+            reading = [0] * place + [os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY]
+            assert decided(seccomp, number, *reading, read_only=True) == seccomp.ALLOW
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_no_jump_leaves_the_program(seccomp, read_only):
+    words = list(struct.iter_unpack("<HBBI", seccomp.program(PID, read_only=read_only)))
     assert words[-1][0] == 0x06, "it ends by denying"
     for at, (code, jump_if, jump_else, _) in enumerate(words):
         assert code not in (0x15, 0x45) or at + 1 + max(jump_if, jump_else) < len(words)

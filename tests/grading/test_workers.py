@@ -1,5 +1,7 @@
 """The self-test of the walls tries what really is there, and says so where it is not."""
 
+import os
+
 import pytest
 
 from rlhf_lesson.grading import frames, workers
@@ -27,3 +29,12 @@ def test_a_worker_answers_until_it_is_closed_and_its_zygote_lives_on():
         second = zygote.fork()
         assert second.pid != first.pid and "rlimits" in second.walls
         second.close()
+
+
+def test_a_kernel_without_pidfd_open_is_named_before_anything_starts(monkeypatch):
+    def missing(pid):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", missing)
+    with pytest.raises(GraderError, match=r"pidfd_open.*Linux 5\.3 or newer"):
+        Zygote()
