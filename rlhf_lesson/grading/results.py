@@ -104,7 +104,7 @@ def alone(out: Path) -> Iterator[None]:
     import fcntl  # Linux and macOS: this module is imported on Windows too
 
     out.mkdir(parents=True, exist_ok=True)
-    with open(out / ".lock", "w") as file:
+    with open(out / ".lock", "w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -71,7 +71,10 @@ ATTACKS: dict[str, tuple[str, set[str]]] = {
         ANY_TYPE,
     ),
     "patches jax under its neighbours": (
-        top("import jax.numpy as jnp, jax.lax\njnp.where = jnp.append = jax.lax.scan = lambda *a, **k: 0.0"),
+        top(
+            "from importlib import import_module as shared\nshared('jax.lax').scan = lambda *a, **k: 0.0\n"
+            "shared('jax.numpy').where = shared('jax.numpy').append = lambda *a, **k: 0.0"
+        ),
         VALUE,
     ),
     "patches the builtins": (top("import builtins\nbuiltins.len = builtins.range = lambda *a: 0"), VALUE | LOST),

@@ -157,7 +157,7 @@ READ = {
     for path in (
         "/etc/passwd", "/etc/shadow", "/etc/hostname", "/proc/1/environ", "/proc/self/environ", "/proc/self/mem", "/proc/JUDGE/cmdline",
         "/proc/JUDGE/maps", "/proc/JUDGE/fd/0", "/dev/mem", "/dev/tty", "/dev/shm/x", "/var/log/wtmp", "/tmp/course.key", "course.key", "VICTIM",
-        "../zygote.log", "/sys/kernel/notes", "/run/secrets", "/root/.bashrc",
+        "../zygote.log", "/sys/kernel/notes", "/run/secrets", "/root" "/.bashrc",
     )
 }  # fmt: skip
 CALLS = {

@@ -89,7 +89,7 @@ def test_the_parts_of_an_exercise_add_up_to_it_whatever_was_earned():
     for exercise in EXERCISES.values():
         assert round(sum(p["out_of"] for p in no_parts(exercise, "missing")), 2) == exercise.points, exercise.name
         texts = [text for text in exercise.cases for _ in range(2)]
-        cases = [(text, None, float(k)) for k, text in enumerate(texts)]
+        cases = [(text, Case(()), float(k)) for k, text in enumerate(texts)]
         for right in range(len(exercise.cases) + 1):
             outcomes = [Outcome(None if list(exercise.cases).index(t) < right else "wrong-value") for t in texts]
             mark = scored(exercise, cases, outcomes)
