@@ -54,7 +54,7 @@ BY_CHANCE = {
     "a complex of Python": (body("return complex(float(right(values, mask)))", before=RIGHT), {"wrong-type", "wrong-dtype"}),
 }  # fmt: skip
 IDLE = {
-    f"no thought: {text}": (body(f"return {text}"), ANY_TYPE | RAISED | {"wrong-not-finite"})
+    f"no thought: {text}": (body(f"return {text}"), ANY_TYPE | RAISED | {"wrong-not-finite", "missing"})
     for text in (
         "values", "mask", "values.ravel()[0]", "values.ravel()[-1]", "jnp.where(mask, values, 0.0)", "jnp.zeros_like(values)", "0.0",
         "1.0", "jnp.zeros(())", "values * 0.0", "jnp.where(mask, values, 0.0).ravel()[0]", "[values]", "(values, mask)", "None", "''",
@@ -62,7 +62,7 @@ IDLE = {
     )
 }  # fmt: skip
 TAKEN = {
-    f"takes the answer: {text}": (body(text), {"missing"} | RAISED | VALUE | ANY_TYPE)
+    f"takes the answer: {text}": (body(text), {"missing", "import-failed"} | RAISED | VALUE | ANY_TYPE)
     for text in (
         "import rlhf_lesson.arrays as a; return a.masked_mean(values, mask)",
         "from rlhf_lesson.losses import masked_mean as f; return f(values, mask)",
