@@ -17,17 +17,10 @@ from rlhf_lesson.grading import library
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marking import Judge, seed
 from rlhf_lesson.grading.marks import HIDDEN
-from rlhf_lesson.grading.workers import Zygote
 
 KEY = b"a key that nobody knows"
 every_chapter = pytest.mark.parametrize("chapter", range(len(CHAPTERS)))
 SLIPPED = list(EXERCISES.values())[:: 1 if "EVERY_SLIP" in os.environ else 3]
-
-
-@pytest.fixture(scope="module")
-def zygote():
-    with Zygote() as zygote:
-        yield zygote
 
 
 @pytest.fixture(scope="module")

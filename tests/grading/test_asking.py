@@ -13,17 +13,10 @@ from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.grading.asking import at_a_glance
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marking import Judge
-from rlhf_lesson.grading.workers import Zygote
 
 TWENTY = """masked_mean discounted_returns next_width token_logprobs sequence_logprob keep_top_k response_mask cross_entropy_loss
 pairs_from_ratings percent_agreement win_probability bradley_terry_loss pairwise_accuracy exact_kl k3 kl_shaped_rewards gae
 ppo_clip_loss dpo_loss leave_one_out""".split()
-
-
-@pytest.fixture(scope="module")
-def zygote():
-    with Zygote() as zygote:
-        yield zygote
 
 
 @pytest.fixture(scope="module")

@@ -12,18 +12,11 @@ from grading.single_forms import SINGLE
 from grading.worker_side import handed_in
 from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.grading.marking import Judge
-from rlhf_lesson.grading.workers import Zygote
 
 EVERY = "EVERY_FORM" in os.environ
 TRIED = [
     (form, answer) for i, form in enumerate(FORMS) for j, answer in enumerate(ANSWERS) if EVERY or j == i % len(ANSWERS)
 ]
-
-
-@pytest.fixture(scope="module")
-def zygote():
-    with Zygote() as zygote:
-        yield zygote
 
 
 @pytest.fixture(scope="module")

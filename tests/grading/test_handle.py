@@ -11,13 +11,6 @@ from rlhf_lesson.grading import frames, library
 from rlhf_lesson.grading.handle import Worker
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marking import Judge
-from rlhf_lesson.grading.workers import Zygote
-
-
-@pytest.fixture(scope="module")
-def zygote():
-    with Zygote() as zygote:
-        yield zygote
 
 
 def test_a_large_input_does_not_wait_in_the_pipe(zygote):

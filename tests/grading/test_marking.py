@@ -13,12 +13,6 @@ from rlhf_lesson.grading.workers import GraderError, Zygote
 
 
 @pytest.fixture(scope="module")
-def zygote():
-    with Zygote() as zygote:
-        yield zygote
-
-
-@pytest.fixture(scope="module")
 def judge():
     return Judge(TWO, KEY)
 
