@@ -170,7 +170,7 @@ CALLS = {
     }.items()
 }  # fmt: skip
 MORE = {**BY_CHANCE, **IDLE, **TAKEN, **NODES, **BIG, **NOISE, **ENDS, **READ, **CALLS}
-SAMPLE = [  # one of each family for every run of the tests
+SAMPLE = [  # one of each family for `make test`
     "right only when traced", "right only when not traced", "right for four calls", "complex numbers", "no thought: values",
     "forges strings, one of them long", "many small lists", "busy threads of its own", "floods the answers before the next request",
     "system call setpriority",

@@ -1,14 +1,12 @@
 """Every exercise of the course through the judge: right answers of any author are full, each slip costs what it breaks.
 
 Leaves out single rules (test_marking.py) and attacks (test_hostile.py). By default one slip of every third exercise is
-run; `EVERY_SLIP=1 pytest tests/grading/test_answers.py` takes all slips, which is half an hour.
+run; `EVERY=1 pytest tests/grading/test_answers.py` takes all slips, which is half an hour.
 """
-
-import os
 
 import numpy as np
 import pytest
-from project import script
+from project import EVERY, script
 
 from grading import answer_cells
 from rlhf_lesson.course.examine import call, failure
@@ -20,7 +18,7 @@ from rlhf_lesson.grading.marks import HIDDEN
 
 KEY = b"a key that nobody knows"
 every_chapter = pytest.mark.parametrize("chapter", range(len(CHAPTERS)))
-SLIPPED = list(EXERCISES.values())[:: 1 if "EVERY_SLIP" in os.environ else 3]
+SLIPPED = list(EXERCISES.values())[:: 1 if EVERY else 3]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +87,7 @@ def properties_held(exercise, wrong, student):
 @pytest.mark.parametrize("exercise", SLIPPED, ids=lambda e: e.name)
 def test_a_slip_costs_the_points_of_the_properties_it_breaks(exercise, open_judge, zygote):
     slips = list(enumerate(exercise.slips))
-    for number, slip in slips if "EVERY_SLIP" in os.environ else slips[len(exercise.name) % len(slips) :][:1]:
+    for number, slip in slips if EVERY else slips[len(exercise.name) % len(slips) :][:1]:
         name = exercise.name
         cell = f"# exercise: {name}\nfrom rlhf_lesson.course.specs import EXERCISES\n"
         cell += f"{name} = EXERCISES['{name}'].slips[{number}].wrong"

@@ -1,10 +1,14 @@
-"""One rule: what check() calls right is full under the judge, and what it does not is not, in whatever form it was written."""
+"""One rule: what check() calls right is full under the judge, and what it does not is not, in whatever form it was written.
+
+`EVERY=1 pytest -m slow tests/grading/test_asking.py` asks twenty forms of twenty exercises; without it four exercises.
+"""
 
 # ruff: noqa: E501
 import random
 
 import jax
 import pytest
+from project import some
 
 from grading.class_of_two import HEAD, KEY, PRELUDE, TWO
 from grading.right_forms import forms
@@ -42,7 +46,7 @@ def agree(judge, zygote, exercise, cells):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TWENTY)
+@pytest.mark.parametrize("name", some(TWENTY, 4))
 def test_twenty_right_forms_are_right_for_both(name, judge, zygote):
     found = forms(EXERCISES[name])
     assert len(found) >= 20

@@ -1,11 +1,10 @@
 """Right answers in the forms in which people hand them in: none loses a point. What is handed in as a file is in test_intake.py.
 
-By default each form is tried with one answer; `EVERY_FORM=1 pytest tests/grading/test_forms.py` tries it with all of them.
+By default each form is tried with one answer; `EVERY=1 pytest tests/grading/test_forms.py` tries it with all of them.
 """
 
-import os
-
 import pytest
+from project import EVERY
 
 from grading.handed_forms import ANSWERS, FORMS
 from grading.single_forms import SINGLE
@@ -13,7 +12,6 @@ from grading.worker_side import handed_in
 from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.grading.marking import Judge
 
-EVERY = "EVERY_FORM" in os.environ
 TRIED = [
     (form, answer) for i, form in enumerate(FORMS) for j, answer in enumerate(ANSWERS) if EVERY or j == i % len(ANSWERS)
 ]

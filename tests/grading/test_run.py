@@ -17,7 +17,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from project import TESTS
+from project import EVERY, TESTS, some
 
 from grading.class_of_two import HEAD, KEY, LOOP, PRELUDE, REFERENCE, TWO, notebook
 from grading.hostile import ATTACKS
@@ -27,7 +27,8 @@ from rlhf_lesson.grading.results import stored
 pytestmark = pytest.mark.slow
 
 FAST = [name for name, (_, kinds) in ATTACKS.items() if not kinds & {"timeout", "memory", "too-large"}]
-KILLS = 50 if "EVERY_KILL" in os.environ else 12
+HOSTILE = some(FAST, 16)  # and 4 that are odd make, beside 20 honest ones, a class of 40
+KILLS = 50 if EVERY else 12
 
 
 def honest(folder, students):
@@ -77,10 +78,10 @@ def results(out):
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory):
-    """60 honest submissions alone, and with 40 hostile and 4 odd ones; then some of these once more."""
+    """20 honest submissions alone, and with the hostile and odd ones; then some of these once more."""
     base = tmp_path_factory.mktemp("class")
-    alone, mixed, again = honest(base / "honest", 60), honest(base / "mixed", 60), honest(base / "again", 2)
-    hostile(mixed, FAST[:: max(1, len(FAST) // 40)][:40])
+    alone, mixed, again = honest(base / "honest", 20), honest(base / "mixed", 20), honest(base / "again", 2)
+    hostile(mixed, HOSTILE)
     odd(mixed)
     for path in [*sorted(mixed.glob("hostile*"))[::4], mixed / "broken.ipynb", mixed / "=1+1.ipynb"]:
         (again / path.name).write_bytes(path.read_bytes())
@@ -92,7 +93,7 @@ def test_hostile_submissions_change_nothing_for_the_honest(graded):
     base, codes = graded
     assert codes == [0, 0, 0]
     alone, mixed = results(base / "a"), results(base / "b")
-    assert len(alone) == 60 and len(mixed) == 104
+    assert len(alone) == 20 and len(mixed) == 24 + len(HOSTILE)
     assert alone == {name: mixed[name] for name in alone}
     assert [r for r in rows(base / "b") if r[0].startswith("honest")] == rows(base / "a")[1:]
     assert all(r["points"] == r["out_of"] == 12 for r in alone.values())
@@ -105,7 +106,7 @@ def test_hostile_submissions_change_nothing_for_the_honest(graded):
 def test_grading_twice_gives_the_same_but_for_times(graded):
     base, _ = graded
     once, again = results(base / "b"), results(base / "c")
-    assert len(again) == 14 and again == {name: once[name] for name in again}
+    assert len(again) == 4 + len(HOSTILE[::4]) and again == {name: once[name] for name in again}
     by_name = {r[0]: r for r in rows(base / "b")}
     assert all(by_name[r[0]] == r for r in rows(base / "c"))
 
@@ -114,8 +115,8 @@ def test_every_output_of_a_mixed_class_is_inert_and_well_formed(graded):
     out = graded[0] / "b"
     assert all(not cell.startswith(("=", "+", "-", "@")) for row in rows(out) for cell in row)
     suites = ET.parse(out / "junit.xml").getroot()
-    assert len(suites) == 104 and sum(int(s.get("errors")) for s in suites) == 0
-    assert len((out / "results.jsonl").read_text().splitlines()) == 104
+    assert len(suites) == 24 + len(HOSTILE) and sum(int(s.get("errors")) for s in suites) == 0
+    assert len((out / "results.jsonl").read_text().splitlines()) == 24 + len(HOSTILE)
     for page in (out / "feedback").iterdir():
         text = page.read_text()
         assert "<script" not in text and "default-src 'none'" in text.replace("&#x27;", "'")
@@ -128,12 +129,12 @@ def test_every_output_of_a_mixed_class_is_inert_and_well_formed(graded):
         assert result["schema"] == "classroom50/result/v1" and type(result["score"]) is int
         assert result["score"] == sum(t["score"] for t in result["tests"]) <= result["max-score"]
     told = json.loads((out / "summary.json").read_text())
-    assert told["unreadable"] == 2 and told["exercises"]["gae"]["right"] == 101
+    assert told["unreadable"] == 2 and told["exercises"]["gae"]["right"] == 21 + len(HOSTILE)
 
 
 def test_what_compare50_reads_is_a_folder_a_student_with_their_answers_alone(graded):
     files = sorted((graded[0] / "b" / "similarity").rglob("*"))
-    assert sum(f.is_dir() for f in files) == 104 == sum(f.name == "answers.py" for f in files)
+    assert sum(f.is_dir() for f in files) == 24 + len(HOSTILE) == sum(f.name == "answers.py" for f in files)
     assert (graded[0] / "b" / "similarity" / "honest01" / "answers.py").read_text().count("# exercise:") == 2
 
 
@@ -179,7 +180,7 @@ def below(folder):
 
 
 def test_a_run_killed_at_random_moments_goes_on_to_the_same_table(tmp_path):
-    """12 moments; with EVERY_KILL=1 they are 50, which is minutes."""
+    """12 moments; with EVERY=1 they are 50, which is minutes."""
     folder, scratch = honest(tmp_path / "class", 4), tmp_path / "scratch"
     scratch.mkdir()
     (folder / "wrong.ipynb").write_text(notebook(PRELUDE, HEAD + "return jnp.mean(values)", LOOP))
