@@ -42,7 +42,8 @@ from rlhf_lesson.course.specs import EXERCISES  # noqa: E402
 from rlhf_lesson.data.prompts import Prompts  # noqa: E402
 from rlhf_lesson.data.snippets import Snippets  # noqa: E402
 from rlhf_lesson.models.generate import generate  # noqa: E402
-from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, ScalarModel  # noqa: E402
+from rlhf_lesson.models.gpt2 import GPT2, ModelConfig  # noqa: E402
+from rlhf_lesson.models.heads import ScalarModel  # noqa: E402
 from rlhf_lesson.models.pretrained import load_base  # noqa: E402
 from rlhf_lesson.train import ppo  # noqa: E402
 

@@ -26,7 +26,8 @@ from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.measures import distinct, mean_and_interval, score_at
 from rlhf_lesson.models.checkpoint import load_model, save_model
-from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import demo, evaluate, iterate
 from rlhf_lesson.study.chain import Config as ChainConfig

@@ -24,6 +24,7 @@ import tyro
 from rlhf_lesson.data import raters
 from rlhf_lesson.data.examples import Choice
 from rlhf_lesson.data.prompts import Prompts, repeat_prompts
+from rlhf_lesson.data.prompts import sampled_choices as pairs_of_samples
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.measures import distinct, mean_and_interval, score_at
 from rlhf_lesson.models.gpt2 import GPT2
@@ -157,7 +158,7 @@ def sampled_choices(config: Config, task: Task) -> list[Choice]:
     )
     score = jnp.asarray(samples.scores["proxy"]).reshape(-1, 2)
     first = np.asarray(raters.label(score[:, 0], score[:, 1], labels, temperature=1.0))
-    return dpo_loop.sampled_choices(chosen, samples.tokens, samples.mask, first)
+    return pairs_of_samples(chosen, samples.tokens, samples.mask, first)
 
 
 # ---- measuring -------------------------------------------------------------------------------------

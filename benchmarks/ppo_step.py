@@ -10,7 +10,8 @@ import jax
 import shape  # pins the core before JAX starts its threads, at the first computation
 from flax import nnx
 
-from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.train.ppo import Config, collect, initial_state, update
 
 CONFIG = Config(iterations=10, batch=shape.BATCH, response=shape.RESPONSE, epochs=4, minibatches=1)

@@ -26,7 +26,8 @@ from rlhf_lesson import losses
 from rlhf_lesson.data.examples import Comparison, Example, Rated
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.models.generate import generate
-from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, ScalarModel
+from rlhf_lesson.models.gpt2 import GPT2, ModelConfig
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.train import objectives, ppo, reinforce, reward_model, sft
 from rlhf_lesson.train.rollout import collect
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.data import raters
-from rlhf_lesson.data.prompts import Prompts, repeat_prompts
+from rlhf_lesson.data.prompts import Prompts, repeat_prompts, sampled_choices
 from rlhf_lesson.kl import exact_kl, tilted_policy
 from rlhf_lesson.measures import distinct, mean_and_interval, score_at
 from rlhf_lesson.study.chain import trained_chain
@@ -134,7 +134,7 @@ key, noise = jax.random.split(jax.random.key(9))
 twice = built.sample(sft, repeat_prompts(some_prompts, 2), key, batch=batch)
 scores = jnp.asarray(twice.scores["proxy"]).reshape(-1, 2)
 wins = np.asarray(raters.label(scores[:, 0], scores[:, 1], noise, temperature=1.0))
-choices = dpo.sampled_choices(some_prompts, twice.tokens, twice.mask, wins)
+choices = sampled_choices(some_prompts, twice.tokens, twice.mask, wins)
 train_pairs, unseen = choices[:-64], choices[-64:]
 print(len(train_pairs), "pairs to learn from;", tokenizer.decode(train_pairs[0].prompt[1:]), "...")
 print("  chosen:  ", tokenizer.decode(train_pairs[0].chosen))

@@ -1,5 +1,5 @@
 """How much better an action was than expected: from rewards to returns and advantages.
-The critic that makes the values is in models/gpt2.py, whitening is `arrays.masked_whiten`."""
+The critic that makes the values is in models/heads.py, whitening is `arrays.masked_whiten`."""
 
 import jax
 import jax.numpy as jnp

@@ -20,7 +20,8 @@ from rlhf_lesson.data.prompts import repeat_prompts
 from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.data.sources import hub
 from rlhf_lesson.models.checkpoint import save_model
-from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.models.decoder import Decoder
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.models.pretrained import BASE, load_base
 from rlhf_lesson.study import demo, evaluate, pretrain
 from rlhf_lesson.study.chain import Chain, rater_correlation, reward_accuracy
@@ -62,7 +63,7 @@ class Stage:
             pass
         return state
 
-    def save(self, model: GPT2 | ScalarModel, tokenizer, results: dict) -> dict:
+    def save(self, model: Decoder | ScalarModel, tokenizer, results: dict) -> dict:
         """Saves the trained model with its tokenizer; returns the results and the model's folder."""
         save_model(model, self.out / "model", tokenizer=tokenizer)
         return {**results, "model": str(self.out / "model")}
@@ -122,14 +123,14 @@ class Reward(Stage):
         base, tokenizer = load_policy(self.base)
         return self._own(self.data, base, tokenizer) if self.data else self._snippets(base, tokenizer)
 
-    def _own(self, data: Path, base: GPT2, tokenizer) -> dict:
+    def _own(self, data: Path, base: Decoder, tokenizer) -> dict:
         """Your own feedback, from file to reward model."""
         rows, held_out, report = own_rows(data, uses.REWARD, self.handling, tokenizer, base)
         model = self._fit(base, tokenizer, rows, report)
         results = evaluate.agreement(model, held_out, pad_id=tokenizer.pad_token_id)
         return self.save(model, tokenizer, {"records": report.rows, **results, "data": report.counts()})
 
-    def _snippets(self, base: GPT2, tokenizer) -> dict:
+    def _snippets(self, base: Decoder, tokenizer) -> dict:
         """The course's film snippets: single raters' choices, or all ratings of the gold split."""
         data = Snippets(tokenizer, 0)
         if self.gold:
@@ -144,7 +145,7 @@ class Reward(Stage):
         }
         return self.save(model, tokenizer, results)
 
-    def _fit(self, base: GPT2, tokenizer, rows, report: Report | None = None) -> ScalarModel:
+    def _fit(self, base: Decoder, tokenizer, rows, report: Report | None = None) -> ScalarModel:
         pad_id = tokenizer.pad_token_id
         steps = partial(reward_model.train, self.config, base, rows, pad_id=pad_id, objective=objective_of(rows))
         return self.drive(lambda state: steps(state=state), report).model
@@ -207,17 +208,17 @@ def check_own(source: Path | None, handling: own.Handling, option: str = "--data
         raise ValueError(f"options on how to read your own rows were given without any: name their file with {option}")
 
 
-def own_rows(data: Path, use: uses.Use, handling: own.Handling, tokenizer, base: GPT2) -> own.Prepared:
+def own_rows(data: Path, use: uses.Use, handling: own.Handling, tokenizer, base: Decoder) -> own.Prepared:
     """Your own feedback as rows of a loop; prints what became of each row to stderr."""
     prepared = own.prepare(source_of(data), use, handling, tokenizer, context=base.config.context)
     print(prepared.report, file=sys.stderr)
     return prepared
 
 
-def load_policy(folder: Path) -> tuple[GPT2, Any]:
+def load_policy(folder: Path) -> tuple[Decoder, Any]:
     """(policy, tokenizer) of a folder; ValueError if it contains a reward model."""
     model, tokenizer = load_base(folder)
-    if not isinstance(model, GPT2):
+    if not isinstance(model, Decoder):
         raise ValueError(f"{folder} holds a reward model: give a folder that `pretrain`, `sft` or `ppo` made")
     return model, tokenizer
 
@@ -234,7 +235,7 @@ def load_scorers(folders: Mapping[str, Path], tokenizer) -> dict[str, ScalarMode
     return scorers
 
 
-def compare(policy: GPT2, built: Chain, prompts: int, seed: int) -> dict:
+def compare(policy: Decoder, built: Chain, prompts: int, seed: int) -> dict:
     """The gains of a policy over its reference on the first held-out prompts."""
     samples = demo.compare(demo.Config(prompts=prompts, seed=seed), {"sft": built.sft, "ppo": policy}, built)
     return demo.summary(samples["sft"], samples["ppo"])

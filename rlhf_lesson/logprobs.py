@@ -1,5 +1,5 @@
 """From a model's logits to log-probabilities and entropies of tokens and responses, in float32.
-The model, and the slice of its logits that predicts a response, are in models/gpt2.py."""
+The model, and the slice of its logits that predicts a response, are in models/decoder.py."""
 
 import jax
 import jax.numpy as jnp

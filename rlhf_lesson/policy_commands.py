@@ -19,7 +19,8 @@ from rlhf_lesson.data.own_report import Report
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.measures import pairwise_accuracy
-from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.models.decoder import Decoder
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.models.pretrained import BASE
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import evaluate
@@ -41,7 +42,7 @@ class OnSamples(Stage):
     handling: Annotated[own.Handling, tyro.conf.arg(name="")] = field(default_factory=own.Handling)  # of --prompts
 
     def loop(
-        self, policy: GPT2, prompts: Prompts, scorers: Mapping[str, ScalarModel], ids: tuple[int, int]
+        self, policy: Decoder, prompts: Prompts, scorers: Mapping[str, ScalarModel], ids: tuple[int, int]
     ) -> Callable:
         """(state=...) -> iterator of the loop; `ids` are the padding and the end token. Each command has its own."""
         raise NotImplementedError
@@ -81,7 +82,7 @@ class OnSamples(Stage):
         tuned = self.drive(lambda state: loop(state=state), report).policy
         return self.save(tuned, tokenizer, self._gains(tuned, policy, scorers, held_out, tokenizer, report))
 
-    def _gains(self, tuned: GPT2, policy: GPT2, scorers, held_out: Prompts, tokenizer, report: Report) -> dict:
+    def _gains(self, tuned: Decoder, policy: Decoder, scorers, held_out: Prompts, tokenizer, report: Report) -> dict:
         """Scores before and after on held-out prompts, the same for both, with the standard error of each gain."""
         results = {"data": report.counts()}
         if not len(held_out.tokens):
@@ -114,7 +115,7 @@ class PPO(OnSamples):
     config: Annotated[ppo.Config, tyro.conf.arg(name="")] = field(default_factory=ppo.Config)
 
     def loop(
-        self, policy: GPT2, prompts: Prompts, scorers: Mapping[str, ScalarModel], ids: tuple[int, int]
+        self, policy: Decoder, prompts: Prompts, scorers: Mapping[str, ScalarModel], ids: tuple[int, int]
     ) -> Callable:
         pad_id, end_id = ids
         critic = scorers["proxy"]
@@ -136,7 +137,7 @@ class GRPO(OnSamples):
     config: Annotated[GroupConfig, tyro.conf.arg(name="")] = field(default_factory=GroupConfig)
 
     def loop(
-        self, policy: GPT2, prompts: Prompts, scorers: Mapping[str, ScalarModel], ids: tuple[int, int]
+        self, policy: Decoder, prompts: Prompts, scorers: Mapping[str, ScalarModel], ids: tuple[int, int]
     ) -> Callable:
         pad_id, end_id = ids
         equations = {"grpo": grpo.GRPO, "rloo": grpo.RLOO}[self.method]
@@ -152,7 +153,7 @@ class Reinforce(OnSamples):
     config: Annotated[reinforce.Config, tyro.conf.arg(name="")] = field(default_factory=reinforce.Config)
 
     def loop(
-        self, policy: GPT2, prompts: Prompts, scorers: Mapping[str, ScalarModel], ids: tuple[int, int]
+        self, policy: Decoder, prompts: Prompts, scorers: Mapping[str, ScalarModel], ids: tuple[int, int]
     ) -> Callable:
         pad_id, end_id = ids
         return partial(reinforce.train, self.config, policy, prompts, scorers, pad_id=pad_id, end_id=end_id)

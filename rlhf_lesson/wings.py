@@ -4,12 +4,12 @@ README, docs, the test of imports and the grader's list of what an answer may us
 import each other, but never in a circle.
 """
 
-EQUATIONS = ("arrays", "logprobs", "kl", "rewards", "advantages", "losses", "bradley_terry", "agreement")
+EQUATIONS = ("arrays", "logprobs", "kl", "rewards", "advantages", "losses", "bradley_terry", "agreement", "transformer")
 """What a student writes: pure functions of arrays, one step from the root. They know JAX and jaxtyping, and nothing random."""
 
 ORDER = {
     "": "the equations, and the few lines that every wing needs",
-    "models": "GPT-2 with its heads, sampling, the tokenizer, models on disk",
+    "models": "GPT-2 and Llama with their heads, sampling, tokenizers, models on disk",
     "data": "what people said of texts, and the way from there to what a loop takes",
     "view": "plots, the report, committed results",
     "train": "one loop per file, and what loops share",

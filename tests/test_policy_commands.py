@@ -11,7 +11,8 @@ from forms import DEMONSTRATIONS, FORMS, SAID, write
 
 from rlhf_lesson.__main__ import main
 from rlhf_lesson.models.checkpoint import load_model, save_model
-from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, ScalarModel
+from rlhf_lesson.models.gpt2 import GPT2, ModelConfig
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.models.pretrained import BASE, load_base
 from rlhf_lesson.models.tokenizer import load_tokenizer
 from rlhf_lesson.train.runs import read_metrics

@@ -5,7 +5,8 @@ import numpy as np
 from flax import nnx
 
 from rlhf_lesson.data.prompts import Prompts
-from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, ScalarModel
+from rlhf_lesson.models.gpt2 import GPT2, ModelConfig
+from rlhf_lesson.models.heads import ScalarModel
 
 PAD, END = 0, 1
 SHAPE = ModelConfig(vocab=48, dim=32, layers=2, heads=2, context=24)

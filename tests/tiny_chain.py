@@ -6,7 +6,8 @@ from flax import nnx
 
 from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.models.checkpoint import save_model
-from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, ScalarModel
+from rlhf_lesson.models.gpt2 import GPT2, ModelConfig
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.models.pretrained import BASE
 from rlhf_lesson.models.tokenizer import load_tokenizer
 from rlhf_lesson.study.chain import Chain

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Int
 
-from rlhf_lesson.models.gpt2 import ModelConfig
+from rlhf_lesson.models.families import Sizes
 
 WIDTHS = (16, 24, 32, 48, 96)
 WIDER = tuple(96 * 2**k for k in range(1, 12))  # 192, 384, ...: for models that read more than the course's
@@ -28,7 +28,7 @@ def widths_up_to(context: int) -> tuple[int, ...]:
     return (*(width for width in WIDTHS + WIDER if width < context), context)
 
 
-def check_rows(rows: Sequence[Sequence[int]], config: ModelConfig) -> None:
+def check_rows(rows: Sequence[Sequence[int]], config: Sizes) -> None:
     """Refuses rows that a model would compute NaN from, without a word, since JAX reads beyond a table as NaN.
 
     Args:

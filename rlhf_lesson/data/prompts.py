@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from rlhf_lesson.data.batches import check_rows, pad
-from rlhf_lesson.models.gpt2 import ModelConfig
+from rlhf_lesson.data.rows import Choice
+from rlhf_lesson.models.families import Sizes
 
 
 class Prompts(NamedTuple):
@@ -33,7 +34,7 @@ def make_prompts(rows: Sequence[Sequence[int]], length: int, *, pad_id: int) -> 
     return prompts
 
 
-def check_prompts(prompts: Prompts, config: ModelConfig | None = None) -> None:
+def check_prompts(prompts: Prompts, config: Sizes | None = None) -> None:
     """Refuses prompts that a model would continue from a padding token's state, or that it can't read.
 
     Sampler and learner would agree on the wrong state, so no later check could tell.
@@ -96,3 +97,28 @@ def prompt_batches(prompts: Prompts, batch: int, seed: int, start: int = 0) -> I
         rows = order[(k % per_epoch) * batch :][:batch]
         yield Prompts(prompts.tokens[rows], prompts.mask[rows])
         k += 1
+
+
+def sampled_choices(
+    prompts: Prompts,
+    tokens: Int[np.ndarray, "samples time"],
+    mask: Bool[np.ndarray, "samples time"],
+    first: Bool[np.ndarray, " pairs"],
+) -> list[Choice]:
+    """Pairs of neighbouring samples, as `evaluate.sample` gives them for `repeat_prompts(prompts, 2)`.
+
+    Two equal responses teach nothing (their loss is log 2 for ever) and are left out.
+
+    Args:
+      prompts: one for each pair, left-padded.
+      tokens: prompt and response of each sample.
+      mask: True on real tokens.
+      first: True where the first of a pair was preferred.
+    """
+    rows = [row[keep].tolist() for row, keep in zip(np.asarray(tokens), np.asarray(mask), strict=True)]
+    out = []
+    for a, b, length, left in zip(rows[::2], rows[1::2], np.asarray(prompts.mask).sum(axis=1), first, strict=True):
+        chosen, rejected = (a, b) if left else (b, a)
+        if a != b:
+            out.append(Choice(a[:length], chosen[length:], rejected[length:]))
+    return out

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from rlhf_lesson.data.batches import check_rows, next_width, pad, widths_up_to
-from rlhf_lesson.models.gpt2 import ScalarModel
+from rlhf_lesson.models.heads import ScalarModel
 
 
 def choice_entropy(first_wins: Float[Array, "members pairs"]) -> Float[Array, " pairs"]:

@@ -1,1 +1,1 @@
-"""Language models: GPT-2 with its heads, sampling, the tokenizer, models on disk, and a judge that reads text."""
+"""Language models: GPT-2 and Llama with their heads, sampling, the tokenizer, models on disk, and a judge that reads text."""

@@ -1,4 +1,4 @@
-"""Models on disk as Hugging Face GPT-2 folders (safetensors + config.json), and loop states for resuming.
+"""Models on disk as Hugging Face folders (safetensors + config.json), and loop states for resuming.
 
 A file that is read here can hold numbers only, and no code as a pickle can.
 """
@@ -14,33 +14,49 @@ from flax import nnx
 from safetensors.numpy import save
 
 from rlhf_lesson.disk import write_atomically
+from rlhf_lesson.models.decoder import Decoder
+from rlhf_lesson.models.families import FAMILIES, Family, family_of
 from rlhf_lesson.models.folders import read_folder, read_tensors
-from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.models.gguf_file import read_gguf
+from rlhf_lesson.models.heads import ScalarModel
 
 LEAF_NAMES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
 
 
-def _name(path) -> str:
-    """Hugging Face's name of a leaf: trunk.h[0].attn.c_attn.kernel -> transformer.h.0.attn.c_attn.weight."""
+def name_of(path, prefix: str) -> str:
+    """Hugging Face's name of a leaf: trunk.h[0].attn.c_attn.kernel -> transformer.h.0.attn.c_attn.weight.
+
+    Args:
+      path: of the leaf, as `jax.tree_util` gives it.
+      prefix: of the family's trunk.
+    """
     words = [str(getattr(p, "key", getattr(p, "name", getattr(p, "idx", "")))) for p in path]
     words = [w for w in words if w not in ("value", "raw_value", "")]
     words[-1] = LEAF_NAMES[words[-1]]
     if words[0] == "trunk":
         words = words[1:]
-    return ".".join(words if words[0] in ("head", "value_head") else ["transformer", *words])
+    return ".".join(words if words[0] in ("head", "value_head", "lm_head") else [prefix, *words])
+
+
+def _turned(name: str, value, family: Family):
+    """A matrix from Flax's order to the file's, or back; the embedding and a scalar head have one order."""
+    plain = value.ndim != 2 or name == family.table or name.startswith(("head.", "value_head."))
+    return value if plain or not family.transposed else value.T
 
 
 def named_weights(model: nnx.Module) -> dict[str, jax.Array]:
-    """Every weight under its Hugging Face name; GPT-2's Conv1D keeps (in, out), as Flax does, so nothing is transposed.
+    """Every weight under its Hugging Face name and in its order.
 
     Args:
       model: a decoder, or a trunk with a head.
     """
-    return {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(model)}
+    family = FAMILIES[family_of(getattr(model, "trunk", model))]
+    named = {name_of(path, family.prefix): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(model)}
+    return {name: _turned(name, leaf, family) for name, leaf in named.items()}
 
 
-def save_model(model: GPT2 | ScalarModel, folder: Path | str, *, tokenizer=None, half: bool = False) -> None:
-    """Saves a policy or a reward model so that `transformers.GPT2LMHeadModel.from_pretrained(folder)` reads it.
+def save_model(model: Decoder | ScalarModel, folder: Path | str, *, tokenizer=None, half: bool = False) -> None:
+    """Saves a policy or a reward model so that `AutoModelForCausalLM.from_pretrained(folder)` of transformers reads it.
 
     Args:
       model: the decoder, or a trunk with a scalar head (its two extra weights are `head.weight` and `head.bias`).
@@ -49,26 +65,16 @@ def save_model(model: GPT2 | ScalarModel, folder: Path | str, *, tokenizer=None,
       half: store float16, half the size; `load_model` gives float32 again.
     """
     folder = Path(folder)
-    trunk = model if isinstance(model, GPT2) else model.trunk
-    weights = {k: np.asarray(v, np.float16 if half else np.float32) for k, v in named_weights(model).items()}
-    c = trunk.config
+    trunk = model if isinstance(model, Decoder) else model.trunk
+    dtype = np.float16 if half else np.float32
+    weights = {k: np.ascontiguousarray(np.asarray(v, dtype)) for k, v in named_weights(model).items()}
+    kind = family_of(trunk)
     config = {
-        "model_type": "gpt2",
-        "architectures": ["GPT2LMHeadModel"],
-        "vocab_size": c.vocab,
-        "n_positions": c.context,
-        "n_embd": c.dim,
-        "n_layer": c.layers,
-        "n_head": c.heads,
-        "activation_function": "gelu_new",
-        "layer_norm_epsilon": c.epsilon,
-        "attn_pdrop": 0.0,
-        "embd_pdrop": c.dropout,
-        "resid_pdrop": c.dropout,
+        "model_type": kind,
+        **FAMILIES[kind].settings(trunk.config),
         "pad_token_id": tokenizer.pad_token_id if tokenizer else 0,
         "eos_token_id": tokenizer.eos_token_id if tokenizer else 1,
         "bos_token_id": tokenizer.bos_token_id if tokenizer else 2,
-        "tie_word_embeddings": True,
         "torch_dtype": "float16" if half else "float32",
     }
     if isinstance(model, ScalarModel):
@@ -79,48 +85,53 @@ def save_model(model: GPT2 | ScalarModel, folder: Path | str, *, tokenizer=None,
     write_atomically(folder / "config.json", (json.dumps(config, indent=1) + "\n").encode())
 
 
-def load_model(folder: Path | str, *, ids: int | None = None) -> GPT2 | ScalarModel:
-    """Reads a GPT-2 folder: ours, or one that `transformers` or TRL saved as safetensors, whole or in shards.
+def load_model(folder: Path | str, *, ids: int | None = None) -> Decoder | ScalarModel:
+    """Reads a GPT-2 or a Llama: ours, or one that `transformers` or TRL saved as safetensors, or a GGUF file of a Llama.
 
     Args:
-      folder: that holds config.json and the weights.
+      folder: that holds config.json and the weights, whole or in shards; or a file that ends in .gguf.
       ids: how many token ids the tokenizer knows. Rows of the embedding beyond them (some training code adds rows up to a
         round number) are left out: those ids have no text, so they must never be sampled.
 
     Returns:
-      A `ScalarModel` where the folder has a scalar head, else a `GPT2`; in float32, whatever the file holds.
+      A `ScalarModel` where the folder has a scalar head, else a `GPT2` or a `Llama`; in float32, whatever the file holds.
 
     Raises:
-      ValueError: the folder holds no GPT-2, or a weight is missing, superfluous or of another shape, or the model would be
-        computed wrongly here, or it has fewer rows than `ids`; the message says which.
+      ValueError: the folder holds no such model, or a weight is missing, superfluous or of another shape, or the model would
+        be computed wrongly here, or it has fewer rows than `ids`; the message says which.
     """
     folder = Path(folder)
-    config, stored, pooling = read_folder(folder)
+    stored = read_gguf(folder)[0] if folder.suffix == ".gguf" else read_folder(folder)
+    family, config, weights = FAMILIES[stored.family], stored.config, stored.weights
     if ids is not None:
         if ids > config.vocab:
             raise ValueError(
                 f"{folder}: the tokenizer has {ids} ids and the model {config.vocab}: "
                 "call `resize_token_embeddings(len(tokenizer))` in transformers and save it again"
             )
-        table = stored.get("transformer.wte.weight")
-        if table is not None and len(table) == config.vocab:
-            stored["transformer.wte.weight"] = table[:ids]
-            config = config._replace(vocab=ids)
-    model: Any = GPT2(config, rngs=nnx.Rngs(0))
-    if "head.weight" in stored:
-        model = ScalarModel(model, rngs=nnx.Rngs(0), pooling=pooling)
+        for name in (family.table, "lm_head.weight"):
+            if name in weights and len(weights[name]) == config.vocab:
+                weights[name] = weights[name][:ids]
+        config = config._replace(vocab=ids)
+
+    def empty():
+        net = family.net(config, rngs=nnx.Rngs(0))
+        return ScalarModel(net, rngs=nnx.Rngs(0), pooling=stored.pooling) if "head.weight" in weights else net
 
     def fetch(path, leaf):
-        name = _name(path)
-        value = stored.pop(name, None)
+        name = name_of(path, family.prefix)
+        value = weights.pop(name, None)
+        value = value if value is None else _turned(name, value, family)
         if value is None or value.shape != leaf.shape:
             shape = "nothing" if value is None else value.shape
             raise ValueError(f"{folder}: {name} should have shape {leaf.shape}, found {shape}")
         return jnp.asarray(value)
 
-    model = jax.tree_util.tree_map_with_path(fetch, model)
-    if stored:
-        raise ValueError(f"{folder}: {', '.join(sorted(stored)[:3])} is no part of a plain GPT-2: give another folder")
+    model = jax.tree_util.tree_map_with_path(fetch, jax.eval_shape(empty))
+    if weights:
+        raise ValueError(
+            f"{folder}: {', '.join(sorted(weights)[:3])} is no part of a plain {stored.family}: give another folder"
+        )
     return model
 
 

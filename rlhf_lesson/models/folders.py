@@ -1,51 +1,52 @@
-"""What stands in a GPT-2 folder that `transformers` or TRL wrote: sizes and weights, under our names.
+"""What stands in a folder that `transformers` or TRL wrote: sizes and weights, under our names.
 
-What this package would compute otherwise than its writer did is refused in a sentence, never guessed. The net itself is in gpt2.py.
+What differs between GPT-2 and Llama is in families.py.
 """
 
 import json
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from rlhf_lesson.models.gpt2 import ModelConfig
+from rlhf_lesson.models.families import FAMILIES, Sizes
 
-TANH_GELU = ("gelu_new", "gelu_fast", "gelu_pytorch_tanh")  # three names of one function
-SIZES = ("vocab_size", "n_embd", "n_layer", "n_head", "n_positions")
-OTHER_ATTENTION = {  # settings under which attention is computed otherwise than here, and their only value that is read
-    "scale_attn_weights": True,
-    "scale_attn_by_inverse_layer_idx": False,
-    "add_cross_attention": False,
-    "quantization_config": None,
-}
 FOREIGN_HEADS = ("score", "v_head.summary", "v_head")  # transformers' sequence classifier; TRL's and others' value head
 Pooling = Literal["mean", "last"]
 POOLING = get_args(Pooling)
 
 
-def read_folder(folder: Path) -> tuple[ModelConfig, dict[str, np.ndarray], Pooling]:
-    """Sizes, weights and pooling of a GPT-2 folder.
+class Stored(NamedTuple):
+    """A model as it stands in a file or folder."""
+
+    family: str  # its model_type
+    config: Sizes
+    weights: dict[str, np.ndarray]  # float32, under the names that `checkpoint.named_weights` gives
+    pooling: Pooling  # what a scalar head reads: the "mean" of all states, or the "last" one, as heads of others do
+
+
+def read_folder(folder: Path) -> Stored:
+    """Sizes, weights and pooling of a folder that holds a GPT-2 or a Llama.
 
     Args:
       folder: with config.json and model.safetensors, or the shards that model.safetensors.index.json names.
 
-    Returns:
-      The sizes; the weights in float32, under the names that `checkpoint.named_weights` gives; and what a scalar head
-      reads: the "mean" of all states, or the "last" one, as every head does that was not made by this package.
-
     Raises:
-      ValueError: the folder holds no GPT-2, or one that would be computed wrongly; the message says why and what to do.
+      ValueError: the folder holds neither, or one that would be computed wrongly; the message says why and what to do.
     """
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder} has no config.json and model.safetensors: give a folder made by `save_model`")
     settings = read_json(folder / "config.json")
-    config = _sizes(folder, settings)
+    kind = settings.get("model_type")
+    if kind not in FAMILIES:
+        raise ValueError(f"{folder} holds a model of type {kind}: only {' and '.join(FAMILIES)} can be read")
+    family = FAMILIES[kind]
+    config = family.sizes(folder, settings)
     weights = _weights(folder)
-    if "wte.weight" in weights:  # the bare trunk's names, as `GPT2Model` and the hub's gpt2 have them
-        weights = {f"transformer.{name}": value for name, value in weights.items()}
+    if family.table.removeprefix(f"{family.prefix}.") in weights:  # the bare trunk's names, as the hub's gpt2 has them
+        weights = {f"{family.prefix}.{name}": value for name, value in weights.items()}
     pooling = settings.get("pooling", "mean")
     if pooling not in POOLING:
         raise ValueError(f"{folder}/config.json: pooling is {pooling!r}, and {' or '.join(POOLING)} can be computed")
@@ -56,8 +57,14 @@ def read_folder(folder: Path) -> tuple[ModelConfig, dict[str, np.ndarray], Pooli
                 f"{folder}: its pad token is its end token, so its head has never read an end: "
                 "train it again with a pad_token of its own"
             )
-    _drop_tied_head(folder, weights, tied=settings.get("tie_word_embeddings", True))
-    return config, weights, pooling
+    if kind == "gpt2":
+        _drop_tied_head(folder, weights, tied=settings.get("tie_word_embeddings", True))
+    elif config.tied or "head.weight" in weights:  # a score needs no words
+        head = weights.pop("lm_head.weight", None)
+        if head is not None:
+            weights.setdefault(family.table, head)
+        config = config._replace(tied=True)
+    return Stored(kind, config, weights, pooling)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -98,33 +105,6 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path} is cut short or no safetensors file ({error}): copy it again") from error
 
 
-def _sizes(folder: Path, settings: dict[str, Any]) -> ModelConfig:
-    """The sizes that config.json gives, if nothing in it asks for what gpt2.py does not compute."""
-    kind, gelu = settings.get("model_type"), settings.get("activation_function", "gelu_new")
-    if kind != "gpt2":
-        raise ValueError(f"{folder} holds a model of type {kind}: only gpt2 can be read, give another folder")
-    if gelu not in TANH_GELU:
-        raise ValueError(f"{folder} has the activation {gelu}: only {', '.join(TANH_GELU)} can be read")
-    for name, computed in OTHER_ATTENTION.items():
-        if settings.get(name, computed) != computed:
-            raise ValueError(f"{folder} sets {name} to {settings[name]}: only {computed} is computed here")
-    for name in SIZES:
-        if type(settings.get(name)) is not int or settings[name] < 1:
-            raise ValueError(
-                f"{folder}/config.json: {name} should be a whole number above 0, found {settings.get(name)}"
-            )
-    vocab, dim, layers, heads, context = (settings[name] for name in SIZES)
-    if dim % heads:
-        raise ValueError(
-            f"{folder}/config.json: {heads} heads cannot share {dim} dimensions: n_head must divide n_embd"
-        )
-    dropout, epsilon = settings.get("resid_pdrop", 0.1), settings.get("layer_norm_epsilon", 1e-5)
-    for name, value in {"resid_pdrop": dropout, "layer_norm_epsilon": epsilon}.items():
-        if type(value) not in (int, float) or not 0 <= value < 1:
-            raise ValueError(f"{folder}/config.json: {name} should be a number from 0 up to 1, found {value!r}")
-    return ModelConfig(vocab, dim, layers, heads, context, float(dropout), float(epsilon))
-
-
 def _weights(folder: Path) -> dict[str, np.ndarray]:
     """All weights of the folder in float32, from one file or from its shards."""
     index = folder / "model.safetensors.index.json"
@@ -144,7 +124,9 @@ def _weights(folder: Path) -> dict[str, np.ndarray]:
     weights = {}
     for file in files:
         for name, value in read_tensors(folder / file).items():
-            if name.endswith((".attn.bias", ".attn.masked_bias")):  # old files keep the causal mask: it is no weight
+            if name.endswith(
+                (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")
+            ):  # old files: these are no weights
                 continue
             if value.dtype.kind in "biu":
                 raise ValueError(f"{folder}: {name} is of type {value.dtype}: save the model in float32 or bfloat16")

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rlhf_lesson.arrays import Scalar
 from rlhf_lesson.logprobs import token_logprobs
-from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.models.decoder import Decoder
 from rlhf_lesson.models.tokenizer import encode
 
 
@@ -92,7 +92,7 @@ def sample_token(
 
 @partial(jax.jit, static_argnames=("response", "end_id", "pad_id", "top_k", "top_p"))
 def generate(
-    model: GPT2,
+    model: Decoder,
     prompts: Int[Array, "batch prompt"],
     prompt_mask: Bool[Array, "batch prompt"],
     key: PRNGKeyArray,
@@ -155,7 +155,7 @@ def generate(
 WIDTH = 64  # tokens of a text that `next_logits` reads: one width, so it compiles once
 
 
-def next_logits(model: GPT2, tokenizer, texts: Sequence[str]) -> Float[np.ndarray, "texts vocab"]:
+def next_logits(model: Decoder, tokenizer, texts: Sequence[str]) -> Float[np.ndarray, "texts vocab"]:
     """Logits of the token that follows each text.
 
     Args:
@@ -178,6 +178,6 @@ def next_logits(model: GPT2, tokenizer, texts: Sequence[str]) -> Float[np.ndarra
 
 @jax.jit
 def _last_logits(
-    model: GPT2, tokens: Int[Array, "batch time"], mask: Bool[Array, "batch time"]
+    model: Decoder, tokens: Int[Array, "batch time"], mask: Bool[Array, "batch time"]
 ) -> Float[Array, "batch vocab"]:
     return model(tokens, mask)[:, -1]

@@ -21,7 +21,8 @@ from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.disk import cache_folder, write_atomically
 from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.models.checkpoint import load_model, save_model
-from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.models.decoder import Decoder
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.models.pretrained import BASE, load_base
 from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.seeds import stage_key
@@ -62,13 +63,13 @@ class Chain(NamedTuple):
     """What PPO starts from: the SFT policy, the normalised reward models, and what was measured of them."""
 
     data: Snippets
-    sft: GPT2
+    sft: Decoder
     scorers: dict[str, ScalarModel]  # "proxy" and "gold"
     results: dict[str, float]
 
     def sample(
         self,
-        policy: GPT2,
+        policy: Decoder,
         prompts: Prompts,
         key: PRNGKeyArray,
         *,
@@ -136,7 +137,7 @@ def seeded(config: Settings) -> Settings:
     )
 
 
-def _train_models(config: Config, base: GPT2, data: Snippets) -> tuple[GPT2, ScalarModel, ScalarModel]:
+def _train_models(config: Config, base: Decoder, data: Snippets) -> tuple[Decoder, ScalarModel, ScalarModel]:
     """The SFT policy, the gold reward model (all ratings of its split) and the proxy (single raters' choices)."""
     pad_id = data.tokenizer.pad_token_id
     texts = data.sft("proxy", "gold")[: config.snippets]
@@ -154,7 +155,7 @@ def _train_models(config: Config, base: GPT2, data: Snippets) -> tuple[GPT2, Sca
 
 
 def normalised_scorers(
-    config: Config, models: Mapping[str, ScalarModel], sft: GPT2, data: Snippets
+    config: Config, models: Mapping[str, ScalarModel], sft: Decoder, data: Snippets
 ) -> dict[str, ScalarModel]:
     """Reward models with mean 0 and spread 1 on samples of the SFT policy, so that beta and figures share a scale."""
     prompts = Prompts(*(x[:NORMALISING] for x in data.prompts("proxy")))

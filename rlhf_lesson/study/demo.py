@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from rlhf_lesson.data.prompts import repeat_prompts
 from rlhf_lesson.measures import distinct, pairwise_accuracy
 from rlhf_lesson.models.checkpoint import save_model
-from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.models.decoder import Decoder
 from rlhf_lesson.rewards import best_of_n
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import chain
@@ -90,7 +90,7 @@ def ppo_steps(config: ppo_loop.Config, built: Chain) -> Iterator[tuple[ppo_loop.
     )
 
 
-def tuned(config: ppo_loop.Config, built: Chain) -> tuple[GPT2, list[dict]]:
+def tuned(config: ppo_loop.Config, built: Chain) -> tuple[Decoder, list[dict]]:
     """PPO from start to end: the policy, and the metrics of every iteration on its training prompts."""
     curve = []
     for state, metrics, _ in bar("PPO", ppo_steps(config, built)):
@@ -98,7 +98,7 @@ def tuned(config: ppo_loop.Config, built: Chain) -> tuple[GPT2, list[dict]]:
     return state.policy, curve
 
 
-def measured_run(config: Config, built: Chain) -> tuple[GPT2, list[dict[str, float]]]:
+def measured_run(config: Config, built: Chain) -> tuple[Decoder, list[dict[str, float]]]:
     """PPO from start to end: the policy, and the path {"step", "kl", "proxy", "gold", ...} that it took on held-out prompts.
 
     A path read from the training rollouts would lie on other prompts than best-of-n, and start at another score.
@@ -111,7 +111,7 @@ def measured_run(config: Config, built: Chain) -> tuple[GPT2, list[dict[str, flo
     return state.policy, path
 
 
-def point(config: Config, policy: GPT2, built: Chain) -> dict[str, float]:
+def point(config: Config, policy: Decoder, built: Chain) -> dict[str, float]:
     """Mean KL, scores and length of a policy on the prompts of best-of-n, with the same noise for every policy."""
     prompts = repeat_prompts(built.data.held_out_prompts(config.pool_prompts), config.draws)
     key = stage_key(config.seed, "path")
@@ -120,7 +120,7 @@ def point(config: Config, policy: GPT2, built: Chain) -> dict[str, float]:
     return {**samples.means(), "length": float(samples.mask[:, -width:].sum(1).mean())}
 
 
-def compare(config: Config, policies: Mapping[str, GPT2], built: Chain) -> dict[str, Samples]:
+def compare(config: Config, policies: Mapping[str, Decoder], built: Chain) -> dict[str, Samples]:
     """Samples of each policy for the same held-out prompts and noise, with the KL from the SFT policy."""
     prompts = built.data.held_out_prompts(config.prompts)
     key = stage_key(config.seed, "evaluation")

@@ -15,7 +15,8 @@ from rlhf_lesson.data.examples import Comparison, Labelled, Rated
 from rlhf_lesson.data.prompts import Prompts, check_prompts
 from rlhf_lesson.kl import best_of_n_kl_bound
 from rlhf_lesson.measures import pairwise_accuracy
-from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, ScalarModel
+from rlhf_lesson.models.decoder import Decoder
+from rlhf_lesson.models.heads import ActorCritic, ScalarModel
 from rlhf_lesson.models.tokenizer import decode
 from rlhf_lesson.rewards import best_of_n_estimate
 from rlhf_lesson.train.reward_model import normalised, score
@@ -38,8 +39,8 @@ class Samples(NamedTuple):
 
 
 def sample(
-    policy: GPT2,
-    reference: GPT2,
+    policy: Decoder,
+    reference: Decoder,
     scorers: Mapping[str, object],
     prompts: Prompts,
     key: PRNGKeyArray,
@@ -96,7 +97,7 @@ def sample(
 
 def normalise_on_samples(
     models: Mapping[str, ScalarModel],
-    policy: GPT2,
+    policy: Decoder,
     prompts: Prompts,
     key: PRNGKeyArray,
     tokenizer,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rlhf_lesson.data.prompts import Prompts
-from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.models.decoder import Decoder
 from rlhf_lesson.models.tokenizer import decode
 from rlhf_lesson.study.mistakes import HEALTHY, SWITCHES, Switch
 from rlhf_lesson.train import ppo as ppo_loop
@@ -81,7 +81,7 @@ def _repeats(now: Rollout, before: Rollout | None) -> float:
 def run(
     switch: Switch,
     config: Config,
-    policy: GPT2,
+    policy: Decoder,
     prompts: Prompts,
     scorers: Mapping[str, object],
     tokenizer,
@@ -126,7 +126,7 @@ def _by_check(sentences: Sequence[str]) -> list[str]:
 
 
 def run_all(
-    config: Config, policy: GPT2, prompts: Prompts, scorers: Mapping[str, object], tokenizer
+    config: Config, policy: Decoder, prompts: Prompts, scorers: Mapping[str, object], tokenizer
 ) -> Iterator[tuple[str, Run]]:
     """The healthy run and then each broken one, by name, as they are finished; the arguments are those of `run`."""
     for name, switch in {"healthy": HEALTHY, **SWITCHES}.items():

@@ -1,7 +1,6 @@
 """Again: the policy's own samples in pairs, the most telling ones labelled with real raters' noise, retrain, PPO once more.
 
-In place of people the gold model decides, as noisily as single raters do (data/raters.py). The rules by which pairs are chosen are
-in data/selection.py.
+In place of people the gold model decides, as noisily as single raters do (data/raters.py); data/selection.py chooses the pairs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,8 @@ from rlhf_lesson.data.examples import Comparison
 from rlhf_lesson.data.prompts import Prompts, repeat_prompts
 from rlhf_lesson.data.selection import by_entropy
 from rlhf_lesson.measures import pairwise_accuracy
-from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.models.decoder import Decoder
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import evaluate
 from rlhf_lesson.train import ppo as ppo_loop
@@ -53,7 +53,7 @@ class Candidates(NamedTuple):
 class Round(NamedTuple):
     """What a round leaves behind."""
 
-    policy: GPT2
+    policy: Decoder
     proxy: ScalarModel
     comparisons: list[Comparison]  # old and new
     metrics: dict[str, float]
@@ -64,8 +64,8 @@ class Round(NamedTuple):
 
 
 def candidates(
-    policy: GPT2,
-    reference: GPT2,
+    policy: Decoder,
+    reference: Decoder,
     scorers: dict[str, ScalarModel],
     prompts: Prompts,
     key: PRNGKeyArray,
@@ -127,7 +127,7 @@ def agreement_with_gold(scores: Float[np.ndarray, "pairs 2"], gold: Float[np.nda
 
 
 def fit_reward(
-    config: reward_model.Config, base: GPT2, comparisons: Sequence[Comparison], *, pad_id: int
+    config: reward_model.Config, base: Decoder, comparisons: Sequence[Comparison], *, pad_id: int
 ) -> ScalarModel:
     """A reward model trained from the base to the end, not normalised."""
     for state, _ in reward_model.train(config, base, comparisons, pad_id=pad_id):
@@ -136,7 +136,7 @@ def fit_reward(
 
 
 def ensemble(
-    config: reward_model.Config, base: GPT2, comparisons: Sequence[Comparison], members: int, *, pad_id: int
+    config: reward_model.Config, base: Decoder, comparisons: Sequence[Comparison], members: int, *, pad_id: int
 ) -> list[ScalarModel]:
     """Reward models that differ by their head's start, the order, and a resampling of the comparisons (bagging).
 
@@ -151,7 +151,7 @@ def ensemble(
 
 
 def normalised_on(
-    model: ScalarModel, policy: GPT2, prompts: Prompts, key: PRNGKeyArray, tokenizer, config: Config
+    model: ScalarModel, policy: Decoder, prompts: Prompts, key: PRNGKeyArray, tokenizer, config: Config
 ) -> ScalarModel:
     """The model with mean 0 and spread 1 on samples for the first prompts, at this study's settings."""
     count = min(256, len(prompts.tokens)) // config.batch * config.batch or len(prompts.tokens)
@@ -173,9 +173,9 @@ def normalised_on(
 
 def train(
     config: Config,
-    base: GPT2,
-    sft: GPT2,
-    policy: GPT2,
+    base: Decoder,
+    sft: Decoder,
+    policy: Decoder,
     proxies: Sequence[ScalarModel],
     gold: ScalarModel,
     comparisons: Sequence[Comparison],

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from rlhf_lesson import advantages, rewards
-from rlhf_lesson.logprobs import token_logprobs
-from rlhf_lesson.models.gpt2 import GPT2, copy_of, response_logits
+from rlhf_lesson.models.decoder import Decoder, copy_of
+from rlhf_lesson.models.heads import response_logprobs, response_states
 from rlhf_lesson.train.ppo import Equations
 from rlhf_lesson.train.rollout import Reward, Rollout
 
@@ -104,9 +104,9 @@ def _pad_is_end(collect: Callable) -> Callable:
 
 
 @jax.jit
-def _rescored(policy: GPT2, rollout: Rollout, mask: Bool[Array, "batch time"], temperature):
-    logits = response_logits(policy, rollout.tokens, mask, rollout.prompt)
-    logp = token_logprobs(logits, rollout.tokens[:, rollout.prompt :], temperature=temperature)
+def _rescored(policy: Decoder, rollout: Rollout, mask: Bool[Array, "batch time"], temperature):
+    states = response_states(policy, rollout.tokens, mask, rollout.prompt)
+    logp, _ = response_logprobs(policy, states, rollout.tokens[:, rollout.prompt :], temperature=temperature)
     return jnp.where(rollout.response_mask, logp, 0.0)
 
 

@@ -14,7 +14,8 @@ from jaxtyping import Float, Int
 from rlhf_lesson.data.examples import Comparison
 from rlhf_lesson.data.prompts import Prompts, repeat_prompts
 from rlhf_lesson.data.snippets import Snippets
-from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.models.decoder import Decoder
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.models.tokenizer import decode
 from rlhf_lesson.seeds import stage_key
@@ -45,7 +46,7 @@ def turn_round(comparisons: Sequence[Comparison], noise: float, *, seed: int) ->
 
 
 def train_proxy(
-    base: GPT2, comparisons: Sequence[Comparison], noise: float, *, config: reward_model.Config, pad_id: int
+    base: Decoder, comparisons: Sequence[Comparison], noise: float, *, config: reward_model.Config, pad_id: int
 ):
     """Trains a reward model on pairs with label noise; yields as `reward_model.train` does. Normalise what comes out.
 
@@ -84,7 +85,7 @@ def settings(**changes) -> ppo_loop.Config:
     return replace(Config().ppo, **SAMPLING, **changes)
 
 
-def measure(policy: GPT2, chain: Chain, scorers: Mapping[str, ScalarModel], *, seed: int) -> dict[str, float]:
+def measure(policy: Decoder, chain: Chain, scorers: Mapping[str, ScalarModel], *, seed: int) -> dict[str, float]:
     """Mean KL from the SFT policy, proxy, gold and judge of fresh responses to the pool's prompts."""
     prompts = repeat_prompts(few_prompts(chain.data), DRAWS)
     batch = PROMPTS * DRAWS

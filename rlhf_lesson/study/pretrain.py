@@ -18,6 +18,7 @@ from rlhf_lesson.data.examples import Example
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.measures import distinct
 from rlhf_lesson.models.checkpoint import save_model
+from rlhf_lesson.models.decoder import Decoder
 from rlhf_lesson.models.generate import generate
 from rlhf_lesson.models.gpt2 import GPT2, ModelConfig
 from rlhf_lesson.models.tokenizer import END, decode, encode, train_tokenizer
@@ -124,7 +125,7 @@ def bits_per_byte(nats_per_token: float, held_out: Sequence[Example], texts: Seq
     return nats_per_token / np.log(2) * tokens / sum(len(t.encode()) for t in texts)
 
 
-def sample_texts(model: GPT2, tokenizer, *, count: int, temperature: float, seed: int = 0) -> list[str]:
+def sample_texts(model: Decoder, tokenizer, *, count: int, temperature: float, seed: int = 0) -> list[str]:
     """What the model writes from nothing but <begin>."""
     start = np.full((count, 1), tokenizer.bos_token_id)
     samples = generate(

@@ -18,9 +18,9 @@ from rlhf_lesson import losses
 from rlhf_lesson.arrays import Scalar, masked_mean
 from rlhf_lesson.data.batches import check_rows, epochs, pad, plan
 from rlhf_lesson.data.examples import Choice
-from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
-from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, copy_of
+from rlhf_lesson.models.decoder import Decoder, copy_of, from_logits
+from rlhf_lesson.models.families import Sizes
 from rlhf_lesson.train.checks import check_first_margin, finite
 from rlhf_lesson.train.inputs import check_examples
 
@@ -53,7 +53,7 @@ class Batch(NamedTuple):
 class State(NamedTuple):
     """All that a later step depends on, so a run resumed from it goes on bit for bit."""
 
-    policy: GPT2
+    policy: Decoder
     opt_state: optax.OptState
     step: Int[Array, ""]
 
@@ -61,16 +61,16 @@ class State(NamedTuple):
 # ---- loss_fn -----------------------------------------------------------------------------------
 
 
-def response_logprobs(policy: GPT2, batch: Batch, temperature: Scalar) -> Float[Array, "pairs 2"]:
+def response_logprobs(policy: Decoder, batch: Batch, temperature: Scalar) -> Float[Array, "pairs 2"]:
     """log pi(response | prompt) of both at a `temperature`: sums over tokens, not means (row 42 of docs/checklist.md)."""
     pairs, two, time = batch.tokens.shape
     tokens, mask, learn = (x.reshape(pairs * two, time) for x in (batch.tokens, batch.mask, batch.learn))
-    logits = policy(tokens, mask)[:, :-1]  # (2B, T-1, V)
-    logp = token_logprobs(logits, tokens[:, 1:], temperature=temperature)
+    states = policy.hidden(tokens, mask)[:, :-1]  # (2B, T-1, D)
+    logp = from_logits(policy, partial(token_logprobs, temperature=temperature), states, tokens[:, 1:])
     return sequence_logprob(logp, learn[:, 1:]).reshape(pairs, two)
 
 
-def loss_fn(policy: GPT2, batch: Batch, config: Config, dpo_loss: Callable):
+def loss_fn(policy: Decoder, batch: Batch, config: Config, dpo_loss: Callable):
     """Mean DPO loss over the real pairs, with the implicit rewards beta (log pi - log ref) as metrics."""
     logp = response_logprobs(policy, batch, config.temperature)
     loss = dpo_loss(logp[:, 0], logp[:, 1], batch.ref_logp[:, 0], batch.ref_logp[:, 1], kl_coef=config.kl_coef)
@@ -123,7 +123,7 @@ def make_batch(
     return Batch(tokens, mask, mask & (np.arange(width) >= prompt), reference, np.arange(rows) < len(choices))
 
 
-def lengths(choices: Sequence[Choice], config: ModelConfig) -> list[int]:
+def lengths(choices: Sequence[Choice], config: Sizes) -> list[int]:
     """Tokens of the longer of the two rows of each pair, which a model of this `config` must be able to read.
 
     Raises:
@@ -137,7 +137,7 @@ def lengths(choices: Sequence[Choice], config: ModelConfig) -> list[int]:
 
 
 def all_logprobs(
-    policy: GPT2, choices: Sequence[Choice], *, pad_id: int, temperature: float = 1.0, batch_tokens: int = 2048
+    policy: Decoder, choices: Sequence[Choice], *, pad_id: int, temperature: float = 1.0, batch_tokens: int = 2048
 ) -> Float[np.ndarray, "choices 2"]:
     """log pi of every chosen and rejected response, in order; for the reference this is done once, before training.
 
@@ -163,7 +163,7 @@ def all_logprobs(
 
 def train(
     config: Config,
-    policy: GPT2,
+    policy: Decoder,
     choices: Sequence[Choice],
     *,
     pad_id: int,
@@ -204,11 +204,17 @@ def train(
         yield current, finite({"step": step + 1, "steps": len(schedule), **numbers}, current)
 
 
-# ---- what the stage measures, and pairs from samples -------------------------------------------
+# ---- what the stage measures -------------------------------------------------------------------
 
 
 def implicit_margins(
-    policy: GPT2, reference: GPT2, choices: Sequence[Choice], *, kl_coef: float, pad_id: int, temperature: float = 1.0
+    policy: Decoder,
+    reference: Decoder,
+    choices: Sequence[Choice],
+    *,
+    kl_coef: float,
+    pad_id: int,
+    temperature: float = 1.0,
 ) -> Float[np.ndarray, " choices"]:
     """beta [log pi/ref (chosen) - log pi/ref (rejected)] of each pair, score units: its share above 0 is DPO's accuracy.
 
@@ -223,28 +229,3 @@ def implicit_margins(
     logp, ref_logp = (all_logprobs(net, choices, pad_id=pad_id, temperature=temperature) for net in (policy, reference))
     score = kl_coef * (logp - ref_logp)
     return score[:, 0] - score[:, 1]
-
-
-def sampled_choices(
-    prompts: Prompts,
-    tokens: Int[np.ndarray, "samples time"],
-    mask: Bool[np.ndarray, "samples time"],
-    first: Bool[np.ndarray, " pairs"],
-) -> list[Choice]:
-    """Pairs of neighbouring samples, as `evaluate.sample` gives them for `repeat_prompts(prompts, 2)`.
-
-    Two equal responses teach nothing (their loss is log 2 for ever) and are left out.
-
-    Args:
-      prompts: one for each pair, left-padded.
-      tokens: prompt and response of each sample.
-      mask: True on real tokens.
-      first: True where the first of a pair was preferred.
-    """
-    rows = [row[keep].tolist() for row, keep in zip(np.asarray(tokens), np.asarray(mask), strict=True)]
-    out = []
-    for a, b, length, left in zip(rows[::2], rows[1::2], np.asarray(prompts.mask).sum(axis=1), first, strict=True):
-        chosen, rejected = (a, b) if left else (b, a)
-        if a != b:
-            out.append(Choice(a[:length], chosen[length:], rejected[length:]))
-    return out

@@ -16,8 +16,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from rlhf_lesson import advantages, kl, losses, rewards
 from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data.prompts import Prompts, prompt_batches, repeat_prompts
-from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
-from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, copy_of, response_logits
+from rlhf_lesson.logprobs import sequence_logprob
+from rlhf_lesson.models.decoder import Decoder, copy_of
+from rlhf_lesson.models.heads import ActorCritic, response_logprobs, response_states
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.train.checks import check_first_update, check_rollout, finite
 from rlhf_lesson.train.inputs import ready
@@ -49,7 +50,7 @@ class Config:
 class State(NamedTuple):
     """All that a later iteration depends on: a run resumed from it goes on bit for bit."""
 
-    policy: GPT2
+    policy: Decoder
     opt_state: optax.OptState
     step: Int[Array, ""]
 
@@ -95,15 +96,15 @@ class Experience(NamedTuple):
 # ---- loss_fn -----------------------------------------------------------------------------------
 
 
-def loss_fn(policy: GPT2, batch: Experience, config: Config, equations: Equations):
+def loss_fn(policy: Decoder, batch: Experience, config: Config, equations: Equations):
     """Clipped policy loss + beta KL, as a mean over the real tokens of the mini-batch.
 
     The GRPO paper averages within each response first, which makes a token of a long response count less; the mean
     over all tokens has no such bias (Yu et al. 2025, arXiv:2503.14476, section 3.3).
     """
     old = batch.old
-    logits = response_logits(policy, old.tokens, old.mask, old.prompt)
-    logp = token_logprobs(logits, old.tokens[:, old.prompt :], temperature=config.temperature)
+    states = response_states(policy, old.tokens, old.mask, old.prompt, old.lower)
+    logp, _ = response_logprobs(policy, states, old.tokens[:, old.prompt :], temperature=config.temperature)
     logp = jnp.where(old.response_mask, logp, 0.0)  # padding's log-ratio is 0, never an overflow
     advantage = jnp.broadcast_to(batch.advantages[:, None], logp.shape)
     policy_loss = equations.ppo_clip_loss(logp, old.logp, advantage, clip=config.clip)
@@ -187,7 +188,7 @@ def update(
 # ---- train -------------------------------------------------------------------------------------
 
 
-def initial_state(config: Config, policy: GPT2) -> State:
+def initial_state(config: Config, policy: Decoder) -> State:
     """A fresh state on copied weights: what the caller keeps is never donated, so a reference stays what it was."""
     policy = copy_of(policy)
     return State(policy, optimizer(config).init(policy), jnp.zeros((), jnp.int32))
@@ -195,7 +196,7 @@ def initial_state(config: Config, policy: GPT2) -> State:
 
 def train(
     config: Config,
-    policy: GPT2,
+    policy: Decoder,
     prompts: Prompts,
     scorers: Mapping[str, Callable],
     *,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rlhf_lesson.data.prompts import Prompts, check_prompts
-from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.models.decoder import Decoder
 
 AT_LEAST_1 = "iterations epochs batch prompts response minibatches accumulate batch_tokens".split()
 ABOVE_0 = "temperature clip_norm kl_horizon".split()
@@ -41,7 +41,7 @@ def check_settings(config: Any) -> None:
         )
 
 
-def check_pad(model: GPT2, pad_id: int | None) -> None:
+def check_pad(model: Decoder, pad_id: int | None) -> None:
     """Refuses a padding token that a tokenizer lacks, or that is not the model's.
 
     Args:
@@ -59,7 +59,7 @@ def check_pad(model: GPT2, pad_id: int | None) -> None:
         )
 
 
-def check_examples(config: Any, model: GPT2, examples: Sequence, *, pad_id: int | None) -> None:
+def check_examples(config: Any, model: Decoder, examples: Sequence, *, pad_id: int | None) -> None:
     """Refuses what no loop on examples can train with.
 
     Args:
@@ -77,7 +77,7 @@ def check_examples(config: Any, model: GPT2, examples: Sequence, *, pad_id: int 
         raise ValueError("there are no examples: give at least one")
 
 
-def ready(config: Any, policy: GPT2, prompts: Prompts, *, pad_id: int | None, end_id: int | None) -> Prompts:
+def ready(config: Any, policy: Decoder, prompts: Prompts, *, pad_id: int | None, end_id: int | None) -> Prompts:
     """Prompts that a policy can continue, as int32 ids with a mask of bools; a tokenizer's mask of 0 and 1 is welcome.
 
     A prompt that is padded on the right, or has no token, would be continued from a padding token's state. Sampler and

@@ -13,8 +13,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from rlhf_lesson import advantages, kl, losses, rewards
 from rlhf_lesson.arrays import Scalar, masked_mean, masked_whiten
 from rlhf_lesson.data.prompts import Prompts, prompt_batches
-from rlhf_lesson.logprobs import entropy, token_logprobs
-from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, ScalarModel, copy_of
+from rlhf_lesson.models.decoder import Decoder, copy_of
+from rlhf_lesson.models.heads import ActorCritic, ScalarModel, response_logprobs
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.train.checks import check_first_update, check_rollout, finite, with_value_pull
 from rlhf_lesson.train.inputs import ready
@@ -61,7 +61,7 @@ class State(NamedTuple):
     step: Int[Array, ""]
 
     @property
-    def policy(self) -> GPT2:
+    def policy(self) -> Decoder:
         """The language model that is trained."""
         return self.actor_critic.policy
 
@@ -93,10 +93,10 @@ def loss_fn(actor_critic: ActorCritic, batch: Experience, total: Scalar, config:
     the whole mini-batch, so micro-batches of unequal length add up to exactly its token mean (row 38 of docs/checklist.md).
     """
     old = batch.old
-    logits, values = actor_critic.response_outputs(old.tokens, old.mask, old.prompt)
-    logp = token_logprobs(logits, old.tokens[:, old.prompt :], temperature=config.temperature)
+    states, values = actor_critic.response_outputs(old.tokens, old.mask, old.prompt, old.lower)
+    response = old.tokens[:, old.prompt :]
+    logp, surprise = response_logprobs(actor_critic.policy, states, response, temperature=config.temperature)
     logp = jnp.where(old.response_mask, logp, 0.0)  # padding's log-ratio is 0, never an overflow
-    surprise = entropy(logits, temperature=config.temperature)
     policy_loss = equations.ppo_clip_loss(logp, old.logp, batch.advantages, clip=config.clip)
     value_loss = equations.value_clip_loss(values, old.values, batch.returns, clip=config.value_clip)
     ratio = jnp.exp(logp - old.logp)
@@ -180,7 +180,7 @@ def update(
 # ---- train -------------------------------------------------------------------------------------
 
 
-def initial_state(config: Config, policy: GPT2, critic: ScalarModel | None = None) -> State:
+def initial_state(config: Config, policy: Decoder, critic: ScalarModel | None = None) -> State:
     """A fresh state on copied weights: what the caller keeps is never donated, so a reference stays what it was.
 
     Raises:
@@ -195,7 +195,7 @@ def initial_state(config: Config, policy: GPT2, critic: ScalarModel | None = Non
 
 def train(
     config: Config,
-    policy: GPT2,
+    policy: Decoder,
     prompts: Prompts,
     scorers: Mapping[str, Callable],
     *,

@@ -16,8 +16,9 @@ from jaxtyping import Array, Float, Int
 from rlhf_lesson import advantages, losses
 from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data.prompts import Prompts, prompt_batches
-from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
-from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, copy_of, response_logits
+from rlhf_lesson.logprobs import sequence_logprob
+from rlhf_lesson.models.decoder import Decoder, copy_of
+from rlhf_lesson.models.heads import ActorCritic, response_logprobs, response_states
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.train.checks import check_rollout, finite
 from rlhf_lesson.train.inputs import ready
@@ -43,7 +44,7 @@ class Config:
 class State(NamedTuple):
     """All that a later iteration depends on: a run resumed from it goes on bit for bit."""
 
-    policy: GPT2
+    policy: Decoder
     opt_state: optax.OptState
     step: Int[Array, ""]
 
@@ -52,11 +53,11 @@ class State(NamedTuple):
 
 
 def loss_fn(
-    policy: GPT2, rollout: Rollout, advantage: Float[Array, " batch"], config: Config, policy_gradient_loss: Callable
+    policy: Decoder, rollout: Rollout, advantage: Float[Array, " batch"], config: Config, policy_gradient_loss: Callable
 ) -> Float[Array, ""]:
     """-log pi(y_t) * A, the same `advantage` A for every token of a response of the `rollout`, as a token mean."""
-    logits = response_logits(policy, rollout.tokens, rollout.mask, rollout.prompt)
-    logp = token_logprobs(logits, rollout.tokens[:, rollout.prompt :], temperature=config.temperature)
+    states = response_states(policy, rollout.tokens, rollout.mask, rollout.prompt, rollout.lower)
+    logp, _ = response_logprobs(policy, states, rollout.tokens[:, rollout.prompt :], temperature=config.temperature)
     per_token = policy_gradient_loss(logp, jnp.broadcast_to(advantage[:, None], logp.shape))
     return masked_mean(per_token, rollout.response_mask)
 
@@ -93,7 +94,7 @@ def update(
 # ---- train -------------------------------------------------------------------------------------
 
 
-def initial_state(config: Config, policy: GPT2) -> State:
+def initial_state(config: Config, policy: Decoder) -> State:
     """A fresh state on copied weights: what the caller keeps is never donated, so a reference stays what it was."""
     policy = copy_of(policy)
     return State(policy, optimizer(config).init(policy), jnp.zeros((), jnp.int32))
@@ -101,7 +102,7 @@ def initial_state(config: Config, policy: GPT2) -> State:
 
 def train(
     config: Config,
-    policy: GPT2,
+    policy: Decoder,
     prompts: Prompts,
     scorers: Mapping[str, Callable],
     *,

@@ -19,7 +19,8 @@ from rlhf_lesson import losses
 from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data.batches import check_rows, epochs, pad, plan
 from rlhf_lesson.data.examples import Comparison, Labelled, Rated
-from rlhf_lesson.models.gpt2 import GPT2, ScalarModel, copy_of
+from rlhf_lesson.models.decoder import Decoder, copy_of, from_logits
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.train.checks import finite
 from rlhf_lesson.train.inputs import check_examples
@@ -70,7 +71,7 @@ def loss_fn(model: ScalarModel, batch: Batch, key: PRNGKeyArray | None, objectiv
     scores = model.pooled_score(hidden, mask).reshape(rows, k)
     loss = masked_mean(objective(scores, batch.target), batch.real)
     if lm_coef > 0.0:
-        per_token = losses.cross_entropy_loss(model.trunk.logits(hidden[:, :-1]), tokens[:, 1:])
+        per_token = from_logits(model.trunk, losses.cross_entropy_loss, hidden[:, :-1], tokens[:, 1:])
         loss += lm_coef * masked_mean(per_token, mask[:, 1:])
     return loss
 
@@ -115,7 +116,7 @@ def make_batch(examples: Sequence[Comparison | Rated | Labelled], rows: int, wid
 
 def train(
     config: Config,
-    trunk: GPT2,
+    trunk: Decoder,
     examples: Sequence[Comparison | Rated | Labelled],
     *,
     pad_id: int,

@@ -14,9 +14,10 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rlhf_lesson.arrays import Scalar, masked_mean
 from rlhf_lesson.data.prompts import Prompts
-from rlhf_lesson.logprobs import entropy, sequence_logprob, token_logprobs
+from rlhf_lesson.logprobs import sequence_logprob
+from rlhf_lesson.models.decoder import Decoder
 from rlhf_lesson.models.generate import generate
-from rlhf_lesson.models.gpt2 import GPT2, ActorCritic, response_logits
+from rlhf_lesson.models.heads import ActorCritic, response_logprobs, response_states
 from rlhf_lesson.models.tokenizer import decode
 
 
@@ -32,6 +33,7 @@ class Rollout(NamedTuple):
     has_end: Bool[Array, " batch"]  # False: cut off by the length limit
     scores: dict[str, Float[Array, " batch"]]  # by scorer, in its own units
     stats: dict[str, Float[Array, ""]]
+    lower: Float[Array, "batch time dim"] | None = None  # states after the frozen layers, where the policy has such
 
     @property
     def prompt(self) -> int:
@@ -45,7 +47,7 @@ Reward = str | Callable[[Rollout], Sequence[float]]  # a scorer's name, or a fun
 @partial(jax.jit, static_argnames=("response", "end_id", "pad_id"))
 def collect(
     actor_critic: ActorCritic,
-    reference: GPT2,
+    reference: Decoder,
     scorers: Mapping[str, Callable],
     prompts: Prompts,
     key: PRNGKeyArray,
@@ -89,14 +91,16 @@ def collect(
     length = prompts.tokens.shape[1]
     tokens = jnp.concatenate([prompts.tokens, sampled.tokens], axis=1)  # (B, P+R)
     mask = jnp.concatenate([prompts.mask, sampled.mask], axis=1)
-    logits, values = actor_critic.response_outputs(tokens, mask, length)
-    ref_logits = response_logits(reference, tokens, mask, length)
+    lower = actor_critic.policy.lower(tokens, mask)  # of a frozen part, which the reference shares
+    states, values = actor_critic.response_outputs(tokens, mask, length, lower)
+    ref_states = response_states(reference, tokens, mask, length, lower)
+    logp, surprise = response_logprobs(actor_critic.policy, states, sampled.tokens, temperature=temperature)
+    ref_logp, _ = response_logprobs(reference, ref_states, sampled.tokens, temperature=temperature)
 
     def on_real_tokens(per_token):
         return jnp.where(sampled.mask, per_token, 0.0)
 
-    logp = on_real_tokens(token_logprobs(logits, sampled.tokens, temperature=temperature))
-    ref_logp = on_real_tokens(token_logprobs(ref_logits, sampled.tokens, temperature=temperature))
+    logp, ref_logp = on_real_tokens(logp), on_real_tokens(ref_logp)
     return Rollout(
         tokens=tokens,
         mask=mask,
@@ -108,10 +112,11 @@ def collect(
         scores={name: scorer(tokens, mask) for name, scorer in scorers.items()},
         stats={
             "kl": jnp.mean(sequence_logprob(logp - ref_logp, sampled.mask)),  # nats per response
-            "entropy": masked_mean(entropy(logits, temperature=temperature), sampled.mask),  # nats per token
+            "entropy": masked_mean(surprise, sampled.mask),  # nats per token
             "length": jnp.mean(jnp.sum(sampled.mask, axis=1).astype(jnp.float32)),
             "sampler_gap": jnp.max(jnp.abs(logp - sampled.logp)),
         },
+        lower=lower,
     )
 
 

@@ -19,7 +19,7 @@ from rlhf_lesson.arrays import masked_mean
 from rlhf_lesson.data import batches
 from rlhf_lesson.data.batches import check_rows, epochs, pad, plan
 from rlhf_lesson.data.examples import Example
-from rlhf_lesson.models.gpt2 import GPT2, copy_of
+from rlhf_lesson.models.decoder import Decoder, copy_of, from_logits
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.train.checks import finite
 from rlhf_lesson.train.inputs import check_examples
@@ -51,7 +51,7 @@ class Batch(NamedTuple):
 class State(NamedTuple):
     """All that a later step depends on, so a run resumed from it goes on bit for bit."""
 
-    model: GPT2
+    model: Decoder
     opt_state: optax.OptState
     step: Int[Array, ""]
 
@@ -59,10 +59,10 @@ class State(NamedTuple):
 # ---- loss_fn -----------------------------------------------------------------------------------
 
 
-def loss_fn(model: GPT2, batch: Batch, key: PRNGKeyArray | None, cross_entropy_loss=losses.cross_entropy_loss):
+def loss_fn(model: Decoder, batch: Batch, key: PRNGKeyArray | None, cross_entropy_loss=losses.cross_entropy_loss):
     """Mean cross-entropy over the tokens to learn (nats per token), not over sequences; dropout if there is a `key`."""
-    logits = model(batch.tokens, batch.mask, key)[:, :-1]  # (B, T-1, V)
-    per_token = cross_entropy_loss(logits, batch.tokens[:, 1:])
+    states = model.hidden(batch.tokens, batch.mask, key)[:, :-1]  # (B, T-1, D)
+    per_token = from_logits(model, cross_entropy_loss, states, batch.tokens[:, 1:])
     return masked_mean(per_token, batch.learn[:, 1:])
 
 
@@ -114,7 +114,7 @@ def make_batch(
 
 def train(
     config: Config,
-    model: GPT2,
+    model: Decoder,
     examples: Sequence[Example],
     *,
     pad_id: int,
@@ -161,13 +161,14 @@ def train(
 
 
 @jax.jit
-def _sum_of_losses(model: GPT2, batch: Batch) -> tuple[Float[Array, ""], Int[Array, ""]]:
-    per_token = losses.cross_entropy_loss(model(batch.tokens, batch.mask)[:, :-1], batch.tokens[:, 1:])
+def _sum_of_losses(model: Decoder, batch: Batch) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    states = model.hidden(batch.tokens, batch.mask)[:, :-1]
+    per_token = from_logits(model, losses.cross_entropy_loss, states, batch.tokens[:, 1:])
     learn = batch.learn[:, 1:]
     return jnp.sum(jnp.where(learn, per_token, 0.0)), jnp.sum(learn)
 
 
-def validation_loss(model: GPT2, examples: Sequence[Example], *, pad_id: int, batch_tokens: int = 2048) -> float:
+def validation_loss(model: Decoder, examples: Sequence[Example], *, pad_id: int, batch_tokens: int = 2048) -> float:
     """Cross-entropy over all tokens to learn of held-out examples.
 
     Args:

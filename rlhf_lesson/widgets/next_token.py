@@ -9,8 +9,8 @@ import numpy as np
 import traitlets
 from jaxtyping import Float
 
+from rlhf_lesson.models.decoder import Decoder
 from rlhf_lesson.models.generate import keep_top_k, keep_top_p, next_logits
-from rlhf_lesson.models.gpt2 import GPT2
 from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.view import plots
 from rlhf_lesson.widgets.look import Widget, css, esm, plain
@@ -52,7 +52,7 @@ class NextToken(Widget):
     examples = traitlets.List([{"text": text} for text in TEXTS]).tag(sync=True)
     live = traitlets.Bool(True).tag(sync=True)  # a kernel answers to typed text
 
-    def __init__(self, model: GPT2 | None = None, tokenizer=None, **traits):
+    def __init__(self, model: Decoder | None = None, tokenizer=None, **traits):
         if model is None:
             model, tokenizer = load_base()
         self.model, self.tokenizer = model, tokenizer

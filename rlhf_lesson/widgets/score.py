@@ -10,7 +10,7 @@ import traitlets
 
 from rlhf_lesson.data import feedback
 from rlhf_lesson.data.snippets import whole
-from rlhf_lesson.models.gpt2 import ScalarModel
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.train.reward_model import score

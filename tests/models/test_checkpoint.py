@@ -10,7 +10,9 @@ import pytest
 import tiny
 
 from rlhf_lesson.models.checkpoint import load_model, load_state, named_weights, save_model, save_state
-from rlhf_lesson.models.gpt2 import GPT2, ScalarModel, positions_from_mask
+from rlhf_lesson.models.decoder import positions_from_mask
+from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.train.checks import same_tree
 
 TOKENS = jnp.array([[5, 9, 11, 7, 20, 33]])

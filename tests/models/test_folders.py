@@ -11,7 +11,8 @@ import tiny
 from safetensors.numpy import save_file
 
 from rlhf_lesson.models.checkpoint import load_model, load_state, save_model, save_state
-from rlhf_lesson.models.gpt2 import GPT2, ScalarModel
+from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.train.checks import same_tree
 
 ROWS = [[5, 9, 11, 7, 20, 33], [8, 4, 40]]
@@ -110,7 +111,7 @@ def test_our_own_reward_model_still_reads_the_mean(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"model_type": "llama"}, "of type llama: only gpt2"),
+        ({"model_type": "mistral"}, "of type mistral: only gpt2 and llama"),
         ({"model_type": None}, "of type None"),
         ({"activation_function": "gelu"}, "the activation gelu: only gelu_new"),
         ({"scale_attn_weights": False}, "scale_attn_weights to False"),
@@ -123,7 +124,7 @@ def test_our_own_reward_model_still_reads_the_mean(tmp_path):
         ({"resid_pdrop": 1.0}, r"resid_pdrop should be a number from 0 up to 1, found 1\.0"),
         ({"n_head": 5}, "5 heads cannot share 32 dimensions"),
         ({"pooling": "max"}, "pooling is 'max'"),
-        ({"n_layer": 1}, r"transformer\.h\.1\.\S+ is no part of a plain GPT-2"),
+        ({"n_layer": 1}, r"transformer\.h\.1\.\S+ is no part of a plain gpt2"),
         ({"n_layer": 3}, r"transformer\.h\.2\.\S+ should have shape"),
         ({"n_inner": 64, "n_embd": 64}, "should have shape"),
         ({"tie_word_embeddings": False}, r"lm_head\.weight is missing"),
@@ -142,8 +143,8 @@ def test_settings_under_which_another_model_would_be_computed_are_refused(tmp_pa
         ({"transformer.wpe.weight": np.full((24, 32), np.inf)}, {}, r"wpe\.weight holds NaN or infinity"),
         ({"score.weight": np.ones((2, 32))}, {}, r"score\.weight has shape \(2, 32\): a reward model has one number"),
         ({"score.weight": np.ones((1, 32))}, {"pad_token_id": 1}, "its pad token is its end token"),
-        ({"classifier.weight": np.ones((1, 32))}, {}, r"classifier\.weight is no part of a plain GPT-2"),
-        ({"lm_head.bias": np.ones(48)}, {}, r"lm_head\.bias is no part of a plain GPT-2"),
+        ({"classifier.weight": np.ones((1, 32))}, {}, r"classifier\.weight is no part of a plain gpt2"),
+        ({"lm_head.bias": np.ones(48)}, {}, r"lm_head\.bias is no part of a plain gpt2"),
     ],
 )
 def test_weights_that_would_be_dropped_or_spoil_the_rest_are_refused(tmp_path, extra, settings, why):

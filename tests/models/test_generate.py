@@ -8,7 +8,7 @@ import tiny
 
 from rlhf_lesson.logprobs import token_logprobs
 from rlhf_lesson.models.generate import generate, keep_top_k, keep_top_p, sample_token
-from rlhf_lesson.models.gpt2 import ActorCritic
+from rlhf_lesson.models.heads import ActorCritic
 
 IDS = {"end_id": tiny.END, "pad_id": tiny.PAD}
 
@@ -23,7 +23,8 @@ def draw(key=0, temperature=1.0, **changes):
 def test_sampled_and_rescored_log_probs_agree(temperature):
     prompts, out = draw(temperature=temperature)
     tokens, mask = jnp.concatenate([prompts.tokens, out.tokens], 1), jnp.concatenate([prompts.mask, out.mask], 1)
-    logits, _ = ActorCritic(tiny.model()).response_outputs(tokens, mask, 5)
+    states, _ = ActorCritic(tiny.model()).response_outputs(tokens, mask, 5)
+    logits = tiny.model().logits(states)
     again = jnp.where(out.mask, token_logprobs(logits, out.tokens, temperature=temperature), 0.0)
     assert jnp.abs(again - out.logp).max() <= 1e-5
 

@@ -6,7 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import tiny
 
-from rlhf_lesson.models.gpt2 import ActorCritic, copy_of, drop, positions_from_mask, response_logits, response_slice
+from rlhf_lesson.logprobs import entropy, token_logprobs
+from rlhf_lesson.models.decoder import copy_of, drop, positions_from_mask, response_slice
+from rlhf_lesson.models.heads import ActorCritic, response_logprobs, response_states
 
 TOKENS = jnp.array([[5, 9, 11, 7, 20, 33]])
 REAL = jnp.ones((1, 6), bool)
@@ -67,9 +69,16 @@ def test_the_response_slice_starts_at_the_last_prompt_token():
     assert response_slice(per_token, 3).tolist() == [[2, 3, 4, 5]]
 
 
-def test_a_policys_response_logits_need_no_critic_and_are_those_of_the_positions_before():
+def test_a_policys_response_states_need_no_critic_and_are_those_of_the_positions_before():
     model = tiny.model()
-    np.testing.assert_array_equal(response_logits(model, TOKENS, REAL, 2), model(TOKENS, REAL)[:, 1:-1])
+    np.testing.assert_array_equal(response_states(model, TOKENS, REAL, 2), model.hidden(TOKENS, REAL)[:, 1:-1])
+
+
+def test_log_probs_and_entropies_of_a_response_are_those_of_its_logits():
+    model, logits = tiny.model(), tiny.model()(TOKENS, REAL)[:, 1:-1]
+    logp, surprise = response_logprobs(model, response_states(model, TOKENS, REAL, 2), TOKENS[:, 2:], temperature=0.7)
+    np.testing.assert_allclose(logp, token_logprobs(logits, TOKENS[:, 2:], temperature=0.7), atol=1e-6)
+    np.testing.assert_allclose(surprise, entropy(logits, temperature=0.7), atol=1e-6)
 
 
 def test_a_copy_has_the_same_weights_in_arrays_of_its_own():
@@ -81,11 +90,11 @@ def test_a_copy_has_the_same_weights_in_arrays_of_its_own():
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(model))
 
 
-def test_values_of_a_new_actor_critic_are_zero_and_its_logits_are_the_policys():
+def test_values_of_a_new_actor_critic_are_zero_and_its_states_are_the_policys():
     model = tiny.model()
-    logits, values = ActorCritic(model).response_outputs(TOKENS, REAL, 2)
+    states, values = ActorCritic(model).response_outputs(TOKENS, REAL, 2)
     assert values.shape == (1, 4) and (values == 0).all()
-    np.testing.assert_array_equal(logits, model(TOKENS, REAL)[:, 1:-1])
+    np.testing.assert_array_equal(states, model.hidden(TOKENS, REAL)[:, 1:-1])
 
 
 def test_each_value_belongs_to_the_state_just_before_its_token():

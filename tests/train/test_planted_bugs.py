@@ -22,9 +22,10 @@ from rlhf_lesson import advantages, kl, rewards
 from rlhf_lesson.arrays import masked_mean, masked_whiten
 from rlhf_lesson.data.examples import Example
 from rlhf_lesson.logprobs import token_logprobs
-from rlhf_lesson.models import gpt2
+from rlhf_lesson.models import gpt2, heads
 from rlhf_lesson.models.generate import generate
-from rlhf_lesson.models.gpt2 import GPT2, ActorCritic
+from rlhf_lesson.models.gpt2 import GPT2
+from rlhf_lesson.models.heads import ActorCritic
 from rlhf_lesson.train import ppo, reward_model, rollout, sft
 from rlhf_lesson.train.checks import check_first_update, check_rollout, check_tokens, padding_matters
 from rlhf_lesson.train.diagnose import diagnose
@@ -117,8 +118,8 @@ def in_bfloat16(logits, tokens, *, temperature):
     return jnp.take_along_axis(logp, tokens[..., None], axis=-1)[..., 0].astype(jnp.float32)
 
 
-def dropout_left_on(self, tokens, mask, dropout_key=None):
-    return self._run(tokens, mask, jax.random.key(0))[0]
+def dropout_left_on(self, tokens, mask, dropout_key=None, lower=None):
+    return self.run(tokens, mask, jax.random.key(0))[0]
 
 
 def rounded_sampler(net, *args, **named):
@@ -130,7 +131,7 @@ def cold_sampler(*args, temperature, **named):
 
 
 SEEN_BY_THE_SAMPLER_GAP = [
-    pytest.param(gpt2, "response_slice", shifted_slice, id="row 1: logits of the wrong token"),
+    pytest.param(heads, "response_slice", shifted_slice, id="row 1: logits of the wrong token"),
     pytest.param(GPT2, "decode", padding_let_in, id="row 2: the cache forgets what is padding"),
     pytest.param(rollout, "token_logprobs", temperature_forgotten, id="row 3: only the sampler divides"),
     pytest.param(rollout, "generate", cold_sampler, id="row 3: the sampler divides by another number"),
@@ -269,7 +270,7 @@ def test_rows_13_and_16_a_score_that_reads_padding_is_seen(sample, monkeypatch):
     assert reach(lambda tokens, mask: scorer(tokens, mask)) == 0.0
     assert reach(lambda tokens, mask: scorer(tokens, jnp.ones_like(mask))) > 0.01  # row 13: the text is not cut
     assert reach(lambda tokens, mask: scorer.values(tokens, mask)[:, -1]) > 0.01  # row 16: read at a pad
-    monkeypatch.setattr(gpt2.ScalarModel, "pooled_score", lambda self, h, m: self.head(h.mean(axis=1))[..., 0])
+    monkeypatch.setattr(heads.ScalarModel, "pooled_score", lambda self, h, m: self.head(h.mean(axis=1))[..., 0])
     assert reach(lambda tokens, mask: scorer(tokens, mask)) > 0.01  # row 16: pads in the mean
 
 
@@ -379,8 +380,8 @@ def test_rows_24_and_36_metrics_per_token_or_over_padding_are_seen(planted, monk
         real, log_ratio = np.asarray(out.response_mask), np.asarray(out.logp - out.ref_logp)
         length = real.sum() / len(real)
         per_row = [row[keep].sum() for row, keep in zip(log_ratio, real, strict=True)]
-        logits, _ = ActorCritic(moved()).response_outputs(out.tokens, out.mask, PROMPT)
-        p = np.asarray(jax.nn.softmax(logits / 0.7))[real]
+        states, _ = ActorCritic(moved()).response_outputs(out.tokens, out.mask, PROMPT)
+        p = np.asarray(jax.nn.softmax(moved().logits(states) / 0.7))[real]
         by_hand = {"kl": np.mean(per_row), "entropy": -(p * np.log(p)).sum(-1).mean(), "length": length}
         return {name: abs(float(out.stats[name]) - value) for name, value in by_hand.items()}
 
@@ -406,7 +407,7 @@ def test_row_1_a_value_that_has_seen_its_own_token_is_seen(sample, monkeypatch):
         return acting.response_outputs(tokens, jnp.ones_like(sample.mask), PROMPT)[1]
 
     assert (reach(5) == reach(9)).all()
-    monkeypatch.setattr(gpt2, "response_slice", shifted_slice)
+    monkeypatch.setattr(heads, "response_slice", shifted_slice)
     assert (reach(5) != reach(9)).any()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from rlhf_lesson.models.gpt2 import ActorCritic
+from rlhf_lesson.models.heads import ActorCritic
 from rlhf_lesson.train import grpo, ppo, reinforce
 from rlhf_lesson.train.rollout import check_scores, collect, score_of, text_reward
 

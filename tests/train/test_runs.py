@@ -20,7 +20,8 @@ from safetensors.numpy import load_file
 
 from rlhf_lesson.data.prompts import make_prompts
 from rlhf_lesson.models import checkpoint
-from rlhf_lesson.models.gpt2 import GPT2, ModelConfig, ScalarModel
+from rlhf_lesson.models.gpt2 import GPT2, ModelConfig
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.train import ppo
 from rlhf_lesson.train.runs import read_metrics, run
 

@@ -4,7 +4,7 @@ import jax
 import pytest
 from flax import nnx
 
-from rlhf_lesson.models.gpt2 import ScalarModel
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.widgets import score
 

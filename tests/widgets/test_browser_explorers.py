@@ -17,7 +17,7 @@ SIMPLE = {"bradley_terry": BradleyTerry, "clip": Clip, "gae": GAE, "kl_estimator
 CELL = """
 from flax import nnx
 from IPython.display import display
-from rlhf_lesson.models.gpt2 import ScalarModel
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.widgets import best_of_n, bradley_terry, clip, gae, kl_estimators, next_token, score
 

@@ -11,7 +11,7 @@ SLOW = 240 * SECONDS
 SETUP = """
 from flax import nnx
 from rlhf_lesson.data.questions import Question
-from rlhf_lesson.models.gpt2 import ScalarModel
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.widgets import (
     best_of_n, bradley_terry, clip, dashboard, frontier, gae, gallery, kl_estimators, label, next_token, score, simulator
