@@ -5,39 +5,28 @@ parses or compares a student's object: what arrives is NumPy arrays, numbers and
 """
 
 import hashlib
-import hmac
-import itertools
 import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from rlhf_lesson.course.examine import ROUNDS, answered, fresh_cases
 from rlhf_lesson.course.exercise import Case, Exercise, show, show_input
 from rlhf_lesson.grading import frames, library, marks
 from rlhf_lesson.grading.asking import at_a_glance, begun, first_wrong, looked_at
 from rlhf_lesson.grading.cells import Submission
+from rlhf_lesson.grading.drawing import class_forms, hidden_cases
 from rlhf_lesson.grading.handle import GraderError, Worker
-from rlhf_lesson.grading.marks import HIDDEN, SENTENCES, Mark, Outcome, difference, no_parts, scored
-from rlhf_lesson.grading.trusted import Trusted, form, plain
+from rlhf_lesson.grading.marks import SENTENCES, Mark, Outcome, difference, no_parts, scored
+from rlhf_lesson.grading.trusted import Trusted, plain
 from rlhf_lesson.grading.workers import Zygote, self_test
 
-SUITE = 3  # version of the hidden cases: part of every seed
-DRAWS = 6  # of one hidden case
 SPARED = ("landlock", "read_passwords")  # what no other wall does, and what harms nobody where one submission is alone
 GLANCE = (
     1.5  # seconds for a first look in a worker that ran others before; who needs more gets a fresh one and the limit
 )
 EXPLAINED = 0.3  # seconds in which the visible cases may find an explanation, if all time is used up by then
-
-
-def seed(key: bytes, student: str, exercise: str) -> int:
-    """The hidden cases' seed: HMAC-SHA256 of the course's key over student, exercise and suite version."""
-    message = "\0".join((student, exercise, str(SUITE)))
-    return int.from_bytes(hmac.new(key, message.encode("utf-8", "replace"), hashlib.sha256).digest()[:16], "big")
 
 
 class Judge:
@@ -58,6 +47,7 @@ class Judge:
         self._visible: dict[str, list[tuple[str, Case, Any]]] = {}
         self._slips: dict[tuple[str, int, int], Any] = {}
         self._library: dict[str, dict] = {}
+        self._forms: dict[str, set[str]] = {}
 
     # ---- what is asked, and what is right ----
 
@@ -73,14 +63,11 @@ class Judge:
             return self._visible[exercise.name]
 
     def hidden(self, exercise: Exercise, student: str) -> list[tuple[str, Case, Any]]:
-        """This student's own cases. Of some draws the first whose form came before is taken: a new form must be compiled."""
-        rng, cases, forms = np.random.default_rng(seed(self.key, student, exercise.name)), [], set()
-        for text in [text for text in exercise.cases for _ in range(HIDDEN)]:
-            first = exercise.cases[text](rng)
-            draws = itertools.chain([first], (exercise.cases[text](rng) for _ in range(DRAWS - 1)))
-            case = next((case for case in draws if form(case) in forms), first)
-            forms.add(form(case))
-            cases.append((text, case))
+        """This student's own cases, each with its property and its right answer."""
+        with self.lock:
+            if exercise.name not in self._forms:
+                self._forms[exercise.name] = class_forms(exercise, self.key)
+        cases = hidden_cases(exercise, self.key, student, self._forms[exercise.name])
         return [(text, case, self.expected(exercise, case)) for text, case in cases]
 
     def materials(self, name: str) -> dict:

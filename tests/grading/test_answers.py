@@ -12,8 +12,9 @@ from grading import answer_cells
 from rlhf_lesson.course.examine import call, failure
 from rlhf_lesson.course.specs import CHAPTERS, EXERCISES
 from rlhf_lesson.grading import library
+from rlhf_lesson.grading.drawing import seed
 from rlhf_lesson.grading.intake import Submission
-from rlhf_lesson.grading.marking import Judge, seed
+from rlhf_lesson.grading.marking import Judge
 from rlhf_lesson.grading.marks import HIDDEN
 
 KEY = b"a key that nobody knows"
