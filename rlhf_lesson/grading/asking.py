@@ -5,8 +5,8 @@ The rule is that of `rlhf_lesson.course.examine.examine`, and there is no other:
     An answer to a case is right if the plain call gives the right values, if the call compiled by jax.jit gives them too
     (where the exercise's function is one that a training loop compiles), and if asking again changes nothing.
 
-`at_a_glance` is quick and finds most right answers; what it does not find right, `looked_at` decides alone. Points are counted in
-marks.py. Nothing here imports, parses or runs a student's object.
+`at_a_glance` is quick and finds most right answers, quickest those that are `plainly_pure`. What it does not find right,
+`looked_at` decides alone. Points are counted in marks.py. Nothing here imports, parses or runs a student's object.
 """
 
 import random
@@ -27,6 +27,7 @@ Questions = Sequence[tuple[str, Case, Any]]  # the property, a case of it, its r
 
 AGAIN = 12  # calls, at most, that ask once more at a glance
 WARM = 0.03  # seconds for them: what is compiled by then answers in a millisecond
+READING = 1.0  # seconds
 ROUNDS_AGAIN, ALONE = 3, 1.0  # of all cases when an answer is looked at alone, and the seconds for them
 
 
@@ -79,23 +80,50 @@ def in_each_mode(worker: Worker, exercise: Exercise, case: Case, right: Any, end
     return compiled, True
 
 
+def plainly_pure(worker: Worker, exercise: Exercise, submission: Submission, materials: dict) -> bool:
+    """Whether an answer is pure as far as reading it tells (purity.py); only a worker that ran no other kind may be asked."""
+    known = {key: materials.get(key, []) for key in ("earlier", "equations", "signatures")}
+    worker.begin()
+    try:
+        answer, _ = worker.ask({"op": "read", **submission.asked(exercise.name), **known}, seconds=READING)
+    except (Broken, frames.FrameError):
+        worker.close()
+        return False
+    return answer.get("pure") is True
+
+
 def at_a_glance(
-    worker: Worker, exercise: Exercise, submission: Submission, materials: dict, questions: Questions, *, seconds: float
+    worker: Worker,
+    exercise: Exercise,
+    submission: Submission,
+    materials: dict,
+    questions: Questions,
+    *,
+    pure: bool = False,
+    seconds: float,
 ) -> bool | None:
     """Whether everything is right, found in little time: each case compiled, and plain calls where they cost least.
 
     None if it did not come to an end in that time.
 
-    The plain calls are of the form that most cases have, in an order that nobody can know, and some are repeated.
+    The plain calls are of the form that most cases have, in an order that nobody can know, and some are repeated. A pure answer
+    needs none: of one case, which nobody can know, it gets the numbers as a training loop gives them.
     """
     end = time.monotonic() + seconds
     worker.begin()
     try:
         if load(worker, exercise, submission, materials, end).kind:
             return False
-        mode, plain = ("quick" if exercise.traceable else "plain"), list(questions)
-        if any(ask(worker, exercise, case, right, mode, end).kind for _, case, right in questions):
+        pure &= exercise.traceable
+        modes = ["quick" if exercise.traceable else "plain"] * len(questions)
+        with_numbers = [i for i, (_, case, _) in enumerate(questions) if has_numbers(case)]
+        if pure and with_numbers:
+            modes[random.choice(with_numbers)] = "compiled"
+        if any(ask(worker, exercise, q[1], q[2], mode, end).kind for q, mode in zip(questions, modes, strict=True)):
             return False
+        if pure:
+            return True
+        plain = list(questions)
         if exercise.traceable:
             forms = [form(case) for _, case, _ in questions]
             common = Counter(forms).most_common(1)[0][0]
@@ -114,6 +142,11 @@ def at_a_glance(
     except (Broken, frames.FrameError) as error:
         worker.close()
         return None if error.kind == "timeout" else False
+
+
+def has_numbers(case: Case) -> bool:
+    """Whether a case has floats, which a quick call traces and a training loop does not."""
+    return any(isinstance(x, float) for x in (*case.args, *case.kwargs.values()))
 
 
 def looked_at(worker: Worker, exercise: Exercise, questions: Questions, end: float) -> list[Outcome]:
