@@ -93,6 +93,7 @@ BOTH = {  # (exercise, cell, the share of its points)
     "pairs as an array": ("pairs_from_ratings", PAIRS + f"return np.array([{PAIR}]).reshape(-1, 2)", 1),
     "places that are traced": ("gae", GAE, 1),
     "places that are traced, and a slip": ("gae", GAE.replace("0.95", "0.9"), 6 / 7),
+    "right only where numbers are traced": ("gae", GAE.replace("0.0))[0]", "0.0))[0] * jnp.where(lam + 1e-12 == lam, 1.0, 0.5)"), 0),
     "written into an input": ("gae", GAE.replace("    def b", "    r = r.at[0].set(r[0])\n    def b").replace("0.95", "0.9"), 6 / 7),
 }  # fmt: skip
 
@@ -110,6 +111,21 @@ def test_bfloat16_inputs_reach_an_answer_as_they_are(judge, zygote):
     cell += "    logp = jax.nn.log_softmax(logits / temperature)\n    return jnp.take_along_axis(logp, tokens[..., None], -1)[..., 0]\n"
     mark = agree(judge, zygote, EXERCISES["token_logprobs"], [PRELUDE, cell])
     assert [p["must_hold"] for p in mark.parts if p["hidden"]] == ["bfloat16 is cast to float32 first"]
+
+
+def test_what_one_answer_does_to_jax_does_not_reach_a_pure_one(judge, zygote):
+    """They are looked at in two workers, or reading an answer would prove nothing about what it does."""
+    wheres = "if True:\n    import jax.numpy\n    jax.numpy.where = lambda *a: 123.0\n    done = 1\n"
+    first = f"# exercise: masked_mean\n{wheres}def masked_mean(values, mask, done=done):\n    return 0.0"
+    calls = []
+
+    class Counting(Judge):
+        def alone(self, *given):
+            calls.append(given[1].name)
+            return super().alone(*given)
+
+    marks = Counting(TWO, KEY).mark(zygote, Submission("ann", [PRELUDE, first, GAE]))
+    assert [mark.points for mark in marks] == [0, 8] and calls == ["masked_mean"]
 
 
 def test_what_is_not_all_right_at_a_glance_is_looked_at_alone(judge, zygote):
