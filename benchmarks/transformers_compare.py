@@ -1,8 +1,8 @@
 """Our logits and scores beside those of transformers on the same files, and each beside float64; prints JSON.
 
-PyTorch needs no place in our environment: name the Python of another one that has torch, transformers and gguf.
+PyTorch needs no place in our environment: name the Python of another one that has torch, transformers, gguf and accelerate.
 
-    python -m venv .venv-torch && .venv-torch/bin/pip install torch transformers gguf
+    python -m venv .venv-torch && .venv-torch/bin/pip install torch transformers gguf accelerate
     python benchmarks/transformers_compare.py --torch .venv-torch/bin/python --gguf SmolLM2-135M-Instruct.Q4_1.gguf \
         > benchmarks/results/transformers.json
 
@@ -106,9 +106,10 @@ def compare(folder: Path, gguf: Path | None) -> None:
         where = {"gguf_file": gguf.name} if gguf and name == "SmolLM2 from GGUF" else {}
         model = kind.from_pretrained(gguf.parent if where else place, dtype=torch.float32, **where).eval()
         rows = torch.tensor(tokens(model.config.vocab_size)).long()
-        with torch.no_grad():
-            theirs, true = (m(rows).logits.numpy().astype(float).reshape(ours.shape) for m in (model, exact(model)))
-        found["models"][f"{file.parent.name}/{name}"] = gaps(ours.astype(float), theirs, true)
+        with torch.no_grad():  # in this order: the model is turned into float64 where it stands
+            theirs = model(rows).logits.numpy().reshape(ours.shape)
+            true = exact(model)(rows).logits.numpy().reshape(ours.shape)
+        found["models"][f"{file.parent.name}/{name}"] = gaps(ours.astype(float), theirs.astype(float), true)
     for place in [folder / "ours" / "SmolLM2"] if gguf else []:
         words, model = hf.AutoTokenizer.from_pretrained(place), hf.AutoModelForCausalLM.from_pretrained(place)
         for text, row in json.loads((place.parent / "greedy.json").read_text()).items():
@@ -182,7 +183,7 @@ def measure(folder: Path, gguf: Path | None) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--torch", help="Python of an environment with torch, transformers and gguf")
+    parser.add_argument("--torch", help="Python of an environment with torch, transformers, gguf and accelerate")
     parser.add_argument("--gguf", type=Path, help="a GGUF file of a Llama")
     parser.add_argument(
         "--there", nargs=2, metavar=("DO", "FOLDER"), help=argparse.SUPPRESS
