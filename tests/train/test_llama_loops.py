@@ -17,23 +17,25 @@ from rlhf_lesson.widgets.next_token import NextToken
 
 IDS = {"pad_id": tiny.PAD, "end_id": tiny.END}
 ROWS = [[2, *np.random.default_rng(i).integers(3, 48, 4 + i % 5).tolist(), tiny.END] for i in range(16)]
-NETS = {"tied": tiny.llama, "untied": partial(tiny.llama, tied=False), "frozen": partial(tiny.llama, frozen=2)}
+NETS = {
+    "tied": partial(tiny.llama, layers=2),
+    "untied": partial(tiny.llama, layers=2, tied=False),
+    "frozen": partial(tiny.llama, layers=2, frozen=1),
+}
 SAMPLING = {
     "ppo": (ppo, ppo.Config(iterations=2, batch=16, response=6, learning_rate=3e-3)),
     "two nets": (ppo, ppo.Config(iterations=2, batch=16, response=6, learning_rate=3e-3, separate_critic=True)),
     "grpo": (grpo, grpo.Config(iterations=2, prompts=4, group=4, response=6, learning_rate=3e-3)),
     "reinforce": (reinforce, reinforce.Config(iterations=2, batch=16, response=6, learning_rate=3e-3)),
 }
-PAIRS = [
-    ("ppo", "untied"), ("ppo", "frozen"), ("two nets", "frozen"), ("grpo", "tied"), ("grpo", "frozen"), ("reinforce", "untied"),
-]  # fmt: skip
+CASES = [("ppo", "frozen"), ("two nets", "tied"), ("grpo", "frozen"), ("reinforce", "untied")]
 
 
 def lower_part(model):
     return model.embed_tokens, list(model.layers)[: model.config.frozen]
 
 
-@pytest.mark.parametrize(("name", "net"), PAIRS)
+@pytest.mark.parametrize(("name", "net"), CASES)
 def test_a_loop_on_samples_trains_a_llama(name, net):
     loop, config = SAMPLING[name]
     policy, scorer = NETS[net](), tiny.scorer(make=NETS[net])
@@ -47,13 +49,13 @@ def test_a_loop_on_samples_trains_a_llama(name, net):
     assert net != "frozen" or same_tree(lower_part(policy), lower_part(after))
 
 
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("net", ["untied", "frozen"])
 def test_sft_a_reward_model_and_dpo_train_a_llama(net):
     model = NETS[net]()
     trains = upper_layers(model) if net == "frozen" else None
     examples = [Example(row, 2) for row in ROWS]
-    sft_config = sft.Config(batch_tokens=256, learning_rate=3e-3)
-    state, row = next(sft.train(sft_config, model, examples, pad_id=tiny.PAD, trains=trains))
+    sft_config = sft.Config(batch_tokens=128, learning_rate=3e-3)  # the first step's rate is 0
+    *_, (state, row) = sft.train(sft_config, model, examples, pad_id=tiny.PAD, trains=trains)
     assert np.isfinite(row["loss"]) and not same_tree(model, after := filled(state.model, model))
     assert net != "frozen" or same_tree(lower_part(model), lower_part(after))
     pairs = [Comparison((a, b)) for a, b in zip(ROWS[::2], ROWS[1::2], strict=True)]

@@ -14,6 +14,7 @@ from rlhf_lesson.study import evaluate
 from rlhf_lesson.train import ppo
 from rlhf_lesson.train.text_scorer import TextScorer
 
+one = pytest.mark.parametrize("scorer", [tiny.model], ids=["gpt2"], indirect=True)
 TEXTS = ["w5 w9 w11", "w7", "w40 w6 w6 w8"]
 POLICY = foreign.tokenizer()  # ids as in the names: w5 is 5
 
@@ -57,6 +58,7 @@ def test_a_text_that_is_too_long_or_empty_is_named(scorer):
         scorer([""])
 
 
+@one
 def test_a_loop_optimises_what_it_says_of_the_decoded_responses(scorer):
     config = ppo.Config(iterations=1, batch=8, response=6, epochs=1, minibatches=1)
     step = next(
@@ -67,6 +69,7 @@ def test_a_loop_optimises_what_it_says_of_the_decoded_responses(scorer):
     assert step[1]["score"] == pytest.approx(float(scorer(texts).mean()), abs=1e-4)
 
 
+@one
 def test_beside_a_reward_model_in_the_rollout_both_are_measured_and_normalised(scorer):
     policy, prompts, inside = tiny.model(layers=1), tiny.prompts(16), tiny.scorer(layers=1)
     how = {"response": 6, "temperature": 1.0, "batch": 16}
