@@ -38,10 +38,10 @@ def name_of(path, prefix: str) -> str:
     return ".".join(words if words[0] in ("head", "value_head", "lm_head") else [prefix, *words])
 
 
-def _turned(name: str, value, family: Family):
-    """A matrix from Flax's order to the file's, or back; the embedding and a scalar head have one order."""
-    plain = value.ndim != 2 or name == family.table or name.startswith(("head.", "value_head."))
-    return value if plain or not family.transposed else value.T
+def _turns(name: str, ndim: int, family: Family) -> bool:
+    """Whether a weight stands in the file in another order than Flax's; the embedding and a scalar head have one order."""
+    plain = ndim != 2 or name == family.table or name.startswith(("head.", "value_head."))
+    return family.transposed and not plain
 
 
 def named_weights(model: nnx.Module) -> dict[str, jax.Array]:
@@ -52,7 +52,7 @@ def named_weights(model: nnx.Module) -> dict[str, jax.Array]:
     """
     family = FAMILIES[family_of(getattr(model, "trunk", model))]
     named = {name_of(path, family.prefix): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(model)}
-    return {name: _turned(name, leaf, family) for name, leaf in named.items()}
+    return {name: leaf.T if _turns(name, leaf.ndim, family) else leaf for name, leaf in named.items()}
 
 
 def save_model(model: Decoder | ScalarModel, folder: Path | str, *, tokenizer=None, half: bool = False) -> None:
@@ -120,12 +120,12 @@ def load_model(folder: Path | str, *, ids: int | None = None) -> Decoder | Scala
 
     def fetch(path, leaf):
         name = name_of(path, family.prefix)
-        value = weights.pop(name, None)
-        value = value if value is None else _turned(name, value, family)
-        if value is None or value.shape != leaf.shape:
+        value, turns = weights.pop(name, None), _turns(name, leaf.ndim, family)
+        wanted = leaf.shape[::-1] if turns else leaf.shape
+        if value is None or value.shape != wanted:
             shape = "nothing" if value is None else value.shape
-            raise ValueError(f"{folder}: {name} should have shape {leaf.shape}, found {shape}")
-        return jnp.asarray(value)
+            raise ValueError(f"{folder}: {name} should have shape {wanted}, found {shape}")
+        return jnp.asarray(value.T if turns else value)
 
     model = jax.tree_util.tree_map_with_path(fetch, jax.eval_shape(empty))
     if weights:

@@ -31,6 +31,7 @@ from rlhf_lesson.train import objectives, reward_model
 from rlhf_lesson.train import ppo as ppo_loop
 from rlhf_lesson.train import sft as sft_loop
 from rlhf_lesson.train.progress import bar
+from rlhf_lesson.train.text_scorer import Scorer
 
 SCORERS = ("proxy", "gold")
 NORMALISING = 256  # samples of the SFT policy on which the scores get mean 0 and spread 1
@@ -64,7 +65,7 @@ class Chain(NamedTuple):
 
     data: Snippets
     sft: Decoder
-    scorers: dict[str, ScalarModel]  # "proxy" and "gold"
+    scorers: dict[str, Scorer]  # "proxy" and "gold"
     results: dict[str, float]
 
     def sample(
@@ -73,7 +74,7 @@ class Chain(NamedTuple):
         prompts: Prompts,
         key: PRNGKeyArray,
         *,
-        scorers: Mapping[str, ScalarModel] | None = None,
+        scorers: Mapping[str, Scorer] | None = None,
         response: int = 24,
         temperature: float = 0.7,
         batch: int = 64,
@@ -156,7 +157,7 @@ def _train_models(config: Config, base: Decoder, data: Snippets) -> tuple[Decode
 
 def normalised_scorers(
     config: Config, models: Mapping[str, ScalarModel], sft: Decoder, data: Snippets
-) -> dict[str, ScalarModel]:
+) -> dict[str, Scorer]:
     """Reward models with mean 0 and spread 1 on samples of the SFT policy, so that beta and figures share a scale."""
     prompts = Prompts(*(x[:NORMALISING] for x in data.prompts("proxy")))
     key = stage_key(config.seed, "normalising")
