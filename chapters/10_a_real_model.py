@@ -468,14 +468,17 @@ def step(thin, moments, whole):
     return optax.apply_updates(thin, change), moments, loss, slope
 
 
-moments, losses = adam.init(thin), []
-for i in range(8):
+# %%
+moments, losses, first = adam.init(thin), [], None
+for _ in range(8):
     thin, moments, loss, slope = step(thin, moments, adapted)
     losses.append(float(loss))
-    if i == 0:
-        slopes = {place_of(path): jnp.abs(leaf).max() for path, leaf in jax.tree_util.tree_leaves_with_path(slope)}
+    first = first or jax.tree_util.tree_leaves_with_path(slope)
 for part in ("lora_down", "lora_up"):
-    print(f"largest first slope of {part:<9}", max(float(size) for place, size in slopes.items() if part in place))
+    print(
+        f"largest first slope of {part:<9}",
+        max(float(jnp.abs(leaf).max()) for path, leaf in first if part in place_of(path)),
+    )
 print("loss:", ", ".join(f"{loss:.2f}" for loss in losses))
 
 # %% [markdown]
