@@ -49,9 +49,15 @@ def named_weights(model: nnx.Module) -> dict[str, jax.Array]:
 
     Args:
       model: a decoder, or a trunk with a head.
+
+    Raises:
+      ValueError: it has LoRA layers that are not merged.
     """
     family = FAMILIES[family_of(getattr(model, "trunk", model))]
-    named = {name_of(path, family.prefix): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(model)}
+    leaves = jax.tree_util.tree_leaves_with_path(model)
+    if any("lora_" in jax.tree_util.keystr(path) for path, _ in leaves):
+        raise ValueError("this model has LoRA layers, which its file format has no names for: save merge_lora(model)")
+    named = {name_of(path, family.prefix): leaf for path, leaf in leaves}
     return {name: leaf.T if _turns(name, leaf.ndim, family) else leaf for name, leaf in named.items()}
 
 

@@ -31,6 +31,7 @@ CHAPTERS = (
     "distinct best_of_n_form rl_form fit best_of_n_peak rl_peak".split(),
     "noise_temperature label choice_entropy information_gain most".split(),
     "dpo_loss leave_one_out group_advantages".split(),
+    "rms_norm rotate grouped_attention swiglu lora".split(),
 )
 
 EXERCISES = {
