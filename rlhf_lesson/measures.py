@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from scipy.special import stdtrit
 
 
@@ -32,6 +32,25 @@ def pairwise_accuracy(chosen: Float[np.ndarray, " n"], rejected: Float[np.ndarra
     if np.isnan(chosen).any() or np.isnan(rejected).any():
         raise ValueError("a score is NaN, so its pair has no order: mend the model that gave it")
     return float(np.mean((chosen > rejected) + 0.5 * (chosen == rejected)))
+
+
+def explained_variance(
+    returns: Float[Array, "*shape"], values: Float[Array, "*shape"], mask: Bool[Array, "*shape"]
+) -> Float[Array, ""]:
+    """How much of the returns' variance a critic foresees.
+
+        1 - var(returns - values) / var(returns)        over the real tokens
+
+    Args:
+      returns: what came, score units.
+      values: what the critic said before.
+      mask: True on real tokens.
+
+    Returns:
+      At most 1; 0 for a critic that knows the mean alone, or where there is no real token; below 0 for one that misleads.
+    """
+    spread, missed = jnp.var(returns, where=mask), jnp.var(returns - values, where=mask)
+    return jnp.where(mask.any(), 1.0 - missed / jnp.maximum(spread, 1e-8), 0.0)
 
 
 def calibration(

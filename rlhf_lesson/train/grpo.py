@@ -19,6 +19,7 @@ from rlhf_lesson.data.prompts import Prompts, prompt_batches, repeat_prompts
 from rlhf_lesson.logprobs import sequence_logprob
 from rlhf_lesson.models.decoder import Decoder, copy_of
 from rlhf_lesson.models.heads import ActorCritic, response_logprobs, response_states
+from rlhf_lesson.models.partial import Trains, filled, thinned
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.train.checks import check_first_update, check_rollout, finite
 from rlhf_lesson.train.inputs import ready
@@ -96,13 +97,13 @@ class Experience(NamedTuple):
 # ---- loss_fn -----------------------------------------------------------------------------------
 
 
-def loss_fn(policy: Decoder, batch: Experience, config: Config, equations: Equations):
-    """Clipped policy loss + beta KL, as a mean over the real tokens of the mini-batch.
+def loss_fn(thin: Decoder, batch: Experience, config: Config, equations: Equations, whole: Decoder | None = None):
+    """Clipped policy loss + beta KL of `thin`, whose holes `whole` fills, as a mean over the real tokens of the mini-batch.
 
     The GRPO paper averages within each response first, which makes a token of a long response count less; the mean
     over all tokens has no such bias (Yu et al. 2025, arXiv:2503.14476, section 3.3).
     """
-    old = batch.old
+    old, policy = batch.old, filled(thin, whole)
     states = response_states(policy, old.tokens, old.mask, old.prompt, old.lower)
     logp, _ = response_logprobs(policy, states, old.tokens[:, old.prompt :], temperature=config.temperature)
     logp = jnp.where(old.response_mask, logp, 0.0)  # padding's log-ratio is 0, never an overflow
@@ -149,10 +150,10 @@ def experience(
     return Experience(rollout._replace(stats={}), advantage.ravel()), groups
 
 
-def minibatch_step(carry, batch: Experience, *, config: Config, equations: Equations):
-    """One optimiser step on a mini-batch; `carry` is the policy and the optimiser's state."""
+def minibatch_step(carry, batch: Experience, *, whole: Decoder | None, config: Config, equations: Equations):
+    """One optimiser step on a mini-batch; `carry` is the policy, whose holes `whole` fills, and the optimiser's state."""
     policy, opt_state = carry
-    grads, stats = jax.grad(loss_fn, has_aux=True)(policy, batch, config, equations)
+    grads, stats = jax.grad(loss_fn, has_aux=True)(policy, batch, config, equations, whole)
     updates, opt_state = optimizer(config).update(grads, opt_state, policy)
     return (optax.apply_updates(policy, updates), opt_state), {**stats, "grad_norm": optax.tree.norm(grads)}
 
@@ -163,16 +164,17 @@ def update(
     rollout: Rollout,
     score: Float[Array, " batch"],
     key: PRNGKeyArray,
+    whole: Decoder | None = None,
     *,
     config: Config,
     equations: Equations = GRPO,
 ) -> tuple[State, dict[str, Array]]:
     """The second program: advantages, then epochs x mini-batches, in a fresh order each epoch.
 
-    It learns from a `rollout` and the `score` of each response; `key` decides the order.
+    It learns from a `rollout` and the `score` of each response; `key` decides the order; `whole` fills the state's holes.
     """
     data, groups = experience(rollout, score, config, equations)
-    step = partial(minibatch_step, config=config, equations=equations)
+    step = partial(minibatch_step, whole=whole, config=config, equations=equations)
     before = (state.policy, state.opt_state)
     after, stats = over_minibatches(step, before, data, key, epochs=config.epochs, count=config.minibatches)
     metrics = {
@@ -188,9 +190,9 @@ def update(
 # ---- train -------------------------------------------------------------------------------------
 
 
-def initial_state(config: Config, policy: Decoder) -> State:
+def initial_state(config: Config, policy: Decoder, trains: Trains = None) -> State:
     """A fresh state on copied weights: what the caller keeps is never donated, so a reference stays what it was."""
-    policy = copy_of(policy)
+    policy = copy_of(thinned(policy, trains))
     return State(policy, optimizer(config).init(policy), jnp.zeros((), jnp.int32))
 
 
@@ -203,6 +205,7 @@ def train(
     reward: Reward = "proxy",
     pad_id: int,
     end_id: int,
+    trains: Trains = None,
     state: State | None = None,
     equations: Equations = GRPO,
 ) -> Iterator[tuple[State, dict[str, float], Rollout]]:
@@ -216,6 +219,7 @@ def train(
       reward: which scorer is optimised, or a Python function of the rollout (see `rollout.text_reward`).
       pad_id: padding token.
       end_id: end token.
+      trains: which weights train, by their place in the model, see `partial.thinned`; None trains all.
       state: the last state of an earlier run with the same arguments, to go on from there.
       equations: `GRPO`, `RLOO`, or your own.
 
@@ -228,17 +232,17 @@ def train(
     if config.group < 2:
         raise ValueError("group is 1: a response is compared with others to its prompt, so sample at least 2")
     check_reward(reward, scorers)
-    current: State = initial_state(config, policy) if state is None else state
+    current: State = initial_state(config, policy, trains) if state is None else state
     run_key = stage_key(config.seed, "grpo")
     batches = prompt_batches(prompts, config.prompts, config.seed, int(current.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):
         sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
         batch = repeat_prompts(next(batches), config.group)
-        rollout = sample(ActorCritic(current.policy), policy, scorers, batch, sample_key)
+        rollout = sample(ActorCritic(filled(current.policy, policy)), policy, scorers, batch, sample_key)
         check_rollout(rollout.stats, first=state is None and iteration == 0)
         score = score_of(rollout, reward)
-        current, metrics = update(current, rollout, score, shuffle_key, config=config, equations=equations)
+        current, metrics = update(current, rollout, score, shuffle_key, policy, config=config, equations=equations)
         check_first_update(float(metrics["first_ratio_gap"]))
         row = metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations)
         yield current, finite(row, current), rollout

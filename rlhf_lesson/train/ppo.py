@@ -13,8 +13,10 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from rlhf_lesson import advantages, kl, losses, rewards
 from rlhf_lesson.arrays import Scalar, masked_mean, masked_whiten
 from rlhf_lesson.data.prompts import Prompts, prompt_batches
+from rlhf_lesson.measures import explained_variance
 from rlhf_lesson.models.decoder import Decoder, copy_of
 from rlhf_lesson.models.heads import ActorCritic, ScalarModel, response_logprobs
+from rlhf_lesson.models.partial import Trains, filled, thinned
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.train.checks import check_first_update, check_rollout, finite, with_value_pull
 from rlhf_lesson.train.inputs import ready
@@ -88,11 +90,11 @@ class Experience(NamedTuple):
 # ---- loss_fn -----------------------------------------------------------------------------------
 
 
-def loss_fn(actor_critic: ActorCritic, batch: Experience, total: Scalar, config: Config, equations: Equations):
-    """Policy loss + value loss - entropy bonus of `actor_critic`, summed over tokens and divided by `total`: the real tokens of
-    the whole mini-batch, so micro-batches of unequal length add up to exactly its token mean (row 38 of docs/checklist.md).
+def loss_fn(thin: ActorCritic, batch: Experience, total: Scalar, config: Config, equations: Equations, whole=None):
+    """Policy loss + value loss - entropy bonus of `thin`, whose holes `whole` fills, summed over tokens and divided by `total`: the
+    real tokens of the whole mini-batch, so micro-batches of unequal length add up to exactly its token mean (checklist row 38).
     """
-    old = batch.old
+    old, actor_critic = batch.old, filled(thin, whole)
     states, values = actor_critic.response_outputs(old.tokens, old.mask, old.prompt, old.lower)
     response = old.tokens[:, old.prompt :]
     logp, surprise = response_logprobs(actor_critic.policy, states, response, temperature=config.temperature)
@@ -137,11 +139,11 @@ def experience(rollout: Rollout, score: Float[Array, " batch"], kl_coef: Scalar,
     return Experience(rollout._replace(stats={}), advantage, returns)
 
 
-def minibatch_step(carry, batch: Experience, *, config: Config, equations: Equations):
-    """One optimiser step on a mini-batch: `carry` is the model and its optimiser state; `accumulate` micro-batches are summed."""
+def minibatch_step(carry, batch: Experience, *, whole: ActorCritic | None, config: Config, equations: Equations):
+    """One optimiser step: `carry` is the model (`whole` fills its holes) and its optimiser state; `accumulate` parts are summed."""
     actor_critic, opt_state = carry
     total = jnp.maximum(jnp.sum(batch.old.response_mask), 1).astype(jnp.float32)
-    of_part = lambda part: jax.grad(loss_fn, has_aux=True)(actor_critic, part, total, config, equations)  # noqa: E731
+    of_part = lambda part: jax.grad(loss_fn, has_aux=True)(actor_critic, part, total, config, equations, whole)  # noqa: E731
     grads, stats = sum_over_parts(of_part, batch, config.accumulate, largest=("ratio_gap",))
     updates, opt_state = optimizer(config).update(grads, opt_state, actor_critic)
     return (optax.apply_updates(actor_critic, updates), opt_state), {**stats, "grad_norm": optax.tree.norm(grads)}
@@ -153,42 +155,34 @@ def update(
     rollout: Rollout,
     score: Float[Array, " batch"],
     key: PRNGKeyArray,
+    whole: ActorCritic | None = None,
     *,
     config: Config,
     equations: Equations = Equations(),  # noqa: B008 (immutable)
 ) -> tuple[State, dict[str, Array]]:
-    """From a `rollout` and each `score` to a new state: epochs x mini-batches, each in an order from `key` (row 37)."""
+    """From a `rollout` and each `score` to a new state (`whole` fills its holes): mini-batches in an order from `key` (row 37)."""
     data = experience(rollout, score, state.kl_coef, config, equations)
-    step = partial(minibatch_step, config=config, equations=equations)
-    before = (state.actor_critic, state.opt_state)
-    after, stats = over_minibatches(step, before, data, key, epochs=config.epochs, count=config.minibatches)
+    step = partial(minibatch_step, whole=whole, config=config, equations=equations)
+    after, stats = over_minibatches(step, state[:2], data, key, epochs=config.epochs, count=config.minibatches)
     kl_coef = state.kl_coef
     if config.kl_target > 0.0:
-        adapt = partial(equations.adaptive_kl_coef, target=config.kl_target, horizon=config.kl_horizon)
-        kl_coef = adapt(kl_coef, rollout.stats["kl"], episodes=config.batch)
-    spread = jnp.var(data.returns, where=rollout.response_mask)
-    missed = jnp.var(data.returns - rollout.values, where=rollout.response_mask)
+        to = {"target": config.kl_target, "horizon": config.kl_horizon, "episodes": config.batch}
+        kl_coef = equations.adaptive_kl_coef(kl_coef, rollout.stats["kl"], **to)
     return State(*after, kl_coef, state.step + 1), {
         **jax.tree.map(jnp.mean, stats),
         "first_ratio_gap": stats["ratio_gap"][0],
         "kl_coef": state.kl_coef,
         "return": masked_mean(data.returns[:, :1], rollout.response_mask[:, :1]),
-        "explained_variance": jnp.where(rollout.response_mask.any(), 1.0 - missed / jnp.maximum(spread, 1e-8), 0.0),
+        "explained_variance": explained_variance(data.returns, rollout.values, rollout.response_mask),
     }
 
 
 # ---- train -------------------------------------------------------------------------------------
 
 
-def initial_state(config: Config, policy: Decoder, critic: ScalarModel | None = None) -> State:
-    """A fresh state on copied weights: what the caller keeps is never donated, so a reference stays what it was.
-
-    Raises:
-      ValueError: `config.separate_critic` without a critic to start from: pass the reward model.
-    """
-    if config.separate_critic and critic is None:
-        raise ValueError("separate_critic needs a critic to start from: pass the reward model")
-    actor_critic = copy_of(ActorCritic(policy, critic if config.separate_critic else None))
+def initial_state(config: Config, policy: Decoder, critic: ScalarModel | None = None, trains: Trains = None) -> State:
+    """A fresh state on copied weights: what the caller keeps is never donated, so a reference stays what it was."""
+    actor_critic = copy_of(thinned(ActorCritic(policy, critic if config.separate_critic else None), trains))
     opt_state = optimizer(config).init(actor_critic)
     return State(actor_critic, opt_state, jnp.asarray(config.kl_coef, jnp.float32), jnp.zeros((), jnp.int32))
 
@@ -203,6 +197,7 @@ def train(
     pad_id: int,
     end_id: int,
     critic: ScalarModel | None = None,
+    trains: Trains = None,
     state: State | None = None,
     equations: Equations = Equations(),  # noqa: B008 (immutable)
     mesh: jax.sharding.Mesh | None = None,
@@ -221,6 +216,7 @@ def train(
       reward: which scorer is optimised, or a Python function of the rollout (see `rollout.text_reward`).
       pad_id, end_id: the padding and the end token.
       critic: start of the separate critic, usually the reward model.
+      trains: which weights train, by their place in the model, see `partial.thinned`; None trains all.
       state: the last state of an earlier run with the same arguments, to go on from there.
       equations: replace any equation by your own.
       mesh: a mesh with an axis "data" splits every batch over its devices; the numbers stay the same.
@@ -233,18 +229,22 @@ def train(
     prompts = ready(config, policy, prompts, pad_id=pad_id, end_id=end_id)
     if config.batch % (config.minibatches * config.accumulate):
         raise ValueError("batch must be a multiple of minibatches x accumulate: change one of the three")
+    if config.separate_critic and critic is None:
+        raise ValueError("separate_critic needs a critic to start from: pass the reward model")
     check_reward(reward, scorers)
-    current: State = initial_state(config, policy, critic) if state is None else state
-    current, policy, scorers = placed((current, policy, dict(scorers)), mesh)
+    current: State = initial_state(config, policy, critic, trains) if state is None else state
+    whole = ActorCritic(policy, critic if config.separate_critic else None)  # fills the holes of the state
+    current, policy, scorers, whole = placed((current, policy, dict(scorers), whole), mesh)
     run_key = stage_key(config.seed, "ppo")
     batches = prompt_batches(prompts, config.batch, config.seed, int(current.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):
         sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
-        rollout = sample(current.actor_critic, policy, scorers, placed(next(batches), mesh, "data"), sample_key)
+        acting, batch = filled(current.actor_critic, whole), placed(next(batches), mesh, "data")
+        rollout = sample(acting, policy, scorers, batch, sample_key)
         check_rollout(rollout.stats, first=state is None and iteration == 0)
         score = score_of(rollout, reward)
-        current, metrics = update(current, rollout, score, shuffle_key, config=config, equations=equations)
+        current, metrics = update(current, rollout, score, shuffle_key, whole, config=config, equations=equations)
         check_first_update(float(metrics["first_ratio_gap"]))
         row = metrics_row(rollout, score, metrics, step=iteration + 1, steps=config.iterations)
         yield current, finite(with_value_pull(row, config), current), rollout

@@ -1,6 +1,6 @@
 """Supervised fine-tuning: next-token cross-entropy on the completion, the prompt masked out.
 
-Pretraining is the same loop with empty prompts, so it has no loop of its own. LoRA and packing are not part of this course.
+Pretraining is the same loop with empty prompts, so it has no loop of its own. Packing is not part of this course.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +20,7 @@ from rlhf_lesson.data import batches
 from rlhf_lesson.data.batches import check_rows, epochs, pad, plan
 from rlhf_lesson.data.examples import Example
 from rlhf_lesson.models.decoder import Decoder, copy_of, from_logits
+from rlhf_lesson.models.partial import Trains, filled, thinned
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.train.checks import finite
 from rlhf_lesson.train.inputs import check_examples
@@ -59,8 +60,14 @@ class State(NamedTuple):
 # ---- loss_fn -----------------------------------------------------------------------------------
 
 
-def loss_fn(model: Decoder, batch: Batch, key: PRNGKeyArray | None, cross_entropy_loss=losses.cross_entropy_loss):
-    """Mean cross-entropy over the tokens to learn (nats per token), not over sequences; dropout if there is a `key`."""
+def loss_fn(
+    thin: Decoder, batch: Batch, key: PRNGKeyArray | None, cross_entropy_loss=losses.cross_entropy_loss, whole=None
+):
+    """Mean cross-entropy over the tokens to learn (nats per token), not over sequences; dropout if there is a `key`.
+
+    The model is `thin`, whose holes `whole` fills.
+    """
+    model = filled(thin, whole)
     states = model.hidden(batch.tokens, batch.mask, key)[:, :-1]  # (B, T-1, D)
     per_token = from_logits(model, cross_entropy_loss, states, batch.tokens[:, 1:])
     return masked_mean(per_token, batch.learn[:, 1:])
@@ -83,10 +90,15 @@ def optimizer(config, steps: int) -> optax.GradientTransformation:
 
 
 @partial(jax.jit, static_argnames=("optimizer", "cross_entropy_loss"), donate_argnames="state")
-def train_step(state: State, batch: Batch, key: PRNGKeyArray, *, optimizer, cross_entropy_loss):
-    """One step of the `optimizer`; dropout's key is folded from `key` and the step, so it is fresh and resumes exactly."""
+def train_step(
+    state: State, batch: Batch, key: PRNGKeyArray, whole: Decoder | None = None, *, optimizer, cross_entropy_loss
+):
+    """One step of the `optimizer` on a state whose holes `whole` fills.
+
+    Dropout's key is folded from `key` and the step, so it is fresh and resumes exactly.
+    """
     key = jax.random.fold_in(key, state.step)
-    loss, grads = jax.value_and_grad(loss_fn)(state.model, batch, key, cross_entropy_loss)
+    loss, grads = jax.value_and_grad(loss_fn)(state.model, batch, key, cross_entropy_loss, whole)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.model)
     return State(optax.apply_updates(state.model, updates), opt_state, state.step + 1), loss
 
@@ -118,6 +130,7 @@ def train(
     examples: Sequence[Example],
     *,
     pad_id: int,
+    trains: Trains = None,
     state: State | None = None,
     cross_entropy_loss=losses.cross_entropy_loss,
     response_mask=batches.response_mask,
@@ -129,6 +142,7 @@ def train(
       model: where to start; it is left as it was.
       examples: tokenised prompt + completion, see `Example`.
       pad_id: the padding token.
+      trains: which weights train, by their place in the model, see `partial.thinned`; None trains all.
       state: the last state of an earlier run with the same arguments, to go on from there.
       cross_entropy_loss: (logits, targets) -> loss per token.
       response_mask: (mask, tokens of each prompt) -> which tokens are learnt.
@@ -146,14 +160,14 @@ def train(
     schedule = epochs(lengths, config.epochs, batch_tokens=config.batch_tokens, seed=config.seed, context=context)
     tx = optimizer(config, len(schedule))
     if state is None:
-        model = copy_of(model)
-        state = State(model, tx.init(model), jnp.zeros((), jnp.int32))
+        thin = copy_of(thinned(model, trains))
+        state = State(thin, tx.init(thin), jnp.zeros((), jnp.int32))
     key = stage_key(config.seed, "sft", impl="rbg")  # three times faster than the default for dropout on a CPU
     current = state
     for step in range(int(current.step), len(schedule)):
         rows, width, indices = schedule[step]
         batch = make_batch([examples[i] for i in indices], rows, width, pad_id, response_mask)
-        current, loss = train_step(current, batch, key, optimizer=tx, cross_entropy_loss=cross_entropy_loss)
+        current, loss = train_step(current, batch, key, model, optimizer=tx, cross_entropy_loss=cross_entropy_loss)
         yield current, finite({"step": step + 1, "steps": len(schedule), "loss": float(loss)}, current)
 
 
