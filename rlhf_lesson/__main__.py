@@ -54,6 +54,7 @@ class Course:
     """Train the models that the chapters start from, once per machine: SFT policy, proxy and gold reward model."""
 
     def run(self) -> dict:
+        download.fetch_smollm2_if_possible()
         chain.trained_chain()
         return {"folder": str(chain.folder(chain.Config()))}
 
@@ -68,6 +69,7 @@ class Lab:
         from rlhf_lesson.course import lab
 
         lab.lessons(self.folder)
+        download.fetch_smollm2_if_possible()
         chain.trained_chain()
         sys.exit(lab.open_lab(self.folder))
 

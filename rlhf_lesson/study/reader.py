@@ -6,7 +6,7 @@ benchmarks/reader.py from the ratings of the gold split. It reads text, so it ta
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,10 +71,10 @@ def reader(file: Path | str = FILE) -> Reader:
     return Reader(model, tokenizer, Probe(np.array(kept["weights"]), kept["bias"]))
 
 
-@partial(jax.jit, static_argnames="layers")
-def _last_states(model: Llama, tokens, mask, layers: tuple[int, ...]):
+@partial(jax.jit, static_argnames=("layers", "last"))
+def _last_states(model: Llama, tokens, mask, layers: tuple[int, ...], last: Callable):
     """What layers have in common is computed once: the compiler sees that it is the same."""
-    return [last_token_state(model.states(tokens, mask, layer), mask) for layer in layers]
+    return [last(model.states(tokens, mask, layer), mask) for layer in layers]
 
 
 def read_states(
@@ -85,6 +85,7 @@ def read_states(
     layers: tuple[int, ...] = (LAYER,),
     template: str = TEMPLATE,
     batch_tokens: int = 1024,
+    last: Callable = last_token_state,
 ) -> Float[np.ndarray, "texts layers dim"]:
     """The state of a frozen model at the end of each text, put into a sentence that asks for an opinion.
 
@@ -97,6 +98,7 @@ def read_states(
       layers: after how many layers.
       template: the sentence, with {} for the text.
       batch_tokens: padded tokens per compiled call.
+      last: picks the last real token's state of each row.
 
     Raises:
       ValueError: a text is longer than the model's context.
@@ -110,7 +112,7 @@ def read_states(
     with tqdm(total=len(rows), desc="reading", unit="text", delay=5.0, mininterval=0.5) as line:
         for count, width, indices in batches:
             tokens, mask = pad([rows[i] for i in indices], count, width, pad_id=tokenizer.pad_token_id)
-            for k, layer in enumerate(_last_states(model, tokens, mask, layers)):
+            for k, layer in enumerate(_last_states(model, tokens, mask, layers, last)):
                 states[indices, k] = np.asarray(layer)[: len(indices)]
             line.update(len(indices))
     return states[[place[text] for text in plain]]
