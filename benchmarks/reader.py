@@ -17,8 +17,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
@@ -36,7 +38,8 @@ from rlhf_lesson.study.reader import FILE, LAYER, TEMPLATE, read_states, ridge, 
 LAYERS = (12, 14, 16, 18, 20, 22, 24)
 SIZES = (300, 1000, 3000, 8000)
 RIDGE = tuple(10.0 ** (k / 2) for k in range(4, 11))  # 100 to 100,000
-PRIOR = tuple(10.0 ** (k / 2) for k in range(2, 8))  # 10 to 3,162, in the penalty of the Bradley-Terry fit
+PRIOR = tuple(10.0 ** (k / 2) for k in range(4, 10))  # 100 to 31,623, in the penalty of the Bradley-Terry fit
+fit_head = jax.jit(partial(linear_bradley_terry, steps=6))
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Config:
     seeds: int = 5
     part: int = 256  # texts a file of states
     states: Path = cache_folder() / "smollm2_states"
+    runs: Path = Path("runs/reader")
     probe: Path = FILE
     out: Path = Path("benchmarks/results/reader.json")
 
@@ -129,7 +133,7 @@ def prior_by_folds(differences: Float[np.ndarray, "pairs dim"], *, folds: int = 
     cost = np.zeros(len(PRIOR))
     for k in range(folds):
         for i, prior in enumerate(PRIOR):
-            w = linear_bradley_terry(jnp.asarray(differences[fold != k]), ridge=prior, steps=8)
+            w = fit_head(jnp.asarray(differences[fold != k]), ridge=prior)
             lead = jnp.asarray(differences[fold == k]) @ w
             cost[i] += float(jnp.sum(bradley_terry_loss(lead, jnp.zeros_like(lead))))
     return PRIOR[int(cost.argmin())]
@@ -154,7 +158,7 @@ def one_seed(states: dict, data: Snippets, seed: int) -> dict:
     for size in SIZES:
         d = differences_of(x["gold"], learnt[:size])
         prior = prior_by_folds(d)
-        w = np.asarray(linear_bradley_terry(jnp.asarray(d), ridge=prior))
+        w = np.asarray(fit_head(jnp.asarray(d), ridge=prior))
         scores = {"head": x["eval"] @ w, "bag_of_words": bag_scores(data, pairs[:size], texts["eval"])}
         row[str(size)] = {name: pairwise_accuracy(s[asked[:, 0]], s[asked[:, 1]]) for name, s in scores.items()} | {
             "prior": prior,
@@ -170,24 +174,21 @@ def by_pairs(rows: Sequence[dict]) -> list[dict]:
     for size in map(str, SIZES):
         means = {n: mean_and_interval([row[size][n] for row in rows]) for n in ("head", "bag_of_words", "head_train")}
         means["head"]["over_texts"] = interval(np.mean([row[size]["resampled"] for row in rows], axis=0))
-        table.append({"pairs": int(size), **means, "priors": [row[size]["prior"] for row in rows]})
+        seeds = [{name: row[size][name] for name in ("head", "bag_of_words", "prior")} for row in rows]
+        table.append({"pairs": int(size), **means, "seeds": seeds})
     return table
 
 
 def main(config: Config) -> None:
     data = Snippets(load_base()[1], 0)
     states = states_of(config, [text for split in ("gold", "eval") for text in data.texts(split)], LAYERS)
-    found = {"template": TEMPLATE, "layer": LAYER, **fit_probe(config, states, data), "rows": []}
-    resampled_rows = []
-    for seed in range(config.seeds):
-        resampled_rows.append(one_seed(states, data, seed))
-        slim = {
-            k: v if k == "seed" else {n: a for n, a in v.items() if n != "resampled"}
-            for k, v in resampled_rows[-1].items()
-        }
-        print(slim, flush=True)
-        found["rows"].append(slim)
-    found["by_pairs"] = by_pairs(resampled_rows)
+    found = {"template": TEMPLATE, "layer": LAYER, **fit_probe(config, states, data)}
+    files = [config.runs / f"seed_{seed}.json" for seed in range(config.seeds)]
+    for seed, file in enumerate(files):
+        if not file.is_file():
+            write_atomically(file, (json.dumps(one_seed(states, data, seed)) + "\n").encode())
+            print(f"seed {seed} of {config.seeds} measured", flush=True)
+    found["by_pairs"] = by_pairs([json.loads(file.read_text(encoding="utf-8")) for file in files])
     print(json.dumps(found["by_pairs"], indent=1))
     write_atomically(config.out, (json.dumps(found, indent=1) + "\n").encode())
 
