@@ -704,8 +704,8 @@ from rlhf_lesson.arrays import last_token_state
 from rlhf_lesson.bradley_terry import linear_bradley_terry
 
 # %% [markdown]
-# **Predict, then run.** Our own net saw 8,000 pairs in five seeds (section 5). How many pairs does the probe need to
-# be as good?
+# **Predict, then run.** How many pairs does the probe need to be as good as our own net after thousands of them
+# (section 5)?
 
 # %%
 last_token_state, linear_bradley_terry = yours("last_token_state"), yours("linear_bradley_terry")

@@ -135,10 +135,16 @@ def ridge(x: Float[np.ndarray, "texts dim"], y: Float[np.ndarray, " texts"], str
 
     Source: Hoerl and Kennard 1970, "Ridge regression: biased estimation for nonorthogonal problems", eq. 2.1.
     """
+    return _ridges(x, y, [strength])[0]
+
+
+def _ridges(x, y, strengths: Sequence[float]) -> list[Probe]:
+    """`ridge` for several strengths, which share the products."""
     mean, std = x.mean(0, dtype=float), x.std(0, dtype=float) + 1e-6
     z = (x - mean) / std
-    weights = np.linalg.solve(z.T @ z + strength * np.eye(z.shape[1]), z.T @ (y - y.mean())) / std
-    return Probe(weights, float(y.mean() - mean @ weights))
+    products, target, one = z.T @ z, z.T @ (y - y.mean()), np.eye(z.shape[1])
+    solved = [np.linalg.solve(products + strength * one, target) / std for strength in strengths]
+    return [Probe(weights, float(y.mean() - mean @ weights)) for weights in solved]
 
 
 def ridge_by_folds(
@@ -164,7 +170,7 @@ def ridge_by_folds(
     fold = np.random.default_rng(seed).permutation(len(x)) % folds
     guesses = np.zeros((len(strengths), len(x)))
     for k in range(folds):
-        for i, strength in enumerate(strengths):
-            guesses[i, fold == k] = ridge(x[fold != k], y[fold != k], strength)(x[fold == k])
+        for i, probe in enumerate(_ridges(x[fold != k], y[fold != k], strengths)):
+            guesses[i, fold == k] = probe(x[fold == k])
     error = np.mean((guesses - y) ** 2, axis=1)
     return float(strengths[int(error.argmin())]), [float(np.corrcoef(guess, y)[0, 1]) for guess in guesses]
