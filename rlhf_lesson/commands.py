@@ -86,7 +86,7 @@ class SFT(Stage):
     """Fine-tune the base model on movie snippets, or on your own demonstrations (--data)."""
 
     every: int = 20
-    base: Path = BASE  # folder of the language model to start from, for example one that `pretrain` made
+    base: Path = BASE  # folder of the language model to start from, a .gguf file, or smollm2
     data: Path | None = None  # your own rows: a file, a folder of files, or hub:NAME of a data set (docs/data.md)
     handling: Annotated[own.Handling, tyro.conf.arg(name="")] = field(default_factory=own.Handling)  # of --data
     config: Annotated[sft.Config, tyro.conf.arg(name="")] = field(default_factory=sft.Config)
@@ -110,7 +110,7 @@ class Reward(Stage):
     """Train a reward model: on single raters' choices, on all ratings (--gold), or on your own feedback (--data)."""
 
     every: int = 20
-    base: Path = BASE  # folder of the language model to start from
+    base: Path = BASE  # folder of the language model to start from, a .gguf file, or smollm2
     gold: bool = False  # train on all ratings of the gold split instead of pairs
     pairs: int = 8000  # number of human choices
     data: Path | None = None  # your own feedback: a file, a folder of files, or hub:NAME of a data set (docs/data.md)

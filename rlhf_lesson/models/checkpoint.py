@@ -16,7 +16,7 @@ from safetensors.numpy import save
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.models.decoder import Decoder
 from rlhf_lesson.models.families import FAMILIES, Family, family_of
-from rlhf_lesson.models.folders import read_folder, read_tensors
+from rlhf_lesson.models.folders import Stored, read_folder, read_tensors
 from rlhf_lesson.models.gguf_file import read_gguf
 from rlhf_lesson.models.heads import ScalarModel
 
@@ -107,7 +107,20 @@ def load_model(folder: Path | str, *, ids: int | None = None) -> Decoder | Scala
         be computed wrongly here, or it has fewer rows than `ids`; the message says which.
     """
     folder = Path(folder)
-    stored = read_gguf(folder)[0] if folder.suffix == ".gguf" else read_folder(folder)
+    return model_of(read_gguf(folder)[0] if folder.suffix == ".gguf" else read_folder(folder), folder, ids=ids)
+
+
+def model_of(stored: Stored, folder: Path, *, ids: int | None = None) -> Decoder | ScalarModel:
+    """The net with the weights that `read_folder` or `read_gguf` found; it uses them up.
+
+    Args:
+      stored: sizes and weights.
+      folder: where they come from, for messages.
+      ids: see `load_model`.
+
+    Raises:
+      ValueError: see `load_model`.
+    """
     family, config, weights = FAMILIES[stored.family], stored.config, stored.weights
     if ids is not None:
         if ids > config.vocab:

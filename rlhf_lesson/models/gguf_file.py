@@ -46,12 +46,23 @@ def read_gguf(path: Path) -> tuple[Stored, Any]:
     from gguf import GGUFReader
     from gguf.quants import dequantize
 
+    class Plain(GGUFReader):
+        """The file as a plain array: a slice of NumPy's `memmap` is dear, and the vocabulary takes hundreds of thousands."""
+
+        @property
+        def data(self):
+            return self.bytes
+
+        @data.setter
+        def data(self, mapped):
+            self.bytes = np.asarray(mapped)
+
     if not path.is_file():
         raise ValueError(
             f"{path} is missing: run `python -m rlhf_lesson data fetch --model smollm2`, or give another file"
         )
     try:
-        reader = GGUFReader(path)
+        reader = Plain(path)
         fields = {name: field.contents() for name, field in reader.fields.items()}
     except (ValueError, IndexError, KeyError, OSError) as error:
         raise ValueError(f"{path} is cut short or no GGUF file ({error}): fetch it again") from error
@@ -68,7 +79,7 @@ def read_gguf(path: Path) -> tuple[Stored, Any]:
         if short not in NAMES or leaf != "weight":
             raise ValueError(f"{path}: {tensor.name} is no part of a plain llama: give another file")
         name = f"model.layers.{block[1]}.{NAMES[short]}.weight" if block else f"{NAMES[short]}.weight"
-        value = dequantize(tensor.data, tensor.tensor_type).astype(np.float32).reshape(tensor.shape[::-1])
+        value = dequantize(tensor.data, tensor.tensor_type).astype(np.float32, copy=False).reshape(tensor.shape[::-1])
         if not np.isfinite(value).all():
             raise ValueError(f"{path}: {tensor.name} holds NaN or infinity: take another file")
         heads = {"attn_q": config.heads, "attn_k": config.kv_heads}.get(short)
