@@ -44,6 +44,7 @@ class Reader(NamedTuple):
     model: Llama
     tokenizer: Any
     probe: Probe
+    layer: int = LAYER
     card: dict[str, Any] = {}  # what the probe was made from, and how well it reads held-out texts
 
     def read(self, texts: Sequence[str]) -> Float[np.ndarray, " texts"]:
@@ -55,7 +56,7 @@ class Reader(NamedTuple):
         Returns:
           Rating units: people's means lie between -4 and 4, the probe's readings of odd texts may lie beyond.
         """
-        return self.probe(read_states(self.model, self.tokenizer, texts)[:, 0])
+        return self.probe(read_states(self.model, self.tokenizer, texts, layers=(self.layer,))[:, 0])
 
     @property
     def correlation(self) -> float:
@@ -83,7 +84,7 @@ def reader(file: Path | str = FILE) -> Reader:
     """
     model, tokenizer = smollm2()
     kept = json.loads(Path(file).read_text(encoding="utf-8"))
-    return Reader(model, tokenizer, Probe(np.array(kept["weights"]), kept["bias"]), kept["card"])
+    return Reader(model, tokenizer, Probe(np.array(kept["weights"]), kept["bias"]), kept["card"]["layer"], kept["card"])
 
 
 @partial(jax.jit, static_argnames=("layers", "last"))

@@ -24,7 +24,9 @@ def folder(tmp_path_factory):
     short = {s: replace(getattr(config, s), epochs=1) for s in ("sft", "gold", "proxy")}
     short["sft"] = replace(short["sft"], learning_rate=3e-2)  # a random model has everything to learn
     out = tmp_path_factory.mktemp("demo")
-    demo.run(replace(config, **short, ppo=replace(config.ppo, iterations=2, epochs=1)), out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "reader_if_fetched", tiny_chain.reader)
+        demo.run(replace(config, **short, ppo=replace(config.ppo, iterations=2, epochs=1)), out)
     return out
 
 
