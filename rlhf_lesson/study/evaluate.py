@@ -50,7 +50,7 @@ def sample(
     response: int,
     temperature: float = 1.0,
     batch: int = 64,
-    text_scorers: Mapping[str, Callable[[str], float]] | None = None,
+    text_scorers: Mapping[str, Callable[[Sequence[str]], Sequence[float]]] | None = None,
 ) -> Samples:
     """Samples one response to each prompt, in batches of one shape, and scores them.
 
@@ -66,7 +66,7 @@ def sample(
       response: length limit, in tokens.
       temperature: above 0.
       batch: rows of one compiled call.
-      text_scorers: name -> Python function of the text.
+      text_scorers: name -> Python function from all texts, prompt and response together, to one number each.
 
     Raises:
       ValueError: `check_prompts` refuses a prompt.
@@ -94,7 +94,7 @@ def sample(
     r = jax.tree.map(lambda *x: np.concatenate(x)[:count], *parts)
     texts = decode(tokenizer, r.tokens, r.mask)
     read = {name: scorer(texts) for name, scorer in reading.items()}
-    judged = {name: np.array([f(t) for t in texts], np.float32) for name, f in (text_scorers or {}).items()}
+    judged = {name: np.asarray(score_texts(texts), np.float32) for name, score_texts in (text_scorers or {}).items()}
     asked = decode(tokenizer, np.asarray(prompts.tokens), np.asarray(prompts.mask))
     return Samples(asked, texts, r.tokens, r.mask, (r.logp - r.ref_logp).sum(1), {**r.scores, **read, **judged})
 

@@ -44,6 +44,8 @@ class Reader(NamedTuple):
     model: Llama
     tokenizer: Any
     probe: Probe
+    layer: int = LAYER
+    card: dict[str, Any] = {}  # what the probe was made from, and how well it reads held-out texts
 
     def read(self, texts: Sequence[str]) -> Float[np.ndarray, " texts"]:
         """What the raters would say of each text on average, as far as the reader can tell.
@@ -54,7 +56,21 @@ class Reader(NamedTuple):
         Returns:
           Rating units: people's means lie between -4 and 4, the probe's readings of odd texts may lie beyond.
         """
-        return self.probe(read_states(self.model, self.tokenizer, texts)[:, 0])
+        return self.probe(read_states(self.model, self.tokenizer, texts, layers=(self.layer,))[:, 0])
+
+    @property
+    def correlation(self) -> float:
+        """With the raters' means of held-out snippets, from -1 to 1; measured when the probe was made."""
+        return self.card["correlation_with_ratings_of_held_out_texts"]
+
+    def normalised(self, readings: Float[np.ndarray, " texts"]) -> "Reader":
+        """The same reader in the unit of reward models: mean 0 and spread 1 where these readings were taken.
+
+        Args:
+          readings: of a reference policy's samples, in rating units.
+        """
+        mean, std = float(np.mean(readings)), float(np.std(readings))
+        return self._replace(probe=Probe(self.probe.weights / std, (self.probe.bias - mean) / std))
 
 
 def reader(file: Path | str = FILE) -> Reader:
@@ -68,7 +84,7 @@ def reader(file: Path | str = FILE) -> Reader:
     """
     model, tokenizer = smollm2()
     kept = json.loads(Path(file).read_text(encoding="utf-8"))
-    return Reader(model, tokenizer, Probe(np.array(kept["weights"]), kept["bias"]))
+    return Reader(model, tokenizer, Probe(np.array(kept["weights"]), kept["bias"]), kept["card"]["layer"], kept["card"])
 
 
 @partial(jax.jit, static_argnames=("layers", "last"))
