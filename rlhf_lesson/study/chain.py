@@ -1,7 +1,6 @@
 """The chain of stages before PPO: fine-tune a policy, train both reward models, put their scores on one scale.
 
-Chapters, widgets and benchmarks start from `trained_chain()`, which trains once on a machine and reads from disk afterwards. A
-build that was killed starts again; it takes two minutes.
+Chapters, widgets and benchmarks start from `trained_chain()`, which trains once on a machine and reads from disk afterwards.
 """
 
 import hashlib

@@ -45,7 +45,7 @@ class Reader(NamedTuple):
     tokenizer: Any
     probe: Probe
     layer: int = LAYER
-    card: dict[str, Any] = {}  # what the probe was made from, and how well it reads held-out texts
+    card: dict[str, Any] | None = None  # what the probe was made from, and how well it reads held-out texts
 
     def read(self, texts: Sequence[str]) -> Float[np.ndarray, " texts"]:
         """What the raters would say of each text on average, as far as the reader can tell.
