@@ -684,8 +684,8 @@ ScoreExplorer({**scorer_functions, "judge": judge_scorer}, units={"mine": plots.
 # > Movie review: "a slow start, but what an end" ⏎ The reviewer thought the movie was
 #
 # and stop there. To go on, it must know by now what the reviewer thought. So that knowledge is in the state $h(y)$ of
-# the *last token*, the only one that has read everything, after layer 24 of 30: higher layers are busy with how the
-# next word is spelt. Pick that state. Padding may stand on either side of a text.
+# the *last token*, the only one that has read everything; we take it after layer 24 of 30. Pick that state. Padding may
+# stand on either side of a text.
 
 # %% tags=["exercise"]
 from rlhf_lesson.arrays import last_token_state
@@ -720,7 +720,7 @@ for row in probe_rows:
 
 # %% [markdown]
 # Those are shipped numbers. Here is a small run of your own, if SmolLM2 was fetched: a hundred choices or more, and
-# the held-out choices among some of the held-out reviews. On a laptop most of the time goes into reading.
+# choices of raters among some of the held-out reviews. Most of the time goes into reading.
 
 # %%
 few, asked = rl.scale(quick=(100, 128), full=(1000, len(reviews)))

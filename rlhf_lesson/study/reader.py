@@ -24,7 +24,7 @@ from rlhf_lesson.models.pretrained import smollm2
 from rlhf_lesson.models.tokenizer import encode
 
 TEMPLATE = 'Movie review: "{}"\nThe reviewer thought the movie was'
-LAYER = 24  # of 30: where ratings are read best (benchmarks/results/reader.json)
+LAYER = 24  # of 30; from 16 up ratings are read about equally well (benchmarks/results/reader.json)
 FILE = Path(__file__).parents[1] / "assets" / "reader.json"
 
 
