@@ -27,7 +27,9 @@ from rlhf_lesson.data.examples import Comparison, Example, Rated
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.models.generate import generate
 from rlhf_lesson.models.gpt2 import GPT2, ModelConfig
-from rlhf_lesson.models.heads import ScalarModel
+from rlhf_lesson.models.heads import ActorCritic, ScalarModel
+from rlhf_lesson.models.llama import Llama, LlamaConfig
+from rlhf_lesson.models.partial import thinned, upper_layers
 from rlhf_lesson.train import objectives, ppo, reinforce, reward_model, sft
 from rlhf_lesson.train.rollout import collect
 
@@ -42,7 +44,7 @@ def for_tpu(tree):
     """The tree's shapes, placed on a TPU chip that does not have to exist."""
 
     def shape(x):
-        x = jnp.asarray(x)
+        x = x if hasattr(x, "shape") else jnp.asarray(x)
         return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=CHIP)
 
     return jax.tree.map(shape, tree)
@@ -60,6 +62,39 @@ def report(step, *args, static: dict) -> dict[str, float]:
         "code_bytes": memory.generated_code_size_in_bytes,
         "gflop": cost.get("flops", 0.0) / 1e9,
     }
+
+
+def llama_steps():
+    """The programs of SmolLM2-135M: one pass, and what trains its upper 8 of 30 layers; shapes alone, no weight is made."""
+    key = jax.random.key(0)
+    policy = jax.eval_shape(lambda: Llama(LlamaConfig(frozen=22), rngs=nnx.Rngs(0)))
+    scorer = jax.eval_shape(lambda: ScalarModel(Llama(LlamaConfig(frozen=22), rngs=nnx.Rngs(0)), rngs=nnx.Rngs(1)))
+    prompts = Prompts(np.full((32, 16), 5, np.int32), np.ones((32, 16), bool))
+    tokens, mask = np.full((32, 40), 5, np.int32), np.ones((32, 40), bool)
+    yield "forward", jax.jit(lambda model, *rows: model.hidden(*rows)), (policy, tokens, mask), {}
+    yield "generate", generate, (policy, *prompts, key), {"response": 24, **IDS}
+    yield "score", jax.jit(lambda model, *rows: model(*rows)), (scorer, tokens, mask), {}
+    trains = upper_layers(policy)
+
+    def begin(kind, tx, model, trains):
+        thin = thinned(model, trains)
+        return kind(thin, jax.eval_shape(tx.init, thin), jnp.zeros((), jnp.int32))
+
+    tx = sft.optimizer(sft.Config(), 100)
+    batch = sft.make_batch([Example([5] * 40, 16)] * 32, 32, 40, 0)
+    chosen = {"optimizer": tx, "cross_entropy_loss": losses.cross_entropy_loss}
+    yield "sft", sft.train_step, (begin(sft.State, tx, policy, trains), batch, key, policy), chosen
+    tx = reward_model.optimizer(reward_model.Config(), 100)
+    batch = reward_model.make_batch([Comparison(([5] * 40,) * 2)] * 16, 16, 40, 0)
+    chosen = {"optimizer": tx, "objective": objectives.bradley_terry_objective, "lm_coef": 0.0}
+    yield "reward_pairs", reward_model.train_step, (begin(reward_model.State, tx, scorer, None), batch, key), chosen
+    config = ppo.Config(batch=32)
+    whole = jax.eval_shape(ActorCritic, policy)
+    state = jax.eval_shape(lambda model: ppo.initial_state(config, model, None, trains), policy)
+    arguments = (whole, policy, {"proxy": scorer}, prompts, key)
+    yield "ppo_collect", collect, arguments, {"response": 24, **IDS}
+    rollout = jax.eval_shape(lambda *a: collect(*a, response=24, **IDS), *arguments)
+    yield "ppo_update", ppo.update, (state, rollout, rollout.scores["proxy"], key, whole), {"config": config}
 
 
 def steps():
@@ -100,4 +135,11 @@ def steps():
 
 if __name__ == "__main__":
     compiled = {name: report(step, *args, static=static) for name, step, args, static in steps()}
-    print(json.dumps({"jax": jax.__version__, "target": "TPU v5e", "programs": compiled}, indent=1))
+    llama = {name: report(step, *args, static=static) for name, step, args, static in llama_steps()}
+    told = {
+        "jax": jax.__version__,
+        "target": "TPU v5e",
+        "programs": compiled,
+        "SmolLM2-135M, 22 of 30 layers frozen": llama,
+    }
+    print(json.dumps(told, indent=1))

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from rlhf_lesson.arrays import Scalar
 
@@ -169,5 +169,64 @@ def cautious_score(scores: Float[Array, " models *batch"], *, caution: Scalar = 
 
     Source: Coste et al. 2024, arXiv:2310.02743 (uncertainty-weighted optimisation), with the
       standard deviation for the variance, so that caution has no unit.
+    """
+    raise NotImplementedError
+
+
+# exercise: last_token_state
+# 10 minutes, difficulty 2 of 3, 4 points
+def last_token_state(
+    states: Float[Array, "batch time dim"], mask: Bool[Array, "batch time"]
+) -> Float[Array, "batch dim"]:
+    """The state of each row's last real token, which has read the whole row.
+
+        h_b = states_{b, last(b)},      last(b) = max { t : m_{b,t} }
+
+    In a causal model it is the only state that has seen every token: what a probe or a reward head reads. Padding may be on the
+    left, the right or both; its states are never read, not even NaN. A row of padding alone gives 0.
+
+    Args:
+      states: one per token, of any layer.
+      mask: m, True on real tokens.
+
+    Returns:
+      In the units of `states`.
+
+    Source: Radford et al. 2018, "Improving language understanding by generative pre-training", section 3.2.
+    """
+    raise NotImplementedError
+
+
+# exercise: linear_bradley_terry
+# 20 minutes, difficulty 3 of 3, 6 points
+def linear_bradley_terry(
+    differences: Float[Array, "pairs dim"], *, ridge: Scalar = 1.0, steps: int = 12
+) -> Float[Array, " dim"]:
+    """The weights of a linear score that make the observed choices most likely, under a penalty: a reward model in closed form.
+
+        s(y) = w . h(y),      d_i = h(chosen_i) - h(rejected_i)
+
+        min_w  L(w) = -sum_i log sigmoid(w . d_i) + ridge / 2 |w|^2
+
+    L is convex, so it has one minimum, and Newton's method gets there in a few steps from w = 0:
+
+        q_i      = sigmoid(-w . d_i)                                        the probability given to the other choice
+        gradient = -sum_i q_i d_i + ridge w
+        H        = sum_i q_i (1 - q_i) d_i d_i^T + ridge I
+        w       <- w - H^-1 gradient
+
+    The losses are summed, not averaged: twice as many pairs weigh twice as much against the penalty. There is no constant term,
+    since a constant would be the same for both texts of a pair.
+
+    Args:
+      differences: d_i, the features of the chosen text less those of the rejected one; give them a spread near 1.
+      ridge: above 0. Without it, or where it is tiny, pairs that a plane can part drive the weights to infinity.
+      steps: of Newton's method; 12 is plenty where the ridge is not tiny.
+
+    Returns:
+      w: `features @ w` is a score in nats of log-odds.
+
+    Source: Bradley and Terry 1952; with a penalty and Newton's method: Hastie, Tibshirani and Friedman 2009, "The elements of
+      statistical learning", section 4.4.
     """
     raise NotImplementedError

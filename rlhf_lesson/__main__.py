@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import tyro
 
 from rlhf_lesson import chips, commands, policy_commands
-from rlhf_lesson.data import feedback
+from rlhf_lesson.data import download, feedback
 from rlhf_lesson.study import chain, demo
 from rlhf_lesson.train.diagnose import SENTENCES, findings
 from rlhf_lesson.train.runs import read_metrics
@@ -29,17 +29,21 @@ class Demo:
     config: Annotated[demo.Config, tyro.conf.arg(name="")] = field(default_factory=demo.Config)
 
     def run(self) -> None:
+        download.fetch_smollm2_if_possible()
         results, rows = demo.run(self.config, self.out)
         print(demo.ending(results, rows, self.out))
 
 
 @dataclass(frozen=True)
 class Data:
-    """Download the human ratings once; afterwards everything works offline."""
+    """Download the human ratings, or a model, once; afterwards everything works offline."""
 
     action: tyro.conf.Positional[Literal["fetch"]] = "fetch"
+    model: Literal["smollm2"] | None = None  # fetch SmolLM2-135M-Instruct (93 MB, Apache-2.0) instead of the ratings
 
     def run(self) -> dict:
+        if self.model:
+            return {"model": str(download.fetch_smollm2()), "licence": "Apache-2.0"}
         folder = feedback.fetch()
         names = (feedback.MOVIES, feedback.AMAZON, feedback.NYT, feedback.TWEETS)
         return {"folder": str(folder), **{name: len(feedback.load(name)) for name in names}}
@@ -50,6 +54,7 @@ class Course:
     """Train the models that the chapters start from, once per machine: SFT policy, proxy and gold reward model."""
 
     def run(self) -> dict:
+        download.fetch_smollm2_if_possible()
         chain.trained_chain()
         return {"folder": str(chain.folder(chain.Config()))}
 
@@ -64,6 +69,7 @@ class Lab:
         from rlhf_lesson.course import lab
 
         lab.lessons(self.folder)
+        download.fetch_smollm2_if_possible()
         chain.trained_chain()
         sys.exit(lab.open_lab(self.folder))
 
@@ -78,6 +84,7 @@ class Test:
         from rlhf_lesson.course import lab
 
         feedback.fetch()
+        download.fetch_smollm2_if_possible()
         sys.exit(lab.run_tests(self.workers))
 
 

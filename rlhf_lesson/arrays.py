@@ -1,4 +1,4 @@
-"""Means and whitening over the real tokens of padded arrays: the two masked reductions.
+"""Means, whitening and the last of the real tokens of padded arrays.
 The equations about language and reward are in the files that import these."""
 
 import jax
@@ -60,3 +60,27 @@ def masked_whiten(
     variance = masked_mean((shifted - mean) ** 2, mask)
     whitened = (shifted - mean) * jax.lax.rsqrt(variance + 1e-8)
     return jnp.where(mask, whitened if shift_mean else whitened + (mean + first), 0.0)
+
+
+def last_token_state(
+    states: Float[Array, "batch time dim"], mask: Bool[Array, "batch time"]
+) -> Float[Array, "batch dim"]:
+    """The state of each row's last real token, which has read the whole row.
+
+        h_b = states_{b, last(b)},      last(b) = max { t : m_{b,t} }
+
+    In a causal model it is the only state that has seen every token: what a probe or a reward head reads. Padding may be on the
+    left, the right or both; its states are never read, not even NaN. A row of padding alone gives 0.
+
+    Args:
+      states: one per token, of any layer.
+      mask: m, True on real tokens.
+
+    Returns:
+      In the units of `states`.
+
+    Source: Radford et al. 2018, "Improving language understanding by generative pre-training", section 3.2.
+    """
+    last = mask.shape[1] - 1 - jnp.argmax(mask[:, ::-1], axis=1)
+    picked = jnp.take_along_axis(states, last[:, None, None], axis=1)[:, 0]
+    return jnp.where(jnp.any(mask, axis=1, keepdims=True), picked, 0.0)

@@ -5,6 +5,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from rlhf_lesson.arrays import Scalar
+
 
 def win_probability(score_a: Float[Array, "*batch"], score_b: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """Chance that a is preferred to b.
@@ -57,3 +59,43 @@ def bradley_terry_strengths(
 
     score = jnp.log(jax.lax.fori_loop(0, steps, step, jnp.ones_like(won)))
     return score - jnp.mean(score)
+
+
+def linear_bradley_terry(
+    differences: Float[Array, "pairs dim"], *, ridge: Scalar = 1.0, steps: int = 12
+) -> Float[Array, " dim"]:
+    """The weights of a linear score that make the observed choices most likely, under a penalty: a reward model in closed form.
+
+        s(y) = w . h(y),      d_i = h(chosen_i) - h(rejected_i)
+
+        min_w  L(w) = -sum_i log sigmoid(w . d_i) + ridge / 2 |w|^2
+
+    L is convex, so it has one minimum, and Newton's method gets there in a few steps from w = 0:
+
+        q_i      = sigmoid(-w . d_i)                                        the probability given to the other choice
+        gradient = -sum_i q_i d_i + ridge w
+        H        = sum_i q_i (1 - q_i) d_i d_i^T + ridge I
+        w       <- w - H^-1 gradient
+
+    The losses are summed, not averaged: twice as many pairs weigh twice as much against the penalty. There is no constant term,
+    since a constant would be the same for both texts of a pair.
+
+    Args:
+      differences: d_i, the features of the chosen text less those of the rejected one; give them a spread near 1.
+      ridge: above 0. Without it, or where it is tiny, pairs that a plane can part drive the weights to infinity.
+      steps: of Newton's method; 12 is plenty where the ridge is not tiny.
+
+    Returns:
+      w: `features @ w` is a score in nats of log-odds.
+
+    Source: Bradley and Terry 1952; with a penalty and Newton's method: Hastie, Tibshirani and Friedman 2009, "The elements of
+      statistical learning", section 4.4.
+    """
+
+    def step(_, w):
+        other = jax.nn.sigmoid(-differences @ w)
+        gradient = -other @ differences + ridge * w
+        curvature = (differences * (other * (1.0 - other))[:, None]).T @ differences + ridge * jnp.eye(len(w))
+        return w - jnp.linalg.solve(curvature, gradient)
+
+    return jax.lax.fori_loop(0, steps, step, jnp.zeros(differences.shape[1]))

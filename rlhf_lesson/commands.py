@@ -28,6 +28,7 @@ from rlhf_lesson.study.chain import Chain, rater_correlation, reward_accuracy
 from rlhf_lesson.train import ppo, reward_model, sft
 from rlhf_lesson.train.objectives import objective_of
 from rlhf_lesson.train.runs import run
+from rlhf_lesson.train.text_scorer import Scorer, TextScorer
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class SFT(Stage):
     """Fine-tune the base model on movie snippets, or on your own demonstrations (--data)."""
 
     every: int = 20
-    base: Path = BASE  # folder of the language model to start from, for example one that `pretrain` made
+    base: Path = BASE  # folder of the language model to start from, a .gguf file, or smollm2
     data: Path | None = None  # your own rows: a file, a folder of files, or hub:NAME of a data set (docs/data.md)
     handling: Annotated[own.Handling, tyro.conf.arg(name="")] = field(default_factory=own.Handling)  # of --data
     config: Annotated[sft.Config, tyro.conf.arg(name="")] = field(default_factory=sft.Config)
@@ -109,7 +110,7 @@ class Reward(Stage):
     """Train a reward model: on single raters' choices, on all ratings (--gold), or on your own feedback (--data)."""
 
     every: int = 20
-    base: Path = BASE  # folder of the language model to start from
+    base: Path = BASE  # folder of the language model to start from, a .gguf file, or smollm2
     gold: bool = False  # train on all ratings of the gold split instead of pairs
     pairs: int = 8000  # number of human choices
     data: Path | None = None  # your own feedback: a file, a folder of files, or hub:NAME of a data set (docs/data.md)
@@ -223,15 +224,20 @@ def load_policy(folder: Path) -> tuple[Decoder, Any]:
     return model, tokenizer
 
 
-def load_scorers(folders: Mapping[str, Path], tokenizer) -> dict[str, ScalarModel]:
-    """The reward models of a command; ValueError if one has no reward head or another tokenizer than the policy."""
-    scorers = {}
+def load_scorers(folders: Mapping[str, Path], tokenizer) -> dict[str, Scorer]:
+    """The reward models of a command: folders, or names on the hub; ValueError if one has no reward head.
+
+    One that has another tokenizer than the policy reads text.
+    """
+    scorers: dict[str, Scorer] = {}
     for name, folder in folders.items():
-        scorers[name], words = load_base(folder)
-        if not isinstance(scorers[name], ScalarModel):
+        model, words = load_base(folder)
+        if not isinstance(model, ScalarModel):
             raise ValueError(f"{folder} holds a language model without a reward head: give a folder that `reward` made")
-        if words.get_vocab() != tokenizer.get_vocab():
-            raise ValueError(f"{folder} has another tokenizer than the policy: train both from the same base model")
+        same = words.get_vocab() == tokenizer.get_vocab()
+        scorers[name] = model if same else TextScorer(model, words)
+        if not same:
+            print(f"{folder} has another tokenizer than the policy: it reads the responses as text", file=sys.stderr)
     return scorers
 
 

@@ -26,6 +26,8 @@ from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import evaluate
 from rlhf_lesson.study.chain import NORMALISING, Chain
 from rlhf_lesson.train import dpo, grpo, ppo, reinforce
+from rlhf_lesson.train.rollout import Reward
+from rlhf_lesson.train.text_scorer import Scorer, TextScorer
 
 DEMO = Path("demo/models")
 MEASURED = 256  # held-out prompts that the results are measured on, at most
@@ -42,9 +44,14 @@ class OnSamples(Stage):
     handling: Annotated[own.Handling, tyro.conf.arg(name="")] = field(default_factory=own.Handling)  # of --prompts
 
     def loop(
-        self, policy: Decoder, prompts: Prompts, scorers: Mapping[str, ScalarModel], ids: tuple[int, int]
+        self,
+        policy: Decoder,
+        prompts: Prompts,
+        scorers: Mapping[str, ScalarModel],
+        ids: Mapping[str, int],
+        reward: Reward,
     ) -> Callable:
-        """(state=...) -> iterator of the loop; `ids` are the padding and the end token. Each command has its own."""
+        """(state=...) -> iterator of the loop; `ids` are pad_id and end_id. Each command has its own."""
         raise NotImplementedError
 
     def run(self) -> dict:
@@ -55,9 +62,12 @@ class OnSamples(Stage):
         """The beginnings of the course's film snippets, measured against gold and judge."""
         policy, tokenizer = load_policy(self.policy)
         scorers = load_scorers({"proxy": self.proxy, "gold": self.gold or DEMO / "gold"}, tokenizer)
-        built = Chain(Snippets(tokenizer, 0), policy, scorers, {})
-        ids = tokenizer.pad_token_id, tokenizer.eos_token_id
-        loop = self.loop(policy, built.data.prompts("gold", "proxy"), scorers, ids)
+        data = Snippets(tokenizer, 0)
+        prompts = data.prompts("gold", "proxy")
+        foreign = {name: scorer for name, scorer in scorers.items() if isinstance(scorer, TextScorer)}
+        scorers |= self._normalised(foreign, policy, prompts, tokenizer) if foreign else {}
+        built = Chain(data, policy, scorers, {})
+        loop = self._loop(policy, prompts, scorers, tokenizer)
         tuned = self.drive(lambda state: loop(state=state)).policy
         return self.save(tuned, tokenizer, compare(tuned, built, 256, self.config.seed))
 
@@ -68,7 +78,14 @@ class OnSamples(Stage):
         room = policy.config.context - self.config.response
         prompts, held_out, report = own.prepare_prompts(source_of(asked), self.handling, tokenizer, room=room)
         print(report, file=sys.stderr)
-        scorers = evaluate.normalise_on_samples(
+        scorers = self._normalised(models, policy, prompts, tokenizer)
+        loop = self._loop(policy, prompts, scorers, tokenizer)
+        tuned = self.drive(lambda state: loop(state=state), report).policy
+        return self.save(tuned, tokenizer, self._gains(tuned, policy, scorers, held_out, tokenizer, report))
+
+    def _normalised(self, models: Mapping[str, Scorer], policy: Decoder, prompts: Prompts, tokenizer):
+        """The models with mean 0 and spread 1 on the policy's own answers."""
+        return evaluate.normalise_on_samples(
             models,
             policy,
             Prompts(*(x[:NORMALISING] for x in prompts)),
@@ -77,10 +94,14 @@ class OnSamples(Stage):
             response=self.config.response,
             temperature=self.config.temperature,
         )
-        ids = tokenizer.pad_token_id, tokenizer.eos_token_id
-        loop = self.loop(policy, prompts, scorers, ids)
-        tuned = self.drive(lambda state: loop(state=state), report).policy
-        return self.save(tuned, tokenizer, self._gains(tuned, policy, scorers, held_out, tokenizer, report))
+
+    def _loop(self, policy: Decoder, prompts: Prompts, scorers: Mapping[str, Scorer], tokenizer) -> Callable:
+        """The loop; a scorer that reads text cannot be one of those in the compiled rollout."""
+        inside = {name: scorer for name, scorer in scorers.items() if isinstance(scorer, ScalarModel)}
+        proxy = scorers["proxy"]
+        reward = proxy.reward(tokenizer) if isinstance(proxy, TextScorer) else "proxy"
+        ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
+        return self.loop(policy, prompts, inside, ids, reward)
 
     def _gains(self, tuned: Decoder, policy: Decoder, scorers, held_out: Prompts, tokenizer, report: Report) -> dict:
         """Scores before and after on held-out prompts, the same for both, with the standard error of each gain."""
@@ -115,11 +136,15 @@ class PPO(OnSamples):
     config: Annotated[ppo.Config, tyro.conf.arg(name="")] = field(default_factory=ppo.Config)
 
     def loop(
-        self, policy: Decoder, prompts: Prompts, scorers: Mapping[str, ScalarModel], ids: tuple[int, int]
+        self,
+        policy: Decoder,
+        prompts: Prompts,
+        scorers: Mapping[str, ScalarModel],
+        ids: Mapping[str, int],
+        reward: Reward,
     ) -> Callable:
-        pad_id, end_id = ids
-        critic = scorers["proxy"]
-        return partial(ppo.train, self.config, policy, prompts, scorers, pad_id=pad_id, end_id=end_id, critic=critic)
+        critic = scorers.get("proxy")
+        return partial(ppo.train, self.config, policy, prompts, scorers, reward=reward, critic=critic, **ids)
 
 
 @dataclass(frozen=True)
@@ -137,13 +162,15 @@ class GRPO(OnSamples):
     config: Annotated[GroupConfig, tyro.conf.arg(name="")] = field(default_factory=GroupConfig)
 
     def loop(
-        self, policy: Decoder, prompts: Prompts, scorers: Mapping[str, ScalarModel], ids: tuple[int, int]
+        self,
+        policy: Decoder,
+        prompts: Prompts,
+        scorers: Mapping[str, ScalarModel],
+        ids: Mapping[str, int],
+        reward: Reward,
     ) -> Callable:
-        pad_id, end_id = ids
         equations = {"grpo": grpo.GRPO, "rloo": grpo.RLOO}[self.method]
-        return partial(
-            grpo.train, self.config, policy, prompts, scorers, pad_id=pad_id, end_id=end_id, equations=equations
-        )
+        return partial(grpo.train, self.config, policy, prompts, scorers, reward=reward, equations=equations, **ids)
 
 
 @dataclass(frozen=True)
@@ -153,10 +180,14 @@ class Reinforce(OnSamples):
     config: Annotated[reinforce.Config, tyro.conf.arg(name="")] = field(default_factory=reinforce.Config)
 
     def loop(
-        self, policy: Decoder, prompts: Prompts, scorers: Mapping[str, ScalarModel], ids: tuple[int, int]
+        self,
+        policy: Decoder,
+        prompts: Prompts,
+        scorers: Mapping[str, ScalarModel],
+        ids: Mapping[str, int],
+        reward: Reward,
     ) -> Callable:
-        pad_id, end_id = ids
-        return partial(reinforce.train, self.config, policy, prompts, scorers, pad_id=pad_id, end_id=end_id)
+        return partial(reinforce.train, self.config, policy, prompts, scorers, reward=reward, **ids)
 
 
 @dataclass(frozen=True)

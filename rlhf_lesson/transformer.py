@@ -16,7 +16,7 @@ def rms_norm(
         y_i = scale_i x_i / sqrt(mean_j x_j^2 + epsilon)
 
     Unlike layer norm it subtracts no mean and adds no bias. The mean is taken in float32 whatever the type of x, because a
-    sum of squares in bfloat16 is wrong in its third digit.
+    sum of squares in bfloat16 is wrong in its third digit, and in float16 the square of 256 is infinite.
 
     Args:
       x: states, in any float type.
@@ -44,7 +44,8 @@ def rotate(
         y_{i + head_dim/2} = x_{i + head_dim/2} cos(angle) + x_i sin(angle)
 
     The product of a rotated query and a rotated key depends on the distance of their positions alone. Entry i is paired with
-    entry i + head_dim / 2, as Hugging Face stores its weights; the paper, and GGUF files, pair neighbours 2i and 2i + 1.
+    entry i + head_dim / 2, as Hugging Face stores its weights; the paper, and GGUF files, pair neighbours 2i and 2i + 1. Angles are
+    computed in float32 whatever the type of x, since float16 and bfloat16 have no large odd numbers.
 
     Args:
       x: queries or keys of one text; head_dim is even.

@@ -1,4 +1,4 @@
-"""GPT-2 folders as `transformers` writes them, made by hand: names, shards, types and heads for a tiny model's weights."""
+"""Folders as `transformers` writes them, made by hand: names, shards, types and heads for a tiny model's weights."""
 
 import json
 from pathlib import Path
@@ -21,16 +21,32 @@ SETTINGS = {
     "eos_token_id": 1,
 }
 
+LLAMA = {
+    "model_type": "llama",
+    "vocab_size": 48,
+    "max_position_embeddings": 24,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "rms_norm_eps": 1e-5,
+    "rope_parameters": {"rope_theta": 100.0, "rope_type": "default"},
+    "tie_word_embeddings": True,
+    "eos_token_id": 1,
+}
+
 
 def weights(model=None) -> dict[str, np.ndarray]:
-    """A model's weights under the names of `GPT2LMHeadModel`."""
+    """A model's weights under the names of `GPT2LMHeadModel` or `LlamaForCausalLM`."""
     return {name: np.asarray(value, np.float32) for name, value in named_weights(model or tiny.model()).items()}
 
 
 def write(folder: Path, stored: dict[str, np.ndarray], *, shards: int = 1, dtype=np.float32, **settings) -> Path:
     """Writes a folder; a setting of None is left out of config.json."""
     folder.mkdir(parents=True, exist_ok=True)
-    kept = {name: value for name, value in (SETTINGS | settings).items() if value is not None}
+    usual = LLAMA if any(name.startswith(("model.", "layers.")) for name in stored) else SETTINGS
+    kept = {name: value for name, value in (usual | settings).items() if value is not None}
     (folder / "config.json").write_text(json.dumps(kept))
     stored = {name: np.ascontiguousarray(value.astype(dtype)) for name, value in stored.items()}
     if shards == 1:

@@ -1,11 +1,11 @@
-"""Masked mean and whitening: the mask is heeded, and nothing on padding is ever read."""
+"""Masked mean, whitening and the last token: the mask is heeded, and nothing on padding is ever read."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rlhf_lesson.arrays import masked_mean, masked_whiten
+from rlhf_lesson.arrays import last_token_state, masked_mean, masked_whiten
 
 MASK = jnp.array([[True, True, False], [True, False, False]])
 VALUES = jnp.array([[1.0, 5.0, 99.0], [3.0, -99.0, jnp.nan]])
@@ -53,3 +53,17 @@ def test_equal_values_whiten_to_exactly_zero_whatever_their_float_mean_is(value)
     np.testing.assert_array_equal(masked_whiten(values, mask), np.zeros(1000))
     kept = masked_whiten(values, mask, shift_mean=False)
     np.testing.assert_array_equal(kept[mask], np.full(int(mask.sum()), value, np.float32))
+
+
+def test_the_last_token_by_hand_with_padding_on_either_side():
+    states = jnp.arange(12.0).reshape(2, 3, 2)
+    mask = jnp.array([[True, True, False], [False, True, True]])
+    np.testing.assert_array_equal(last_token_state(states, mask), [[2.0, 3.0], [10.0, 11.0]])
+
+
+def test_the_last_token_of_padding_alone_is_zero_and_sends_no_gradient():
+    states = jnp.array([[[1.0], [jnp.nan]], [[jnp.nan], [jnp.nan]]])
+    mask = jnp.array([[True, False], [False, False]])
+    np.testing.assert_array_equal(last_token_state(states, mask), [[1.0], [0.0]])
+    slope = jax.grad(lambda x: last_token_state(x, mask).sum())(states)
+    np.testing.assert_array_equal(slope, [[[1.0], [0.0]], [[0.0], [0.0]]])

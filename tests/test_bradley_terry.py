@@ -1,11 +1,12 @@
-"""Bradley-Terry strengths: against closed form, a zero gradient, and the `choix` library."""
+"""Bradley-Terry strengths and linear scores: against closed form, a zero gradient, and the libraries `choix` and scikit-learn."""
 
 import choix
 import jax
 import jax.numpy as jnp
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
-from rlhf_lesson.bradley_terry import bradley_terry_strengths, win_probability
+from rlhf_lesson.bradley_terry import bradley_terry_strengths, linear_bradley_terry, win_probability
 from rlhf_lesson.losses import bradley_terry_loss
 
 WINS = jnp.array(np.random.default_rng(0).integers(1, 9, (6, 6)), jnp.float32)
@@ -73,3 +74,36 @@ def test_win_probability_by_hand_and_in_both_directions():
     np.testing.assert_allclose(win_probability(a, b), [0.75], rtol=1e-5)
     np.testing.assert_allclose(win_probability(b, a), [0.25], rtol=1e-5)
     np.testing.assert_allclose(-jnp.log(win_probability(a, b)), bradley_terry_loss(a, b), rtol=1e-5)
+
+
+# ---- a linear score ------------------------------------------------------------------------------
+
+DIFFERENCES = jnp.array(np.random.default_rng(3).normal(0.4, [1.0, 2.0, 0.5], (50, 3)), jnp.float32)
+
+
+def test_one_feature_by_hand():
+    # three pairs right by 1, one wrong by 1, no penalty worth its name: sigmoid(w) = 3/4
+    found = linear_bradley_terry(jnp.array([[1.0], [1.0], [1.0], [-1.0]]), ridge=1e-6)
+    np.testing.assert_allclose(found, [np.log(3.0)], rtol=1e-4)
+
+
+def test_a_linear_score_equals_that_of_scikit_learn_on_both_orders_of_each_pair():
+    model = LogisticRegression(C=0.5 / 2.5, fit_intercept=False, tol=1e-8)  # two orders: twice the loss
+    both = np.concatenate([DIFFERENCES, -DIFFERENCES])
+    model.fit(both, np.repeat([1, 0], 50))
+    np.testing.assert_allclose(linear_bradley_terry(DIFFERENCES, ridge=2.5), model.coef_[0], rtol=1e-3)
+
+
+def test_the_slope_is_zero_where_the_weights_are_found():
+    def loss(w):
+        lead = DIFFERENCES @ w
+        return jnp.sum(bradley_terry_loss(lead, jnp.zeros_like(lead))) + 0.35 * jnp.sum(w**2)
+
+    np.testing.assert_allclose(jax.grad(loss)(linear_bradley_terry(DIFFERENCES, ridge=0.7)), np.zeros(3), atol=1e-4)
+
+
+def test_pairs_that_a_plane_can_part_and_fewer_pairs_than_features_have_finite_weights():
+    parted = jnp.abs(DIFFERENCES)
+    small, large = (linear_bradley_terry(parted, ridge=ridge) for ridge in (0.01, 10.0))
+    assert jnp.all(jnp.isfinite(small)) and jnp.linalg.norm(large) < jnp.linalg.norm(small) < 50
+    assert jnp.all(jnp.isfinite(linear_bradley_terry(DIFFERENCES[:2], ridge=0.1)))

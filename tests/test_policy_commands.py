@@ -5,7 +5,10 @@ import json
 from contextlib import redirect_stderr, redirect_stdout
 from types import SimpleNamespace
 
+import foreign
+import numpy as np
 import pytest
+import tiny
 from flax import nnx
 from forms import DEMONSTRATIONS, FORMS, SAID, write
 
@@ -108,6 +111,29 @@ def test_a_policy_trains_on_prompts_of_ones_own_against_a_reward_model_of_ones_o
     assert said["prompts_measured"] == said["data"]["held_out"] and abs(said["kl_nats"]) < 5.0
     assert len(read_metrics(tmp_path / "run")) == 2
     assert load_base(tmp_path / "run" / "model")[0].config.context == 160
+
+
+@pytest.mark.parametrize(("command", "make"), [("ppo", tiny.model), ("grpo", tiny.llama), ("reinforce", tiny.llama)])
+def test_a_classifier_with_another_tokenizer_reads_the_answers_as_text(models, tmp_path, command, make):
+    score = {"score.weight": np.random.default_rng(0).normal(size=(1, 32)).astype(np.float32)}
+    theirs = foreign.write(
+        tmp_path / "theirs", foreign.weights(make(context=64)) | score, **longer(make), pad_token_id=0
+    )
+    foreign.tokenizer().save_pretrained(theirs)
+    file = write(tmp_path / "asked.jsonl", [{"prompt": q} for q, _, _ in SAID])
+    words = [command, "--prompts", file, "--policy", models.base, "--proxy", theirs, "--gold", models.proxy]
+    batch = {"ppo": 4, "grpo": 2, "reinforce": 4}[command]
+    small = ["--batch", batch, "--iterations", 2, "--response", 6, "--held-out", 0.3]
+    said, told = call(*words, *small, "--out", tmp_path / "run")
+    assert f"{theirs} has another tokenizer than the policy: it reads the responses as text" in told
+    assert np.isfinite([said["proxy_before"], said["proxy_after"], said["gold_after"]]).all()
+    rows = read_metrics(tmp_path / "run")
+    assert len(rows) == 2 and all("score/gold" in row and "score/proxy" not in row for row in rows)
+
+
+def longer(make):
+    """Settings of a context of 64 tokens."""
+    return {"n_positions": 64} if make is tiny.model else {"max_position_embeddings": 64}
 
 
 def test_a_command_that_cannot_learn_from_a_file_names_the_one_that_can(models, tmp_path):

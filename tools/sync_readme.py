@@ -10,11 +10,14 @@ import textwrap
 from pathlib import Path
 
 from rlhf_lesson.measures import mean_and_interval
+from rlhf_lesson.view.report import WHEN
 from rlhf_lesson.wings import EQUATIONS, ORDER, wing
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN = "<!-- numbers: tools/sync_readme.py -->"
 END = "<!-- end of numbers -->"
+STRIP_BEGIN = "<!-- strip: tools/sync_readme.py -->"
+STRIP_END = "<!-- end of strip -->"
 TREE_BEGIN = "<!-- tree: tools/sync_readme.py -->"
 TREE_END = "<!-- end of tree -->"
 COLUMN = 32  # where the words beside a file begin
@@ -115,7 +118,7 @@ def table() -> str:
         ),
         ("Sampling, one core", f"{read('generate')['tokens_per_second']:,.0f} tokens/s"),
         (
-            "All ten chapters, solved, two cores",
+            f"Chapters {min(read('chapters'))[:2]} to {max(read('chapters'))[:2]}, solved, two cores",
             f"{sum(row['seconds'] for row in lessons) / 60:.0f} min; the longest {longest:.0f} s, {most_memory:.1f} GB",
         ),
         (
@@ -264,18 +267,34 @@ def tree(current: str) -> str:
     return "\n".join([*lines, "```"])
 
 
+def strip() -> str:
+    """The demo's first prompt that gold tells apart most clearly, in three rows: before PPO, with the penalty, without it."""
+    rows = json.loads((ROOT / "docs" / "demo.json").read_text(encoding="utf-8"))["samples"]
+    row = max(rows, key=lambda row: row["gold_after"] - row["gold_free"])
+    lines = ["| | what the model writes | proxy | gold |", "|---|---|---|---|"]
+    for when, name in WHEN.items():
+        text = row[when].replace("|", "\\|")
+        lines.append(f"| {name} | {text} | {row[f'proxy_{when}']:+.1f} | {row[f'gold_{when}']:+.1f} |")
+    return "\n".join(lines)
+
+
 TABLES = {"README.md": table, "docs/instructors.md": lessons, "docs/systems.md": chips}
 
 
 def synced(name: str) -> str:
     """The file's text with its table, and README's tree, in their places."""
-    before, rest = (ROOT / name).read_text(encoding="utf-8").split(BEGIN)
-    text = f"{before}{BEGIN}\n{TABLES[name]()}\n{END}{rest.split(END)[1]}"
+    text = filled((ROOT / name).read_text(encoding="utf-8"), BEGIN, END, lambda _: TABLES[name]())
     if TREE_BEGIN in text:
-        before, rest = text.split(TREE_BEGIN)
-        current, after = rest.split(TREE_END)
-        text = f"{before}{TREE_BEGIN}\n{tree(current)}\n{TREE_END}{after}"
+        text = filled(text, TREE_BEGIN, TREE_END, tree)
+        text = filled(text, STRIP_BEGIN, STRIP_END, lambda _: strip())
     return text
+
+
+def filled(text: str, begin: str, end: str, make) -> str:
+    """The text with what `make` gives, from what stood there, between two marks."""
+    before, rest = text.split(begin)
+    current, after = rest.split(end)
+    return f"{before}{begin}\n{make(current)}\n{end}{after}"
 
 
 if __name__ == "__main__":

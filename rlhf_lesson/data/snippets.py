@@ -4,7 +4,6 @@ The course's model continues text, so a prompt is the beginning of a snippet; in
 """
 
 from collections.abc import Sequence
-from itertools import chain
 
 import numpy as np
 
@@ -12,7 +11,6 @@ from rlhf_lesson.data import feedback
 from rlhf_lesson.data.examples import Comparison, Example, Rated, to_comparisons, whole
 from rlhf_lesson.data.prompts import Prompts, make_prompts
 from rlhf_lesson.data.records import Pair
-from rlhf_lesson.models.tokenizer import encode
 
 PROMPT = 8  # token slots of a prompt, <begin> included
 
@@ -76,7 +74,8 @@ def split_at_words(
 ) -> list[tuple[list[int], list[int]]]:
     """Each text as (prompt, completion) ids: <begin> and its first 1 to 4 words, then the rest and <end>.
 
-    The cut is between words, where byte-level BPE never merges, so prompt + completion are the ids of the whole text.
+    The cut is between words, where byte-level BPE never merges: prompt + completion are the ids of the whole text, whether or not
+    the tokenizer puts a space before its first word.
 
     Args:
       tokenizer: of the base model.
@@ -89,13 +88,15 @@ def split_at_words(
       (prompt, completion) as token ids, one per text that is not left out.
     """
     rng = np.random.default_rng([seed, 7])
+    found = tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
     cuts = []
-    for text, words in zip(texts, rng.integers(1, 5, len(texts)), strict=True):
-        pieces = encode(tokenizer, text.split(" "))
-        while words > 1 and (sum(map(len, pieces[:words])) > most - 1 or words >= len(pieces)):
+    for text, ids, places in zip(texts, found["input_ids"], found["offset_mapping"], strict=True):
+        words = int(rng.integers(1, 5))
+        word_ends = np.cumsum([len(word) + 1 for word in text.split(" ")]) - 1  # in characters
+        tokens = np.searchsorted([end for _, end in places], word_ends, side="right")  # up to the end of each word
+        while words > 1 and (words >= len(tokens) or tokens[words - 1] > most - 1):
             words -= 1
-        prompt = list(chain(*pieces[:words]))
-        rest = list(chain(*pieces[words:]))
-        if rest and len(prompt) <= most - 1:
-            cuts.append(([tokenizer.bos_token_id, *prompt], [*rest, tokenizer.eos_token_id]))
+        cut = int(tokens[words - 1])
+        if 0 < cut <= most - 1 and cut < len(ids):
+            cuts.append(([tokenizer.bos_token_id, *ids[:cut]], [*ids[cut:], tokenizer.eos_token_id]))
     return cuts

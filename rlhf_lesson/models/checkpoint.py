@@ -16,7 +16,7 @@ from safetensors.numpy import save
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.models.decoder import Decoder
 from rlhf_lesson.models.families import FAMILIES, Family, family_of
-from rlhf_lesson.models.folders import read_folder, read_tensors
+from rlhf_lesson.models.folders import Stored, read_folder, read_tensors
 from rlhf_lesson.models.gguf_file import read_gguf
 from rlhf_lesson.models.heads import ScalarModel
 
@@ -38,10 +38,10 @@ def name_of(path, prefix: str) -> str:
     return ".".join(words if words[0] in ("head", "value_head", "lm_head") else [prefix, *words])
 
 
-def _turned(name: str, value, family: Family):
-    """A matrix from Flax's order to the file's, or back; the embedding and a scalar head have one order."""
-    plain = value.ndim != 2 or name == family.table or name.startswith(("head.", "value_head."))
-    return value if plain or not family.transposed else value.T
+def _turns(name: str, ndim: int, family: Family) -> bool:
+    """Whether a weight stands in the file in another order than Flax's; the embedding and a scalar head have one order."""
+    plain = ndim != 2 or name == family.table or name.startswith(("head.", "value_head."))
+    return family.transposed and not plain
 
 
 def named_weights(model: nnx.Module) -> dict[str, jax.Array]:
@@ -49,10 +49,16 @@ def named_weights(model: nnx.Module) -> dict[str, jax.Array]:
 
     Args:
       model: a decoder, or a trunk with a head.
+
+    Raises:
+      ValueError: it has LoRA layers that are not merged.
     """
     family = FAMILIES[family_of(getattr(model, "trunk", model))]
-    named = {name_of(path, family.prefix): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(model)}
-    return {name: _turned(name, leaf, family) for name, leaf in named.items()}
+    leaves = jax.tree_util.tree_leaves_with_path(model)
+    if any("lora_" in jax.tree_util.keystr(path) for path, _ in leaves):
+        raise ValueError("this model has LoRA layers, which its file format has no names for: save merge_lora(model)")
+    named = {name_of(path, family.prefix): leaf for path, leaf in leaves}
+    return {name: leaf.T if _turns(name, leaf.ndim, family) else leaf for name, leaf in named.items()}
 
 
 def save_model(model: Decoder | ScalarModel, folder: Path | str, *, tokenizer=None, half: bool = False) -> None:
@@ -101,7 +107,20 @@ def load_model(folder: Path | str, *, ids: int | None = None) -> Decoder | Scala
         be computed wrongly here, or it has fewer rows than `ids`; the message says which.
     """
     folder = Path(folder)
-    stored = read_gguf(folder)[0] if folder.suffix == ".gguf" else read_folder(folder)
+    return model_of(read_gguf(folder)[0] if folder.suffix == ".gguf" else read_folder(folder), folder, ids=ids)
+
+
+def model_of(stored: Stored, folder: Path, *, ids: int | None = None) -> Decoder | ScalarModel:
+    """The net with the weights that `read_folder` or `read_gguf` found; it uses them up.
+
+    Args:
+      stored: sizes and weights.
+      folder: where they come from, for messages.
+      ids: see `load_model`.
+
+    Raises:
+      ValueError: see `load_model`.
+    """
     family, config, weights = FAMILIES[stored.family], stored.config, stored.weights
     if ids is not None:
         if ids > config.vocab:
@@ -120,12 +139,12 @@ def load_model(folder: Path | str, *, ids: int | None = None) -> Decoder | Scala
 
     def fetch(path, leaf):
         name = name_of(path, family.prefix)
-        value = weights.pop(name, None)
-        value = value if value is None else _turned(name, value, family)
-        if value is None or value.shape != leaf.shape:
+        value, turns = weights.pop(name, None), _turns(name, leaf.ndim, family)
+        wanted = leaf.shape[::-1] if turns else leaf.shape
+        if value is None or value.shape != wanted:
             shape = "nothing" if value is None else value.shape
-            raise ValueError(f"{folder}: {name} should have shape {leaf.shape}, found {shape}")
-        return jnp.asarray(value)
+            raise ValueError(f"{folder}: {name} should have shape {wanted}, found {shape}")
+        return jnp.asarray(value.T if turns else value)
 
     model = jax.tree_util.tree_map_with_path(fetch, jax.eval_shape(empty))
     if weights:

@@ -24,6 +24,7 @@ ONLY_LLAMA = {
     "attention_bias": False,
     "mlp_bias": False,
     "rope_scaling": None,
+    "partial_rotary_factor": 1.0,
     "quantization_config": None,
 }
 Sizes = ModelConfig | LlamaConfig
@@ -109,11 +110,13 @@ def llama_sizes(folder: Path, settings: dict[str, Any]) -> LlamaConfig:
     """
     rotary = (
         settings.get("rope_parameters") or {}
-    )  # where transformers 5 keeps what was `rope_theta` and `rope_scaling`
-    if rotary.get("rope_type", "default") != "default":
-        raise ValueError(
-            f"{folder} has rotary positions of type {rotary['rope_type']}: only the default is computed here"
-        )
+    )  # where transformers 5 keeps `rope_theta` and what was `rope_scaling`
+    if not isinstance(rotary, dict):
+        raise ValueError(f"{folder}/config.json: rope_parameters should be an object, found {rotary!r}")
+    settings = settings | rotary
+    kind = settings.get("rope_type", rotary.get("type", "default"))
+    if kind != "default":
+        raise ValueError(f"{folder} has rotary positions of type {kind}: only the default is computed here")
     _refuse_others(folder, settings, ONLY_LLAMA)
     names = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings")
     vocab, dim, layers, heads, context = _whole(folder, settings, *names)
@@ -126,11 +129,11 @@ def llama_sizes(folder: Path, settings: dict[str, Any]) -> LlamaConfig:
             f"{folder}/config.json: {heads} heads of {head_dim} with {kv_heads} heads of keys: num_key_value_heads must "
             "divide num_attention_heads, and head_dim must be even"
         )
-    base = rotary.get("rope_theta", settings.get("rope_theta", 10_000.0))
+    base = settings.get("rope_theta", 10_000.0)
     if type(base) not in (int, float) or base <= 1:
         raise ValueError(f"{folder}/config.json: rope_theta should be a number above 1, found {base!r}")
     (epsilon,) = _parts(folder, settings, rms_norm_eps=1e-6)
-    tied = bool(settings.get("tie_word_embeddings", False))
+    tied = settings.get("tie_word_embeddings", False)
     return LlamaConfig(vocab, dim, layers, heads, context, kv_heads, head_dim, hidden, float(base), epsilon, tied)
 
 

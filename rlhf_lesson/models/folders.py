@@ -42,6 +42,9 @@ def read_folder(folder: Path) -> Stored:
     kind = settings.get("model_type")
     if kind not in FAMILIES:
         raise ValueError(f"{folder} holds a model of type {kind}: only {' and '.join(FAMILIES)} can be read")
+    tied = settings.get("tie_word_embeddings", False)
+    if not isinstance(tied, bool):
+        raise ValueError(f"{folder}/config.json: tie_word_embeddings should be true or false, found {tied!r}")
     family = FAMILIES[kind]
     config = family.sizes(folder, settings)
     weights = _weights(folder)

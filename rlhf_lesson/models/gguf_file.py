@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rlhf_lesson.models.families import llama_sizes
 from rlhf_lesson.models.folders import Stored
 from rlhf_lesson.models.llama import LlamaConfig
 
@@ -45,50 +46,77 @@ def read_gguf(path: Path) -> tuple[Stored, Any]:
     from gguf import GGUFReader
     from gguf.quants import dequantize
 
+    class Plain(GGUFReader):
+        """The file as a plain array: a slice of NumPy's `memmap` is dear, and the vocabulary takes hundreds of thousands."""
+
+        @property
+        def data(self):
+            return self.bytes
+
+        @data.setter
+        def data(self, mapped):
+            self.bytes = np.asarray(mapped)
+
     if not path.is_file():
         raise ValueError(
             f"{path} is missing: run `python -m rlhf_lesson data fetch --model smollm2`, or give another file"
         )
     try:
-        reader = GGUFReader(path)
-    except (ValueError, IndexError, KeyError) as error:
+        reader = Plain(path)
+        fields = {name: field.contents() for name, field in reader.fields.items()}
+    except (ValueError, IndexError, KeyError, OSError) as error:
         raise ValueError(f"{path} is cut short or no GGUF file ({error}): fetch it again") from error
-    fields = {name: field.contents() for name, field in reader.fields.items()}
     if fields.get("general.architecture") != "llama":
         raise ValueError(f"{path} holds a model of type {fields.get('general.architecture')}: only llama can be read")
-    if fields.get("llama.rope.scaling.type", "none") != "none":
-        raise ValueError(f"{path} has scaled rotary positions: only plain ones are computed here")
-    config = _sizes(fields, tied=all(tensor.name != "output.weight" for tensor in reader.tensors))
+    try:
+        config = _sizes(path, fields, tied=all(tensor.name != "output.weight" for tensor in reader.tensors))
+        tokenizer = _tokenizer(path, fields)
+    except (KeyError, IndexError) as error:
+        raise ValueError(f"{path} does not say what its reader needs ({error}): fetch it again") from error
     weights = {}
     for tensor in reader.tensors:
         *block, short, leaf = tensor.name.split(".")
         if short not in NAMES or leaf != "weight":
             raise ValueError(f"{path}: {tensor.name} is no part of a plain llama: give another file")
         name = f"model.layers.{block[1]}.{NAMES[short]}.weight" if block else f"{NAMES[short]}.weight"
-        value = dequantize(tensor.data, tensor.tensor_type).astype(np.float32).reshape(tensor.shape[::-1])
+        value = dequantize(tensor.data, tensor.tensor_type).astype(np.float32, copy=False).reshape(tensor.shape[::-1])
+        if not np.isfinite(value).all():
+            raise ValueError(f"{path}: {tensor.name} holds NaN or infinity: take another file")
         heads = {"attn_q": config.heads, "attn_k": config.kv_heads}.get(short)
         weights[name] = _halves(value, heads) if heads else value
-    return Stored("llama", config, weights, "mean"), _tokenizer(path, fields)
+    return Stored("llama", config, weights, "mean"), tokenizer
 
 
-def _sizes(fields: dict[str, Any], *, tied: bool) -> LlamaConfig:
-    def of(name):
-        return fields[f"llama.{name}"]
+def _sizes(path: Path, fields: dict[str, Any], *, tied: bool) -> LlamaConfig:
+    """The sizes, checked as those of a folder are."""
 
-    dim, heads = of("embedding_length"), of("attention.head_count")
-    return LlamaConfig(
-        vocab=len(fields["tokenizer.ggml.tokens"]),
-        dim=dim,
-        layers=of("block_count"),
-        heads=heads,
-        context=of("context_length"),
-        kv_heads=fields.get("llama.attention.head_count_kv", heads),
-        head_dim=fields.get("llama.rope.dimension_count", dim // heads),
-        hidden=of("feed_forward_length"),
-        base=float(fields.get("llama.rope.freq_base", 10_000.0)),
-        epsilon=float(of("attention.layer_norm_rms_epsilon")),
-        tied=tied,
-    )
+    def of(name, *default):
+        return fields.get(f"llama.{name}", *default) if default else fields[f"llama.{name}"]
+
+    scaled = {"rope.scaling.type": "none", "rope.scaling.factor": 1.0, "rope.scale_linear": 1.0}
+    if any(of(name, plain) != plain for name, plain in scaled.items()):
+        raise ValueError(f"{path} has scaled rotary positions: only plain ones are computed here")
+    if of("expert_count", 0):
+        raise ValueError(f"{path} has {of('expert_count')} experts a layer: only one MLP is computed here")
+    heads = of("attention.head_count")
+    turned = of("rope.dimension_count", of("embedding_length") // heads)
+    width = of("attention.key_length", turned)
+    if width != turned:
+        raise ValueError(f"{path}: only {turned} of {width} entries of each head are rotated: all must be, here")
+    settings = {
+        "vocab_size": len(fields["tokenizer.ggml.tokens"]),
+        "hidden_size": of("embedding_length"),
+        "num_hidden_layers": of("block_count"),
+        "num_attention_heads": heads,
+        "max_position_embeddings": of("context_length"),
+        "num_key_value_heads": of("attention.head_count_kv", heads),
+        "head_dim": width,
+        "intermediate_size": of("feed_forward_length"),
+        "rope_theta": of("rope.freq_base", 10_000.0),
+        "rms_norm_eps": of("attention.layer_norm_rms_epsilon"),
+        "tie_word_embeddings": tied,
+    }
+    return llama_sizes(path, settings)
 
 
 def _halves(weight: np.ndarray, heads: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from rlhf_lesson.arrays import Scalar
+from rlhf_lesson.arrays import Scalar, last_token_state
 from rlhf_lesson.logprobs import entropy, token_logprobs
 from rlhf_lesson.models.decoder import Decoder, from_logits, response_slice
 
@@ -43,7 +43,7 @@ class ScalarModel(nnx.Module):
     def pooled_score(self, hidden, mask) -> Float[Array, " batch"]:
         """The score from states that were computed already: the head of `hidden` pooled where `mask` is True."""
         if self.pooling == "last":
-            mask = mask & (jnp.cumsum(mask, axis=-1) == jnp.sum(mask, axis=-1, keepdims=True))
+            return self.head(last_token_state(hidden, mask))[..., 0]
         count = jnp.maximum(jnp.sum(mask, axis=-1, keepdims=True), 1)
         pooled = jnp.sum(jnp.where(mask[..., None], hidden, 0.0), axis=1) / count  # (B, D)
         return self.head(pooled)[..., 0]

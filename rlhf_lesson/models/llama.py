@@ -182,7 +182,12 @@ class Llama(Decoder):
 
     def logits(self, hidden: Float[Array, "*batch dim"]) -> Float[Array, "*batch vocab"]:
         """Logits by the embedding where the two are tied, else by a head of their own."""
-        return self.embed_tokens.attend(hidden) if self.config.tied else self.lm_head(hidden)
+        if not self.config.tied:
+            return self.lm_head(hidden)
+        table = self.embed_tokens.embedding[
+            ...
+        ]  # where layers are frozen it is too: the states that are shared begin with it
+        return hidden @ (jax.lax.stop_gradient(table) if self.config.frozen else table).T
 
     def decode(self, token: Int[Array, " batch"], slot: Int[Array, ""], cache: Cache):
         """One more token per row, written at `slot` of the cache; returns its state and the new cache."""

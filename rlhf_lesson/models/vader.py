@@ -4,6 +4,7 @@ It is independent, not better: it orders 66 % of random pairs of movie sentences
 90 % so. Any Python function of text can stand in its place.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 
@@ -26,3 +27,12 @@ def vader_score(text: str) -> float:
     Source: Hutto & Gilbert 2014, the `compound` score.
     """
     return _analyzer().polarity_scores(text)["compound"]
+
+
+def vader_scores(texts: Sequence[str]) -> list[float]:
+    """`vader_score` of each text, from -1 to 1.
+
+    Args:
+      texts: any number of them.
+    """
+    return [vader_score(text) for text in texts]

@@ -1,7 +1,6 @@
 """The chain of stages before PPO: fine-tune a policy, train both reward models, put their scores on one scale.
 
-Chapters, widgets and benchmarks start from `trained_chain()`, which trains once on a machine and reads from disk afterwards. A
-build that was killed starts again; it takes two minutes.
+Chapters, widgets and benchmarks start from `trained_chain()`, which trains once on a machine and reads from disk afterwards.
 """
 
 import hashlib
@@ -24,15 +23,16 @@ from rlhf_lesson.models.checkpoint import load_model, save_model
 from rlhf_lesson.models.decoder import Decoder
 from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.models.pretrained import BASE, load_base
-from rlhf_lesson.models.vader import vader_score
+from rlhf_lesson.models.vader import vader_scores
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study.evaluate import Samples, normalise_on_samples, sample
+from rlhf_lesson.study.reader import Reader
 from rlhf_lesson.train import objectives, reward_model
 from rlhf_lesson.train import ppo as ppo_loop
 from rlhf_lesson.train import sft as sft_loop
 from rlhf_lesson.train.progress import bar
+from rlhf_lesson.train.text_scorer import Scorer
 
-SCORERS = ("proxy", "gold")
 NORMALISING = 256  # samples of the SFT policy on which the scores get mean 0 and spread 1
 GOLD_SEED = 1000  # added to the seed of the gold model, which would start from the proxy's head and dropout otherwise
 DATA = "2: snippets in the order of a hash, split by text"  # a new word here makes every machine train its models again
@@ -49,10 +49,9 @@ class Config:
     sft: sft_loop.Config = field(default_factory=sft_loop.Config)
     gold: reward_model.Config = field(default_factory=reward_model.Config)
     proxy: reward_model.Config = field(default_factory=lambda: reward_model.Config(epochs=1))  # a second pass overfits
-    ppo: ppo_loop.Config = (
-        field(  # the reward is the proxy alone, since best-of-n, DPO and the closed form know no other
-            default_factory=lambda: ppo_loop.Config(temperature=0.7, kl_coef=0.15, missing_end_penalty=0.0)
-        )
+    # the reward is the proxy alone, since best-of-n, DPO and the closed form know no other
+    ppo: ppo_loop.Config = field(
+        default_factory=lambda: ppo_loop.Config(temperature=0.7, kl_coef=0.15, missing_end_penalty=0.0)
     )
 
 
@@ -64,8 +63,9 @@ class Chain(NamedTuple):
 
     data: Snippets
     sft: Decoder
-    scorers: dict[str, ScalarModel]  # "proxy" and "gold"
+    scorers: dict[str, Scorer]  # "proxy" and "gold"; without "gold" where a reader gives it
     results: dict[str, float]
+    reader: Reader | None = None  # reads samples as text: their "gold" score
 
     def sample(
         self,
@@ -73,7 +73,7 @@ class Chain(NamedTuple):
         prompts: Prompts,
         key: PRNGKeyArray,
         *,
-        scorers: Mapping[str, ScalarModel] | None = None,
+        scorers: Mapping[str, Scorer] | None = None,
         response: int = 24,
         temperature: float = 0.7,
         batch: int = 64,
@@ -99,27 +99,34 @@ class Chain(NamedTuple):
             response=response,
             temperature=temperature,
             batch=batch,
-            text_scorers={"judge": vader_score},
+            text_scorers={"judge": vader_scores, **({"gold": self.reader.read} if self.reader else {})},
         )
 
 
 # ---- training ----------------------------------------------------------------------------------
 
 
-def build(config: Config) -> Chain:
-    """Fine-tunes the policy, trains both reward models and measures them on the ratings of held-out snippets."""
+def build(config: Config, reader: Reader | None = None) -> Chain:
+    """Fine-tunes the policy, trains the reward models and measures them on the ratings of held-out snippets.
+
+    Args:
+      config: settings.
+      reader: stands in for people; without one a gold reward model is trained, on the same base as the proxy.
+    """
     feedback.fetch()
     config = seeded(config)
     base, tokenizer = load_base(config.base)
     data = Snippets(tokenizer, config.seed)
-    sft, gold, proxy = _train_models(config, base, data)
-    held_out = data.choices(2000, "eval", seed=config.seed)
+    sft, models = _train_models(config, base, data, gold=reader is None)
     results = {
         "sft.val_loss": sft_loop.validation_loss(sft, data.sft("eval"), pad_id=tokenizer.pad_token_id),
-        "reward.accuracy_single_rater": reward_accuracy(proxy, data, held_out),
-        "gold.correlation": rater_correlation(gold, data),
+        "reward.accuracy_single_rater": reward_accuracy(
+            models["proxy"], data, data.choices(2000, "eval", seed=config.seed)
+        ),
+        "gold.correlation": reader.correlation if reader else rater_correlation(models["gold"], data),
     }
-    return Chain(data, sft, normalised_scorers(config, {"proxy": proxy, "gold": gold}, sft, data), results)
+    chain = Chain(data, sft, normalised_scorers(config, models, sft, data), results, reader)
+    return chain._replace(reader=normalised_reader(config, chain)) if reader else chain
 
 
 def seeded(config: Settings) -> Settings:
@@ -137,26 +144,30 @@ def seeded(config: Settings) -> Settings:
     )
 
 
-def _train_models(config: Config, base: Decoder, data: Snippets) -> tuple[Decoder, ScalarModel, ScalarModel]:
-    """The SFT policy, the gold reward model (all ratings of its split) and the proxy (single raters' choices)."""
+def _train_models(
+    config: Config, base: Decoder, data: Snippets, *, gold: bool
+) -> tuple[Decoder, dict[str, ScalarModel]]:
+    """The SFT policy, the proxy (single raters' choices) and, if asked for, the gold model (all ratings of its split)."""
     pad_id = data.tokenizer.pad_token_id
     texts = data.sft("proxy", "gold")[: config.snippets]
     for sft, _ in bar("fine-tune (SFT)", sft_loop.train(config.sft, base, texts, pad_id=pad_id)):
         pass
-    rated = data.rated("gold")[: config.snippets]
-    objective = objectives.rating_objective
-    ratings = reward_model.train(config.gold, base, rated, pad_id=pad_id, objective=objective)
-    for gold, _ in bar("gold reward model", ratings):
-        pass
+    models = {}
+    if gold:
+        rated = data.rated("gold")[: config.snippets]
+        objective = objectives.rating_objective
+        ratings = reward_model.train(config.gold, base, rated, pad_id=pad_id, objective=objective)
+        for state, _ in bar("gold reward model", ratings):
+            models["gold"] = state.model
     pairs = data.comparisons(data.choices(config.pairs, "proxy", seed=config.seed))
-    for proxy, _ in bar("proxy reward model", reward_model.train(config.proxy, base, pairs, pad_id=pad_id)):
-        pass
-    return sft.model, gold.model, proxy.model
+    for state, _ in bar("proxy reward model", reward_model.train(config.proxy, base, pairs, pad_id=pad_id)):
+        models["proxy"] = state.model
+    return sft.model, models
 
 
 def normalised_scorers(
     config: Config, models: Mapping[str, ScalarModel], sft: Decoder, data: Snippets
-) -> dict[str, ScalarModel]:
+) -> dict[str, Scorer]:
     """Reward models with mean 0 and spread 1 on samples of the SFT policy, so that beta and figures share a scale."""
     prompts = Prompts(*(x[:NORMALISING] for x in data.prompts("proxy")))
     key = stage_key(config.seed, "normalising")
@@ -169,6 +180,14 @@ def normalised_scorers(
         response=config.ppo.response,
         temperature=config.ppo.temperature,
     )
+
+
+def normalised_reader(config: Config, chain: Chain) -> Reader:
+    """The reader in the unit of the reward models: mean 0 and spread 1 on the same samples of the SFT policy."""
+    prompts = Prompts(*(x[:NORMALISING] for x in chain.data.prompts("proxy")))
+    key, ppo = stage_key(config.seed, "normalising"), config.ppo
+    samples = chain.sample(chain.sft, prompts, key, response=ppo.response, temperature=ppo.temperature)
+    return chain.reader.normalised(samples.scores["gold"])
 
 
 # ---- reward models against people --------------------------------------------------------------
@@ -225,7 +244,7 @@ def trained_chain(config: Config | None = None) -> Chain:
             save_model(model, home / name)
         write_atomically(home / "results.json", json.dumps(chain.results).encode())
     data = Snippets(load_base(config.base)[1], config.seed)
-    scorers = {name: load_model(home / name) for name in SCORERS}
+    scorers = {name: load_model(home / name) for name in ("proxy", "gold")}
     return Chain(
         data, load_model(home / "sft"), scorers, json.loads((home / "results.json").read_text(encoding="utf-8"))
     )

@@ -1,4 +1,4 @@
-"""The demo: the whole chain in minutes, PPO and best-of-n on held-out prompts, and a report that opens from disk.
+"""The demo: the whole chain in minutes, PPO with the penalty and without it, best-of-n, and a report that opens from disk.
 
 Each stage has its own command too, which can resume (`python -m rlhf_lesson ppo --resume`).
 """
@@ -21,6 +21,7 @@ from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import chain
 from rlhf_lesson.study.chain import Chain
 from rlhf_lesson.study.evaluate import Samples, best_of_n_curve, powers_of_two
+from rlhf_lesson.study.reader import Reader, reader
 from rlhf_lesson.train import ppo as ppo_loop
 from rlhf_lesson.train.progress import bar
 from rlhf_lesson.train.rollout import Rollout
@@ -32,10 +33,10 @@ class Config(chain.Config):
     """Settings of the demo; the defaults take minutes on two CPU cores."""
 
     prompts: int = 128  # held-out prompts on which SFT and PPO are compared
-    pool: int = 64  # best-of-n samples per prompt
+    pool: int = 32  # best-of-n samples per prompt
     pool_prompts: int = 32  # the first of them, at most `prompts`: best-of-n and PPO's path are both measured on these
-    draws: int = 4  # responses to each of these at every point of PPO's path
-    every: int = 4  # iterations between two points
+    draws: int = 2  # responses to each of these at every point of PPO's paths
+    every: int = 5  # iterations between two points
 
 
 def run(config: Config, out: Path) -> tuple[dict, list[dict]]:
@@ -47,18 +48,24 @@ def run(config: Config, out: Path) -> tuple[dict, list[dict]]:
     started = time.time()
     clock = CompileClock()
     config = chain.seeded(config)
-    built = chain.build(config)
+    built = chain.build(config, reader_if_fetched())
     policy, path = measured_run(config, built)
-    samples = compare(config, {"sft": built.sft, "ppo": policy}, built)
+    free, free_path = measured_run(config, built, kl_coef=0.0)
+    samples = compare(config, {"sft": built.sft, "ppo": policy, "free": free}, built)
     pool = best_of_n_pool(config, built)
-    results = built.results | summary(samples["sft"], samples["ppo"])
+    results = (
+        built.results
+        | summary(samples["sft"], samples["ppo"], "ppo")
+        | summary(samples["sft"], samples["free"], "free")
+    )
+    results |= {"path": path, "free_path": free_path, "gold.is": "reader" if built.reader else "reward model"}
     results["bestofn"] = best_of_n_curve(pool, config.pool, powers_of_two(config.pool))
     results["seconds.total"] = time.time() - started
     results["seconds.compile"] = clock.seconds
-    for name, model in {"sft": built.sft, "ppo": policy, **built.scorers}.items():
+    for name, model in {"sft": built.sft, "ppo": policy, "free": free, **built.scorers}.items():
         save_model(model, out / "models" / name, tokenizer=built.data.tokenizer)
-    rows = list(sample_rows(samples["sft"], samples["ppo"], pool, config.pool))
-    figure = plots.frontier_figure([path], results["bestofn"], window=1)
+    rows = list(sample_rows(samples, pool, config.pool))
+    figure = plots.two_runs_figure(path, free_path, results["bestofn"])
     report.write_report(out, results, rows, {"reward_against_kl": figure})
     return results, rows
 
@@ -78,8 +85,31 @@ class CompileClock:
 # ---- PPO, and samples before and after it ------------------------------------------------------
 
 
-def ppo_steps(config: ppo_loop.Config, built: Chain) -> Iterator[tuple[ppo_loop.State, dict[str, float], Rollout]]:
-    """PPO from the SFT policy against the proxy, on the prompts that are not held out; yields as `ppo.train` does."""
+def reader_if_fetched() -> Reader | None:
+    """The reader that stands in for people; None, and a sentence, where its model was not fetched."""
+    try:
+        return reader()
+    except ValueError as error:
+        tqdm.write(
+            f"No reader: {error}. In its place a gold reward model is trained, on the proxy's own base: what fools the one"
+            " fools the other."
+        )
+        return None
+
+
+def ppo_steps(
+    config: ppo_loop.Config, built: Chain, kl_coef: float | None = None
+) -> Iterator[tuple[ppo_loop.State, dict[str, float], Rollout]]:
+    """PPO from the SFT policy against the proxy, on the prompts that are not held out; yields as `ppo.train` does.
+
+    Args:
+      config: settings.
+      built: policy, reward models and data.
+      kl_coef: in place of the one in `config`; given so, the same compiled programs serve both.
+    """
+    state = None
+    if kl_coef is not None:
+        state = ppo_loop.initial_state(config, built.sft)._replace(kl_coef=jnp.asarray(kl_coef, jnp.float32))
     return ppo_loop.train(
         config,
         built.sft,
@@ -87,6 +117,7 @@ def ppo_steps(config: ppo_loop.Config, built: Chain) -> Iterator[tuple[ppo_loop.
         built.scorers,
         pad_id=built.data.tokenizer.pad_token_id,
         end_id=built.data.tokenizer.eos_token_id,
+        state=state,
     )
 
 
@@ -98,13 +129,19 @@ def tuned(config: ppo_loop.Config, built: Chain) -> tuple[Decoder, list[dict]]:
     return state.policy, curve
 
 
-def measured_run(config: Config, built: Chain) -> tuple[Decoder, list[dict[str, float]]]:
+def measured_run(config: Config, built: Chain, kl_coef: float | None = None) -> tuple[Decoder, list[dict[str, float]]]:
     """PPO from start to end: the policy, and the path {"step", "kl", "proxy", "gold", ...} that it took on held-out prompts.
 
     A path read from the training rollouts would lie on other prompts than best-of-n, and start at another score.
+
+    Args:
+      config: settings.
+      built: policy, reward models and data.
+      kl_coef: in place of the one in `config.ppo`.
     """
     path = [{"step": 0, **point(config, built.sft, built)}]
-    for state, metrics, _ in bar("PPO", ppo_steps(config.ppo, built)):
+    name = "PPO without a penalty" if kl_coef == 0.0 else "PPO"
+    for state, metrics, _ in bar(name, ppo_steps(config.ppo, built, kl_coef)):
         step = metrics["step"]
         if step % config.every == 0 or step == metrics["steps"]:
             path.append({"step": step, **point(config, state.policy, built)})
@@ -146,29 +183,32 @@ def best_of_n_pool(config: Config, built: Chain) -> Samples:
 # ---- the report's numbers ----------------------------------------------------------------------
 
 
-def summary(before: Samples, after: Samples) -> dict[str, float]:
-    """Gains of PPO over SFT on held-out prompts, in each scorer's own unit."""
-    gains = {f"ppo.{n}_gain": float(after.scores[n].mean() - before.scores[n].mean()) for n in after.scores}
+def summary(before: Samples, after: Samples, run: str = "ppo") -> dict[str, float]:
+    """Gains of a run of PPO over SFT on held-out prompts, in each scorer's own unit, under the run's name."""
+    gains = {f"{run}.{n}_gain": float(after.scores[n].mean() - before.scores[n].mean()) for n in after.scores}
     return {
         **gains,
-        "ppo.win_rate_gold": pairwise_accuracy(after.scores["gold"], before.scores["gold"]),
-        "ppo.kl_nats": float(after.kl.mean()),
-        "ppo.distinct2_before": distinct(before.texts),
-        "ppo.distinct2_after": distinct(after.texts),
+        f"{run}.win_rate_gold": pairwise_accuracy(after.scores["gold"], before.scores["gold"]),
+        f"{run}.kl_nats": float(after.kl.mean()),
+        f"{run}.distinct2_before": distinct(before.texts),
+        f"{run}.distinct2_after": distinct(after.texts),
     }
 
 
-def sample_rows(before: Samples, after: Samples, pool: Samples, per_prompt: int) -> Iterator[dict]:
-    """Rows of the report's table: the same prompt before PPO, after it, and by best-of-n."""
+def sample_rows(samples: Mapping[str, Samples], pool: Samples, per_prompt: int) -> Iterator[dict]:
+    """Rows of the report's table: the same prompt before PPO, after it with the penalty and without, and by best-of-n."""
     best = best_of_n(jnp.asarray(pool.scores["proxy"]), per_prompt)
     for i, row in enumerate(best):
+        shown = {"before": (samples["sft"], i), "after": (samples["ppo"], i), "free": (samples["free"], i)}
+        shown["best_of_n"] = (pool, int(row))
         scores = {
-            f"{name}_{when}": float(samples.scores[name][at])
+            f"{name}_{when}": float(of.scores[name][at])
             for name in ("proxy", "gold", "judge")
-            for when, samples, at in (("before", before, i), ("after", after, i), ("best_of_n", pool, int(row)))
+            for when, (of, at) in shown.items()
         }
-        texts = {"before": before.texts[i], "after": after.texts[i], "best_of_n": pool.texts[row]}
-        yield {"prompt": before.prompts[i], **texts, **scores, "kl_after": float(after.kl[i])}
+        texts = {when: of.texts[at] for when, (of, at) in shown.items()}
+        kl = {f"kl_{when}": float(shown[when][0].kl[i]) for when in ("after", "free")}
+        yield {"prompt": samples["sft"].prompts[i], **texts, **scores, **kl}
 
 
 def ppo_path(curve: Sequence[dict]) -> list[dict[str, float]]:
@@ -182,10 +222,13 @@ def ppo_path(curve: Sequence[dict]) -> list[dict[str, float]]:
 
 
 def ending(results: Mapping, rows: Sequence[dict], out: Path) -> str:
-    """What the terminal says at the end: three prompts before and after, then the numbers."""
+    """What the terminal says at the end: three prompts before PPO, after it, and without the penalty; then the numbers."""
     lines = []
     for row in rows[:3]:
-        lines += [f"\n  before: {row['before']}", f"  after:  {row['after']}"]
+        for name, when in (("before", "before"), ("with the penalty", "after"), ("without it", "free")):
+            scores = f"proxy {row[f'proxy_{when}']:+.1f}, gold {row[f'gold_{when}']:+.1f}"
+            lines.append(f"  {name:<18}{row[when]}  ({scores})")
+        lines.append("")
     for name, value in results.items():
         if isinstance(value, float):
             lines.append(f"  {name:<30}{value:9.3f}")

@@ -21,6 +21,7 @@ from rlhf_lesson.models.tokenizer import decode
 from rlhf_lesson.rewards import best_of_n_estimate
 from rlhf_lesson.train.reward_model import normalised, score
 from rlhf_lesson.train.rollout import collect
+from rlhf_lesson.train.text_scorer import Scorer, TextScorer
 
 
 class Samples(NamedTuple):
@@ -49,7 +50,7 @@ def sample(
     response: int,
     temperature: float = 1.0,
     batch: int = 64,
-    text_scorers: Mapping[str, Callable[[str], float]] | None = None,
+    text_scorers: Mapping[str, Callable[[Sequence[str]], Sequence[float]]] | None = None,
 ) -> Samples:
     """Samples one response to each prompt, in batches of one shape, and scores them.
 
@@ -58,19 +59,21 @@ def sample(
     Args:
       policy: sampled from.
       reference: the KL is measured from it.
-      scorers: name -> reward model, or any JAX pytree that maps (tokens, mask) to one score per row.
+      scorers: name -> reward model, or any JAX pytree that maps (tokens, mask) to one score per row, or a `TextScorer`.
       prompts: left-padded; at least one.
       key: split for each batch.
       tokenizer: of the models.
       response: length limit, in tokens.
       temperature: above 0.
       batch: rows of one compiled call.
-      text_scorers: name -> Python function of the text.
+      text_scorers: name -> Python function from all texts, prompt and response together, to one number each.
 
     Raises:
       ValueError: `check_prompts` refuses a prompt.
     """
     check_prompts(prompts, policy.config)
+    reading = {name: scorer for name, scorer in scorers.items() if isinstance(scorer, TextScorer)}
+    inside = {name: scorer for name, scorer in scorers.items() if name not in reading}
     count = len(prompts.tokens)
     batches = -(-count // batch)
     parts = []
@@ -79,7 +82,7 @@ def sample(
         rollout = collect(
             ActorCritic(policy),
             reference,
-            scorers,
+            inside,
             Prompts(*(x[rows] for x in prompts)),
             step_key,
             response=response,
@@ -90,13 +93,14 @@ def sample(
         parts.append(jax.tree.map(np.asarray, rollout._replace(stats={})))
     r = jax.tree.map(lambda *x: np.concatenate(x)[:count], *parts)
     texts = decode(tokenizer, r.tokens, r.mask)
-    judged = {name: np.array([f(t) for t in texts], np.float32) for name, f in (text_scorers or {}).items()}
+    read = {name: scorer(texts) for name, scorer in reading.items()}
+    judged = {name: np.asarray(score_texts(texts), np.float32) for name, score_texts in (text_scorers or {}).items()}
     asked = decode(tokenizer, np.asarray(prompts.tokens), np.asarray(prompts.mask))
-    return Samples(asked, texts, r.tokens, r.mask, (r.logp - r.ref_logp).sum(1), {**r.scores, **judged})
+    return Samples(asked, texts, r.tokens, r.mask, (r.logp - r.ref_logp).sum(1), {**r.scores, **read, **judged})
 
 
 def normalise_on_samples(
-    models: Mapping[str, ScalarModel],
+    models: Mapping[str, Scorer],
     policy: Decoder,
     prompts: Prompts,
     key: PRNGKeyArray,
@@ -105,7 +109,7 @@ def normalise_on_samples(
     response: int,
     temperature: float,
     batch: int = 64,
-) -> dict[str, ScalarModel]:
+) -> dict[str, Scorer]:
     """Reward models with mean 0 and spread 1 on a policy's samples, so that beta keeps its meaning (`normalised`).
 
     Args:
@@ -121,7 +125,11 @@ def normalise_on_samples(
     samples = sample(
         policy, policy, models, prompts, key, tokenizer, response=response, temperature=temperature, batch=batch
     )
-    return {name: normalised(model, samples.scores[name]) for name, model in models.items()}
+    scores = samples.scores
+    return {
+        name: model.normalised(scores[name]) if isinstance(model, TextScorer) else normalised(model, scores[name])
+        for name, model in models.items()
+    }
 
 
 def powers_of_two(most: int) -> list[int]:

@@ -91,8 +91,8 @@ class Experience(NamedTuple):
 
 
 def loss_fn(thin: ActorCritic, batch: Experience, total: Scalar, config: Config, equations: Equations, whole=None):
-    """Policy loss + value loss - entropy bonus of `thin`, whose holes `whole` fills, summed over tokens and divided by `total`: the
-    real tokens of the whole mini-batch, so micro-batches of unequal length add up to exactly its token mean (checklist row 38).
+    """Policy loss + value loss - entropy bonus of `thin` (`whole` fills its holes), summed over tokens and divided by `total`: the
+    mini-batch's real tokens, so micro-batches of unequal length add up to exactly its token mean (row 38 of docs/checklist.md).
     """
     old, actor_critic = batch.old, filled(thin, whole)
     states, values = actor_critic.response_outputs(old.tokens, old.mask, old.prompt, old.lower)

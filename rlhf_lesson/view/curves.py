@@ -111,6 +111,46 @@ def frontier_figure(
     return whole
 
 
+def two_runs(axes: Axes, penalised: Curve, free: Curve, bestofn: Sequence[Point] = ()) -> Axes:
+    """Proxy and gold reward against KL, with the penalty (thick) and without it (thin, to the right), titled by what gold did.
+
+    Args:
+      axes: drawn on.
+      penalised, free: points {kl, proxy, gold} of each run in order of training, measured on the same prompts; kl in nats per
+        response.
+      bestofn: points {n, kl, proxy, gold}.
+    """
+    reward_against_kl(axes, [penalised], bestofn, title=turning_point(free), root=True, window=1)
+    for role in ("proxy", "gold"):
+        kl, score = ([p[name] for p in free] for name in ("kl", role))
+        axes.plot(
+            kl,
+            score,
+            **style(role, "linestyle", "marker"),
+            linewidth=1.0,
+            markersize=3,
+            label=f"without penalty, {role}",
+        )
+    axes.legend(edgecolor="none", framealpha=0.9, fontsize=8)
+    return axes
+
+
+def turning_point(free: Curve) -> str:
+    """One sentence on what gold did while a run without the penalty went on: a title."""
+    top, end = max(free, key=lambda p: p["gold"]), free[-1]
+    rise = f"Without the penalty the proxy goes to {end['proxy']:+.1f}"
+    if end["gold"] < top["gold"] - 0.25 * (top["gold"] - free[0]["gold"]):
+        return f"{rise}; gold turns at {top['kl']:.0f} nats and falls from {top['gold']:+.1f} to {end['gold']:+.1f}"
+    return f"{rise}, and gold to {end['gold']:+.1f}"
+
+
+def two_runs_figure(penalised: Curve, free: Curve, bestofn: Sequence[Point] = ()) -> Figure:
+    """`two_runs` on a figure of its own."""
+    whole = figure()
+    two_runs(whole.add_subplot(), penalised, free, bestofn)
+    return whole
+
+
 def training_curves(
     axes_row: Sequence[Axes], metrics: Sequence[Mapping[str, float]], curves: Mapping[str, str] = PPO_CURVES
 ) -> Sequence[Axes]:

@@ -27,6 +27,9 @@ from rlhf_lesson.view.curves import (
     sheet,
     smooth,
     training_curves,
+    turning_point,
+    two_runs,
+    two_runs_figure,
 )
 from rlhf_lesson.view.distributions import cumulative, heatmap, histogram, strips
 from rlhf_lesson.view.picture import Picture, alt_text
@@ -60,6 +63,9 @@ __all__ = [
     "strips",
     "style",
     "training_curves",
+    "turning_point",
+    "two_runs",
+    "two_runs_figure",
 ]
 
 

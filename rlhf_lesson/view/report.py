@@ -19,22 +19,36 @@ from rlhf_lesson.view.plots import alt_text
 MEANING = {  # what it is, unit, which direction is good
     "sft.val_loss": ("cross-entropy of the SFT model on held-out completions", "nats per token", "lower"),
     "reward.accuracy_single_rater": ("single raters' held-out choices that the proxy predicts", "share", "above 0.5"),
-    "gold.correlation": ("of the gold model with the raters' mean, on held-out snippets", "-1 to 1", "higher"),
+    "gold.correlation": ("of gold with the raters' mean, on held-out snippets", "-1 to 1", "higher"),
     "ppo.proxy_gain": (
         "rise of the proxy's score, optimised by PPO",
         "spreads of SFT's scores",
         "higher, if gold rises",
     ),
-    "ppo.gold_gain": ("rise of the gold model's score, which PPO never saw", "spreads of SFT's scores", "higher"),
+    "ppo.gold_gain": ("rise of the gold score, which PPO never saw", "spreads of SFT's scores", "higher"),
     "ppo.judge_gain": ("rise of an independent rule-based judge's score (VADER)", "its scale, -1 to 1", "higher"),
     "ppo.win_rate_gold": ("prompts on which gold prefers PPO's text to SFT's", "share", "above 0.5"),
     "ppo.kl_nats": ("how far PPO went from SFT", "nats per response", "lower for the same gain"),
     "ppo.distinct2_before": ("variety of SFT's texts: different word pairs, of all word pairs", "share", "higher"),
     "ppo.distinct2_after": ("the same for PPO's texts", "share", "close to the value before"),
+    "free.proxy_gain": ("rise of the proxy's score by PPO without the penalty", "spreads of SFT's scores", "see gold"),
+    "free.gold_gain": ("rise of the gold score by the same run", "spreads of SFT's scores", "higher"),
+    "free.judge_gain": ("rise of VADER's score by the same run", "its scale, -1 to 1", "higher"),
+    "free.win_rate_gold": ("prompts on which gold prefers that run's text to SFT's", "share", "above 0.5"),
+    "free.kl_nats": ("how far that run went from SFT", "nats per response", "lower for the same gain"),
+    "free.distinct2_before": ("variety of SFT's texts", "share", "higher"),
+    "free.distinct2_after": ("variety of that run's texts", "share", "close to the value before"),
     "seconds.total": ("wall time of the whole chain", "seconds", "lower"),
     "seconds.compile": ("the part of it that JAX spent compiling", "seconds", "lower"),
 }
 SHOWN = 8  # samples that are always visible; the others are folded
+STRIP = 3  # prompts that the report opens with
+WHEN = {"before": "before PPO", "after": "with the penalty", "free": "without it"}
+GOLD = {
+    "reader": "The gold score is that of a reader: a language model forty times larger, with one linear layer that learned to read"
+    " the ratings of other snippets.",
+    "reward model": "The gold model learned from all ratings of other snippets, on the proxy's own base: it may be fooled with it.",
+}
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --soft: #5a5a5a; --line: #c8c8c8; }
 @media (prefers-color-scheme: dark) { :root { --ink: #ececec; --paper: #161616; --soft: #adadad; --line: #4a4a4a; } }
@@ -95,15 +109,27 @@ def _numbers(results: Mapping) -> Iterable[list[str]]:
             yield [escape(name), _number(value), *(f"<td>{escape(text)}</td>" for text in about)]
 
 
+def _cell(row: Mapping, when: str, names: Sequence[str] = ("proxy", "gold", "judge")) -> str:
+    """A text with its scores, as far as the row has them."""
+    scores = [f"{n} {row[f'{n}_{when}']:+.2f}" for n in names if f"{n}_{when}" in row]
+    scores += [f"KL {row[f'kl_{when}']:.1f}"] if f"kl_{when}" in row else []
+    return f"<td>{escape(row.get(when, ''))}<small>{', '.join(scores)}</small></td>"
+
+
 def _sample(row: Mapping) -> list[str]:
-    """A row of the samples' table: each text with its scores, as far as the row has them."""
+    """A row of the samples' table."""
+    return [escape(row["prompt"]), *(_cell(row, when) for when in (*WHEN, "best_of_n") if when in row)]
 
-    def cell(when: str) -> str:
-        scores = [f"{n} {row[f'{n}_{when}']:+.2f}" for n in ("proxy", "gold", "judge") if f"{n}_{when}" in row]
-        scores += [f"KL {row[f'kl_{when}']:.1f}"] if f"kl_{when}" in row else []
-        return f"<td>{escape(row.get(when, ''))}<small>{', '.join(scores)}</small></td>"
 
-    return [escape(row["prompt"]), *map(cell, ("before", "after", "best_of_n"))]
+def strip(samples: Sequence[Mapping]) -> str:
+    """The first prompts, each in three rows: before PPO, with the penalty, without it; with what proxy and gold say."""
+    rows = [
+        [name, _cell(row, when, ("proxy", "gold"))]
+        for row in samples[:STRIP]
+        for when, name in WHEN.items()
+        if when in row
+    ]
+    return table("What the penalty is for: the same beginnings, three times", ["", "text"], rows)
 
 
 def page(
@@ -111,8 +137,14 @@ def page(
 ) -> str:
     """The whole report as HTML; `write_report` explains the arguments."""
     pictures = "".join(picture(f, (alts or {}).get(name) or alt_text(f)) for name, f in figures.items())
-    heads = ["prompt", "before (SFT)", "after (PPO)", "best of n"]
-    caption = "Texts for the same prompt: before PPO, after PPO, and the best of n samples by the proxy. KL in nats."
+    heads = [
+        "prompt",
+        "before (SFT)",
+        "after (PPO)",
+        *(["PPO without the penalty"] if samples and "free" in samples[0] else []),
+    ]
+    heads += ["best of n"]
+    caption = "Texts for the same prompt: before PPO, after it, and the best of n samples by the proxy. KL in nats."
     before_after = table(caption, heads, map(_sample, samples[:SHOWN]))
     if rest := samples[SHOWN:]:
         more = table("The other prompts, with the same columns.", heads, map(_sample, rest))
@@ -129,8 +161,9 @@ def page(
 <title>RLHF, end to end</title><style>{STYLE}</style></head><body><main>
 <h1>RLHF, end to end</h1>
 <p>A small language model was fine-tuned on film-review snippets (SFT). A proxy reward model learned from the choices of single
-people, and PPO raised its score under a KL penalty. The gold model learned from all ratings of other snippets. Nothing was
-optimised against it, so it shows whether the rise is real.</p>
+people, and PPO raised its score twice: once under a KL penalty, once without. {GOLD[results.get("gold.is", "reward model")]}
+Nothing was optimised against it, so it shows whether the rise is real.</p>
+{strip(samples)}
 {pictures}
 <h2>Samples</h2>
 {before_after}
@@ -163,8 +196,7 @@ def write_report(
     Args:
       folder: created if missing.
       results: flat, as {"sft.val_loss": 3.9}; "bestofn" is a list of {n, kl, proxy, gold}.
-      samples: rows {prompt, before, after, best_of_n, proxy_before, proxy_after, gold_before, ..., kl_after}; a score
-        that a row does not have is not shown.
+      samples: rows {prompt, before, after, free, best_of_n, proxy_before, ..., kl_after}; what a row does not have is not shown.
       figures: name -> figure, in the order of the page.
       alts: name -> what the figure shows, in words; if missing, `plots.alt_text` describes it.
     """

@@ -11,7 +11,7 @@ import traitlets
 from rlhf_lesson.data import feedback
 from rlhf_lesson.data.snippets import whole
 from rlhf_lesson.models.heads import ScalarModel
-from rlhf_lesson.models.vader import vader_score
+from rlhf_lesson.models.vader import vader_scores
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.train.reward_model import score
 from rlhf_lesson.view import plots
@@ -48,7 +48,7 @@ def reward_scorer(model: ScalarModel, tokenizer) -> Scorer:
 
 def judge_scorer(texts: Sequence[str]) -> np.ndarray:
     """The rule-based judge as a function of texts."""
-    return np.array([vader_score(text) for text in texts])
+    return np.array(vader_scores(texts))
 
 
 def course_scorers() -> dict[str, Scorer]:

@@ -10,6 +10,8 @@ import jax
 import pytest
 
 import rlhf_lesson as rl
+from rlhf_lesson.data import download
+from rlhf_lesson.models.pretrained import smollm2_file
 
 module = importlib.import_module("rlhf_lesson.course.setup")
 measured = importlib.import_module("rlhf_lesson.view.results")
@@ -97,3 +99,18 @@ def test_the_time_a_chapter_takes_is_read_from_its_measurement(tmp_path, monkeyp
     (tmp_path / "chapters.json").write_text(json.dumps(results))
     assert "42 s, memory 812 MB" in module.eta("00_jax_warmup")
     assert module.eta("09_beyond_ppo").endswith("not measured yet")
+
+
+def test_smollm2_is_fetched_in_colab_only_and_named_elsewhere_where_a_chapter_reads_with_it(tmp_path, monkeypatch):
+    fetched = []
+    monkeypatch.setenv("RLHF_LESSON_CACHE", str(tmp_path))
+    monkeypatch.delenv("KAGGLE_KERNEL_RUN_TYPE", raising=False)
+    monkeypatch.setattr(download, "fetch_smollm2_if_possible", lambda: fetched.append("once"))
+    assert module.smollm2("00_jax_warmup") == []
+    (line,) = module.smollm2("04_reward_model")
+    assert "data fetch --model smollm2" in line and not fetched
+    monkeypatch.setitem(sys.modules, "google.colab", sys)
+    assert module.smollm2("04_reward_model") == [] and fetched == ["once"]
+    smollm2_file().parent.mkdir()
+    smollm2_file().touch()
+    assert module.smollm2("04_reward_model") == [] and fetched == ["once"]

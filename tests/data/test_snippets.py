@@ -30,6 +30,19 @@ def test_prompt_and_completion_are_the_ids_of_the_whole_text(data):
     assert all(len(prompt) <= PROMPT for prompt, _ in cuts)
 
 
+def test_a_tokenizer_without_a_space_before_the_first_word_is_cut_at_the_same_words(data):
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    texts = data.texts("eval")[:30]
+    bpe = ByteLevelBPETokenizer(add_prefix_space=False)
+    bpe.train_from_iterator(texts, vocab_size=400, special_tokens=["<end>", "<begin>"])
+    other = PreTrainedTokenizerFast(tokenizer_object=bpe._tokenizer, eos_token="<end>", bos_token="<begin>")
+    cuts = split_at_words(other, texts, seed=0, most=50)
+    assert [other.decode(prompt[1:] + rest[:-1]) for prompt, rest in cuts] == texts
+    assert all(other.decode(rest[:-1]).startswith(" ") for _, rest in cuts), "the cut is before a space"
+
+
 def test_prompts_are_the_beginnings_of_the_sft_examples(data):
     examples, prompts = data.sft("eval"), data.prompts("eval")
     for i in (0, 7, 100):

@@ -1,7 +1,7 @@
 """Every exercise of the course through the judge: right answers of any author are full, each slip costs what it breaks.
 
-Leaves out single rules (test_marking.py) and attacks (test_hostile.py). By default one slip of every third exercise is
-run; `EVERY=1 pytest tests/grading/test_answers.py` takes all slips, which is half an hour.
+Leaves out single rules (test_marking.py) and attacks (test_hostile.py). By default one right answer of each exercise and
+one slip of every sixth are run; `EVERY=1 pytest tests/grading/test_answers.py` takes all, which is half an hour.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ from rlhf_lesson.grading.marks import HIDDEN
 
 KEY = b"a key that nobody knows"
 every_chapter = pytest.mark.parametrize("chapter", range(len(CHAPTERS)))
-SLIPPED = list(EXERCISES.values())[:: 1 if EVERY else 3]
+SLIPPED = list(EXERCISES.values())[:: 1 if EVERY else 6]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_the_solutions_handed_in_get_full_marks(chapter, judge, zygote, build):
 def test_right_answers_in_other_words_get_full_marks(chapter, judge, zygote):
     """One submission per answer: each is handed in as a student would, with its helpers in the same cell."""
     for name in CHAPTERS[chapter]:
-        for number in range(3):
+        for number in range(3) if EVERY else [len(name) % 3]:
             helpers, answer = answer_cells.cells(name, number)
             marked, _, rest = answer.partition("\n")
             full(judge, zygote, [f"{marked}\n{helpers}\n{rest}"], [name])

@@ -59,7 +59,7 @@ EVERY = {**ATTACKS, **MORE}
 
 
 @pytest.mark.parametrize(
-    "attack", [*ATTACKS, *SAMPLE, *(pytest.param(a, marks=pytest.mark.slow) for a in some(LATER, 40))]
+    "attack", [*some(ATTACKS, 45), *SAMPLE, *(pytest.param(a, marks=pytest.mark.slow) for a in some(LATER, 30))]
 )
 def test_an_attack_gets_nothing_and_its_neighbour_everything(attack, zygote, judge, listener, tmp_path):
     cell, kinds = EVERY[attack]

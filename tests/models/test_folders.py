@@ -128,6 +128,7 @@ def test_our_own_reward_model_still_reads_the_mean(tmp_path):
         ({"n_layer": 3}, r"transformer\.h\.2\.\S+ should have shape"),
         ({"n_inner": 64, "n_embd": 64}, "should have shape"),
         ({"tie_word_embeddings": False}, r"lm_head\.weight is missing"),
+        ({"tie_word_embeddings": "no"}, "tie_word_embeddings should be true or false, found 'no'"),
     ],
 )
 def test_settings_under_which_another_model_would_be_computed_are_refused(tmp_path, settings, why):

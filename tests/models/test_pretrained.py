@@ -11,10 +11,14 @@ import jax
 import numpy as np
 import pytest
 import tiny
+from flax import nnx
 
+from rlhf_lesson.models import pretrained
 from rlhf_lesson.models.checkpoint import load_model, save_model
+from rlhf_lesson.models.folders import Stored
 from rlhf_lesson.models.generate import generate
-from rlhf_lesson.models.pretrained import hub_folder, load_base
+from rlhf_lesson.models.llama import Llama, LlamaConfig
+from rlhf_lesson.models.pretrained import add_pad, hub_folder, load_base, smollm2
 from rlhf_lesson.train.checks import same_tree
 
 
@@ -115,6 +119,49 @@ def test_a_saved_model_notes_the_special_tokens_of_its_own_tokenizer(tmp_path):
     said = json.loads((tmp_path / "config.json").read_text())
     assert [said[f"{name}_token_id"] for name in ("pad", "eos", "bos")] == [9, 7, 5]
     assert load_base(tmp_path)[1].eos_token_id == 7
+
+
+# ---- Llamas --------------------------------------------------------------------------------------
+
+LLAMA = LlamaConfig(48, 32, layers=2, heads=4, context=24, kv_heads=2, head_dim=8, hidden=64)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_llama_whose_pad_is_its_end_gets_a_pad_of_its_own_with_likely_logits(tmp_path, tied):
+    model = Llama(LLAMA._replace(tied=tied), rngs=nnx.Rngs(0))
+    save_model(model, tmp_path / "old")
+    foreign.tokenizer(48, pad_token=None).save_pretrained(tmp_path / "old")
+    text = (tmp_path / "old" / "tokenizer.json").read_text()
+    (tmp_path / "old" / "tokenizer.json").write_text(text.replace("<pad>", "word"))
+    with pytest.raises(ValueError, match="add_pad"):
+        load_base(tmp_path / "old")
+    add_pad(tmp_path / "old", tmp_path / "new")
+    made, tokenizer = load_base(tmp_path / "new")
+    assert made.config.vocab == len(tokenizer) == 49 and tokenizer.pad_token_id == 48
+    tokens, mask = foreign.padded([[5, 9, 11]], 3)
+    np.testing.assert_allclose(made(tokens, mask)[..., :48], model(tokens, mask), atol=1e-5)
+    np.testing.assert_allclose(made(tokens, mask)[..., 48], model(tokens, mask).mean(-1), atol=1e-4)
+
+
+def test_the_name_smollm2_means_the_fetched_file_unless_a_folder_has_that_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("RLHF_LESSON_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    for load in (smollm2, lambda: load_base("smollm2"), lambda: load_base(tmp_path / "other.gguf")):
+        with pytest.raises(
+            ValueError, match=r"\.gguf is missing: run `python -m rlhf_lesson data fetch --model smollm2`"
+        ):
+            load()
+    model, read = Llama(LLAMA, rngs=nnx.Rngs(0)), []
+
+    def read_gguf(path):
+        read.append(path)
+        return Stored("llama", LLAMA, foreign.weights(model), "mean"), foreign.tokenizer()
+
+    monkeypatch.setattr(pretrained, "read_gguf", read_gguf)
+    assert all(same_tree(found, model) for found, _ in (smollm2(), load_base("smollm2")))
+    assert read == [pretrained.smollm2_file()] * 2
+    with_tokenizer(tmp_path / "smollm2")
+    assert load_base("smollm2")[0].config == load_model(tmp_path / "smollm2").config
 
 
 # ---- by name -------------------------------------------------------------------------------------

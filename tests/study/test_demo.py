@@ -13,6 +13,7 @@ from rlhf_lesson.study import demo
 PROMISED = (
     "sft.val_loss reward.accuracy_single_rater gold.correlation ppo.proxy_gain ppo.gold_gain ppo.judge_gain"
     " ppo.win_rate_gold ppo.kl_nats ppo.distinct2_before ppo.distinct2_after bestofn seconds.total seconds.compile"
+    " free.proxy_gain free.gold_gain free.kl_nats free.distinct2_after path free_path"
 ).split()
 
 
@@ -23,7 +24,9 @@ def folder(tmp_path_factory):
     short = {s: replace(getattr(config, s), epochs=1) for s in ("sft", "gold", "proxy")}
     short["sft"] = replace(short["sft"], learning_rate=3e-2)  # a random model has everything to learn
     out = tmp_path_factory.mktemp("demo")
-    demo.run(replace(config, **short, ppo=replace(config.ppo, iterations=2, epochs=1)), out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "reader_if_fetched", tiny_chain.reader)
+        demo.run(replace(config, **short, ppo=replace(config.ppo, iterations=2, epochs=1)), out)
     return out
 
 
@@ -38,7 +41,7 @@ def test_every_promised_number_is_there_and_finite(folder):
 def test_samples_and_models_can_be_read_back(folder):
     rows = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
     assert len(rows) == 32 and all(row["before"].startswith(row["prompt"]) for row in rows)
-    for name in ("sft", "ppo", "proxy", "gold"):
+    for name in ("sft", "ppo", "free", "proxy"):
         assert load_model(folder / "models" / name)
 
 

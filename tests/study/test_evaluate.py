@@ -23,7 +23,7 @@ class Numbers:
 def samples(count, batch):
     policy, scorers = tiny.model(0, layers=1), {"proxy": tiny.scorer(1, layers=1)}
     prompts = Prompts(*(x[:count] for x in tiny.prompts()))
-    judge = {"words": lambda text: float(len(text.split()))}
+    judge = {"words": lambda texts: [len(text.split()) for text in texts]}
     key = jax.random.key(0)
     return sample(policy, policy, scorers, prompts, key, Numbers(), response=6, batch=batch, text_scorers=judge)
 

@@ -169,15 +169,17 @@ def test_resuming_from_a_state_ends_in_the_same_weights():
     assert len(rest) == 2 and same_tree(whole, rest[-1][0])
 
 
-def test_eight_devices_give_the_same_metrics_as_one():
-    code = """
+@pytest.mark.parametrize("how", ["", "policy=tiny.llama(frozen=2), trains=upper_layers(tiny.llama(frozen=2)), "])
+def test_eight_devices_give_the_same_metrics_as_one(how):
+    code = f"""
         import jax
         jax.config.update("jax_num_cpu_devices", 8)
         jax.config.update("jax_disable_most_optimizations", True)
         import tiny, test_ppo as t
+        from rlhf_lesson.models.partial import upper_layers
         mesh = jax.make_mesh((8,), ("data",))
-        alone = [m for _, m, _ in t.run()]
-        split = [m for _, m, _ in t.run(mesh=mesh)]
+        alone = [m for _, m, _ in t.run({how})]
+        split = [m for _, m, _ in t.run({how}mesh=mesh)]
         assert len(jax.devices()) == 8
         worst = max(abs(a[k] - b[k]) / max(1.0, abs(a[k])) for a, b in zip(alone, split) for k in a)
         assert worst <= 1e-5, worst

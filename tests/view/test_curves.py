@@ -101,3 +101,24 @@ def test_a_sheet_has_a_column_per_run_a_row_per_metric_and_the_healthy_run_in_ea
     assert [axes.get_title() for axes in whole.axes] == ["run 1", "run 2", "", ""]
     assert [list(line.get_ydata()) for line in whole.axes[1].get_lines()] == [[0, 2], [0, 9]]
     assert whole.axes[2].get_ylabel() == "return (score)" and whole.axes[2].get_ylim()[1] == 40.0
+
+
+FREE = [
+    {"kl": kl, "proxy": proxy, "gold": gold}
+    for kl, proxy, gold in ((0, 0, 0), (9, 2, 1.5), (40, 3, 0.7), (120, 4, 0.2))
+]
+
+
+@pytest.mark.parametrize("end, words", [
+    (0.2, "to +4.0; gold turns at 9 nats and falls from +1.5 to +0.2"),
+    (1.2, "to +4.0, and gold to +1.2"),  # 1.5 less a quarter of its rise is 1.125: no turn yet
+])  # fmt: skip
+def test_the_title_of_two_runs_says_whether_gold_turned(end, words):
+    assert plots.turning_point([*FREE[:-1], FREE[-1] | {"gold": end}]) == f"Without the penalty the proxy goes {words}"
+
+
+def test_both_runs_and_best_of_n_stand_in_one_figure_on_a_root_scale():
+    axes = plots.two_runs_figure(path(2.0), FREE, POOL).axes[0]
+    (gold,) = lines_of(axes, "without penalty, gold")
+    assert gold.get_ydata().tolist() == [0, 1.5, 0.7, 0.2] and axes.get_xscale() == "function"
+    assert len(lines_of(axes, "PPO")) == len(lines_of(axes, "without penalty")) == len(lines_of(axes, "best of n")) == 2

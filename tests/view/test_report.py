@@ -110,7 +110,7 @@ def test_every_number_says_what_it_is_and_which_direction_is_good(page):
 def test_tables_have_headers_and_can_be_scrolled_by_keyboard(page):
     assert {head["scope"] for head in page.all("th")} == {"col", "row"}
     assert all(div["tabindex"] == "0" and div["aria-label"] for div in page.all("div"))
-    assert len(page.all("caption")) == len(page.all("table")) == 3
+    assert len(page.all("caption")) == len(page.all("table")) == 4
 
 
 def test_light_dark_and_paper_are_all_styled():
@@ -130,3 +130,18 @@ def test_a_number_that_is_no_number_becomes_null(tmp_path):
         "ppo.kl_nats": None,
         "bestofn": [{"n": 1, "kl": None}],
     }
+
+
+def test_the_report_opens_with_three_rows_for_each_of_three_prompts():
+    texts = {"before": "a film that ends", "after": "a film to love", "free": "love love love"}
+    row = {"prompt": "a film", **texts, "proxy_free": 4.0, "gold_free": -1.0, "proxy_before": 0.0, "gold_before": 0.0}
+    shown = Page(report.page({}, [row] * 5, {})).text
+    assert shown.index("What the penalty is for") < shown.index("Samples")
+    opening = shown[: shown.index("Samples")]
+    assert [opening.count(word) for word in ("before PPO", "with the penalty", "without it")] == [3, 3, 3]
+    assert opening.count("love love loveproxy +4.00, gold -1.00") == 3
+
+
+@pytest.mark.parametrize("kind, word", [("reader", "forty times larger"), ("reward model", "the proxy's own base")])
+def test_the_report_says_who_gold_is(kind, word):
+    assert word in Page(report.page({"gold.is": kind}, [], {})).text

@@ -18,7 +18,8 @@ CHAPTERS = (
         "krippendorff_alpha win_probability bradley_terry_strengths"
     ).split(),
     (
-        "bradley_terry_loss plackett_luce_loss pairwise_accuracy calibration normalise_score length_bias cautious_score"
+        "bradley_terry_loss plackett_luce_loss pairwise_accuracy calibration normalise_score length_bias cautious_score "
+        "last_token_state linear_bradley_terry"
     ).split(),
     (
         "exact_kl k1 k2 k3 tilted_policy best_of_n_kl_bound best_of_n_logprobs best_of_n_kl best_of_n_estimate "
@@ -31,6 +32,7 @@ CHAPTERS = (
     "distinct best_of_n_form rl_form fit best_of_n_peak rl_peak".split(),
     "noise_temperature label choice_entropy information_gain most".split(),
     "dpo_loss leave_one_out group_advantages".split(),
+    "rms_norm rotate grouped_attention swiglu lora".split(),
 )
 
 EXERCISES = {
