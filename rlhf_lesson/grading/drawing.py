@@ -16,7 +16,7 @@ from rlhf_lesson.grading.trusted import form
 
 SUITE = 4  # version of the hidden cases: part of every seed
 SEEN = 40  # cases of a property from which the class's forms are chosen
-DRAWS = 150  # of one hidden case; if none has a form of the class, the first is taken
+DRAWS = 300  # of one hidden case; if none has a form of the class, the first is taken
 CLASS = "\0the class"  # no student has this name
 
 
