@@ -33,10 +33,10 @@ class Config(chain.Config):
     """Settings of the demo; the defaults take minutes on two CPU cores."""
 
     prompts: int = 128  # held-out prompts on which SFT and PPO are compared
-    pool: int = 32  # best-of-n samples per prompt
+    pool: int = 16  # best-of-n samples per prompt
     pool_prompts: int = 32  # the first of them, at most `prompts`: best-of-n and PPO's path are both measured on these
     draws: int = 2  # responses to each of these at every point of PPO's paths
-    every: int = 5  # iterations between two points
+    every: int = 8  # iterations between two points
 
 
 def run(config: Config, out: Path) -> tuple[dict, list[dict]]:
