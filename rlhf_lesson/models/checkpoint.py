@@ -53,7 +53,8 @@ def named_weights(model: nnx.Module) -> dict[str, jax.Array]:
     Raises:
       ValueError: it has LoRA layers that are not merged.
     """
-    family = FAMILIES[family_of(getattr(model, "trunk", model))]
+    trunk: Any = getattr(model, "trunk", model)
+    family = FAMILIES[family_of(trunk)]
     leaves = jax.tree_util.tree_leaves_with_path(model)
     if any("lora_" in jax.tree_util.keystr(path) for path, _ in leaves):
         raise ValueError("this model has LoRA layers, which its file format has no names for: save merge_lora(model)")
