@@ -122,8 +122,10 @@ def table() -> str:
             f"{sum(row['seconds'] for row in lessons) / 60:.0f} min; the longest {longest:.0f} s, {most_memory:.1f} GB",
         ),
         (
-            f"Grading {graded['students']} submissions of {graded['exercises']} exercises, two cores, before each answer was asked in both modes",
-            f"{graded['seconds'] / 60:.0f} min, {graded['peak_mb_of_all_processes'] / 1000:.1f} GB in all; now several times as long (LOG.md)",
+            f"Grading {graded['students']} submissions of {graded['exercises']} exercises, two cores,"
+            " before each answer was asked in both modes",
+            f"{graded['seconds'] / 60:.0f} min, {graded['peak_mb_of_all_processes'] / 1000:.1f} GB in all;"
+            " now several times as long (LOG.md)",
         ),
     ]
     lines = [
