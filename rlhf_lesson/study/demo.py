@@ -225,7 +225,7 @@ def ending(results: Mapping, rows: Sequence[dict], out: Path) -> str:
     """What the terminal says at the end: three prompts before PPO, after it, and without the penalty; then the numbers."""
     lines = []
     for row in rows[:3]:
-        for name, when in (("before", "before"), ("with the penalty", "after"), ("without it", "free")):
+        for when, name in report.WHEN.items():
             scores = f"proxy {row[f'proxy_{when}']:+.1f}, gold {row[f'gold_{when}']:+.1f}"
             lines.append(f"  {name:<18}{row[when]}  ({scores})")
         lines.append("")
