@@ -270,7 +270,7 @@ def tree(current: str) -> str:
 
 
 def strip() -> str:
-    """The demo's first prompt that gold tells apart most clearly, in three rows: before PPO, with the penalty, without it."""
+    """Of the demo's first three prompts the one that gold tells apart most clearly, before PPO, with the penalty and without it."""
     rows = json.loads((ROOT / "docs" / "demo.json").read_text(encoding="utf-8"))["samples"]
     row = max(rows, key=lambda row: row["gold_after"] - row["gold_free"])
     lines = ["| | what the model writes | proxy | gold |", "|---|---|---|---|"]

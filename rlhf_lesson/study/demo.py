@@ -58,11 +58,11 @@ def run(config: Config, out: Path) -> tuple[dict, list[dict]]:
         | summary(samples["sft"], samples["ppo"], "ppo")
         | summary(samples["sft"], samples["free"], "free")
     )
-    results |= {"path": path, "free_path": free_path, "gold.is": "reader" if built.reader else "reward model"}
+    results |= {"path": path, "free_path": free_path, "gold.is": "reward model" if "gold" in built.models else "reader"}
     results["bestofn"] = best_of_n_curve(pool, config.pool, powers_of_two(config.pool))
     results["seconds.total"] = time.time() - started
     results["seconds.compile"] = clock.seconds
-    for name, model in {"sft": built.sft, "ppo": policy, "free": free, **built.scorers}.items():
+    for name, model in {"sft": built.sft, "ppo": policy, "free": free, **built.models}.items():
         save_model(model, out / "models" / name, tokenizer=built.data.tokenizer)
     rows = list(sample_rows(samples, pool, config.pool))
     figure = plots.two_runs_figure(path, free_path, results["bestofn"])
@@ -114,7 +114,7 @@ def ppo_steps(
         config,
         built.sft,
         built.data.prompts("gold", "proxy"),
-        built.scorers,
+        built.models,
         pad_id=built.data.tokenizer.pad_token_id,
         end_id=built.data.tokenizer.eos_token_id,
         state=state,
