@@ -112,7 +112,7 @@ def compare(folder: Path, gguf: Path | None) -> None:
         found["models"][f"{file.parent.name}/{name}"] = gaps(ours.astype(float), theirs.astype(float), true)
     for place in [folder / "ours" / "SmolLM2"] if gguf else []:
         words, model = hf.AutoTokenizer.from_pretrained(place), hf.AutoModelForCausalLM.from_pretrained(place)
-        for text, row in json.loads((place.parent / "greedy.json").read_text()).items():
+        for text, row in json.loads((place.parent / "greedy.json").read_text(encoding="utf-8")).items():
             asked = words(words.bos_token + text, return_tensors="pt", add_special_tokens=False)
             theirs = model.generate(**asked, max_new_tokens=GREEDY, do_sample=False)[0, asked["input_ids"].shape[1] :]
             found["same greedy tokens"][words.decode(theirs)] = theirs.tolist() == row[: len(theirs)]
@@ -178,7 +178,7 @@ def measure(folder: Path, gguf: Path | None) -> None:
         asked = make_prompts(rows, max(map(len, rows)), pad_id=pad)
         drawn = generate(model, *asked, jax.random.key(0), response=GREEDY, end_id=end, pad_id=pad, top_k=1)
         answers = {text: row[mask].tolist() for text, row, mask in zip(TEXTS, *map(np.asarray, drawn[:2]), strict=True)}
-        (folder / "ours" / "greedy.json").write_text(json.dumps(answers))
+        (folder / "ours" / "greedy.json").write_text(json.dumps(answers), encoding="utf-8")
 
 
 if __name__ == "__main__":
@@ -201,6 +201,6 @@ if __name__ == "__main__":
         subprocess.run([*there, "make", work], check=True, env=plain)
         measure(Path(work), gguf)
         told = subprocess.run(
-            [*there, "compare", work], check=True, env=plain, stdout=subprocess.PIPE, text=True
+            [*there, "compare", work], check=True, env=plain, stdout=subprocess.PIPE, text=True, encoding="utf-8"
         ).stdout
         print(json.dumps({"jax": version("jax"), **json.loads(told)}, indent=1))

@@ -5,7 +5,7 @@
 # one for rankings, train a reward model with them on real raters' choices, and then spend half of the chapter on the
 # question that matters more than its accuracy: how far can the number be trusted?
 #
-# **Time.** Plan two and a half hours. The set-up cell says how long the machine computes and what the exercises take.
+# **Time.** Plan three hours. The set-up cell says how long the machine computes and what the exercises take.
 #
 # **Measured here.** How noisy single raters are, and whether the noise has the shape that the loss assumes; your
 # reward model beside a bag of words and beside rules; its calibration; its taste for length; what a ranking is worth
@@ -44,6 +44,7 @@ from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
 
+# %%
 built = trained_chain()
 data, tokenizer = built.data, built.data.tokenizer
 base, _ = load_base()

@@ -294,7 +294,7 @@ print(f"half of all that passes (in squares) goes through {float(few.mean()):.1%
 left, right = plots.panels(2, height=3)
 plots.lines(z, curves, ax=left, xlabel="gate", ylabel="silu(gate) up", title="A gate multiplies")
 plots.histogram({"gates": np.ravel(gate)}, bins=60, ax=right, legend=False, xlabel="gate", ylabel="count")
-right.set_title("Gates of one layer, all tokens of the sentence")
+right.set_title("Gates of one layer")
 Picture(left.figure, "Left: silu of the gate times three values of up. Right: histogram of the gates of one layer.")
 
 # %% [markdown]

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REPOSITORY = PROJECT["urls"]["Repository"]
 TAG = f"v{__version__}"
-SMALL = "jaxtyping wadler-lindig vaderSentiment==3.3.2"  # pure Python, and not in Colab's image
+SMALL = "jaxtyping wadler-lindig vaderSentiment==3.3.2 gguf"  # pure Python, and not in Colab's image
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},

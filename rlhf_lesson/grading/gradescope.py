@@ -153,12 +153,14 @@ def grade_one(root: Path) -> None:
     for private in (root / "results", root / "submission", root / "submission_metadata.json"):
         if private.exists():
             private.chmod(0o700)
-    os.umask(0o077)
+    before = os.umask(0o077)
     try:
         made = graded(root)
     except Exception as error:  # a fault of ours, whatever it is: no score
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # for the instructor
         made = no_score(str(error) or type(error).__name__)
+    finally:
+        os.umask(before)
     write_atomically(results, json.dumps(made).encode())
 
 

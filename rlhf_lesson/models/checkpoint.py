@@ -19,6 +19,7 @@ from rlhf_lesson.models.families import FAMILIES, Family, family_of
 from rlhf_lesson.models.folders import Stored, read_folder, read_tensors
 from rlhf_lesson.models.gguf_file import read_gguf
 from rlhf_lesson.models.heads import ScalarModel
+from rlhf_lesson.models.partial import place_of
 
 LEAF_NAMES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
 
@@ -30,8 +31,7 @@ def name_of(path, prefix: str) -> str:
       path: of the leaf, as `jax.tree_util` gives it.
       prefix: of the family's trunk.
     """
-    words = [str(getattr(p, "key", getattr(p, "name", getattr(p, "idx", "")))) for p in path]
-    words = [w for w in words if w not in ("value", "raw_value", "")]
+    words = place_of(path).split(".")
     words[-1] = LEAF_NAMES[words[-1]]
     if words[0] == "trunk":
         words = words[1:]
@@ -53,7 +53,8 @@ def named_weights(model: nnx.Module) -> dict[str, jax.Array]:
     Raises:
       ValueError: it has LoRA layers that are not merged.
     """
-    family = FAMILIES[family_of(getattr(model, "trunk", model))]
+    trunk: Any = getattr(model, "trunk", model)
+    family = FAMILIES[family_of(trunk)]
     leaves = jax.tree_util.tree_leaves_with_path(model)
     if any("lora_" in jax.tree_util.keystr(path) for path, _ in leaves):
         raise ValueError("this model has LoRA layers, which its file format has no names for: save merge_lora(model)")

@@ -33,7 +33,7 @@ Sizes = ModelConfig | LlamaConfig
 class Family(NamedTuple):
     """What differs between one kind of model and the other on disk."""
 
-    net: Callable[..., Decoder]
+    net: Any  # its class
     prefix: str  # before the trunk's names
     table: str  # name of the embedding
     transposed: (

@@ -184,9 +184,8 @@ class Llama(Decoder):
         """Logits by the embedding where the two are tied, else by a head of their own."""
         if not self.config.tied:
             return self.lm_head(hidden)
-        table = self.embed_tokens.embedding[
-            ...
-        ]  # where layers are frozen it is too: the states that are shared begin with it
+        table = self.embed_tokens.embedding[...]
+        # where layers are frozen it is too: the states that are shared begin with it
         return hidden @ (jax.lax.stop_gradient(table) if self.config.frozen else table).T
 
     def decode(self, token: Int[Array, " batch"], slot: Int[Array, ""], cache: Cache):

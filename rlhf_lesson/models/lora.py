@@ -4,6 +4,7 @@ The equation is `transformer.lora`. Which weights a loop trains is the loop's af
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -101,7 +102,7 @@ def _same(module):
     return jax.tree.map(lambda leaf: leaf, module)
 
 
-def _places(model: Decoder, name: str, kind: type) -> Iterator[nnx.Module]:
+def _places(model: Any, name: str, kind: type) -> Iterator[nnx.Module]:
     """The modules of a model's trained blocks that have a layer of this name and kind."""
     blocks = list(model.layers if hasattr(model, "layers") else model.h)
     for block in blocks[getattr(model.config, "frozen", 0) :]:

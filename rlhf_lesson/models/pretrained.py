@@ -35,7 +35,8 @@ def smollm2() -> tuple[Llama, Any]:
     Raises:
       ValueError: it was not fetched; the message has the command.
     """
-    return load_base(smollm2_file())
+    loaded: Any = load_base(smollm2_file())
+    return loaded
 
 
 def load_base(folder: Path | str = BASE):

@@ -63,9 +63,13 @@ class Chain(NamedTuple):
 
     data: Snippets
     sft: Decoder
-    scorers: dict[str, Scorer]  # "proxy" and "gold"; without "gold" where a reader gives it
+    scorers: dict[str, Scorer | Reader]  # "proxy" and "gold"
     results: dict[str, float]
-    reader: Reader | None = None  # reads samples as text: their "gold" score
+
+    @property
+    def models(self) -> dict[str, ScalarModel]:
+        """The scorers that a compiled loop can ask and a folder can hold: those that read tokens, not text."""
+        return {name: scorer for name, scorer in self.scorers.items() if isinstance(scorer, ScalarModel)}
 
     def sample(
         self,
@@ -73,7 +77,7 @@ class Chain(NamedTuple):
         prompts: Prompts,
         key: PRNGKeyArray,
         *,
-        scorers: Mapping[str, Scorer] | None = None,
+        scorers: Mapping[str, Scorer | Reader] | None = None,
         response: int = 24,
         temperature: float = 0.7,
         batch: int = 64,
@@ -99,7 +103,7 @@ class Chain(NamedTuple):
             response=response,
             temperature=temperature,
             batch=batch,
-            text_scorers={"judge": vader_scores, **({"gold": self.reader.read} if self.reader else {})},
+            text_scorers={"judge": vader_scores},
         )
 
 
@@ -125,8 +129,8 @@ def build(config: Config, reader: Reader | None = None) -> Chain:
         ),
         "gold.correlation": reader.correlation if reader else rater_correlation(models["gold"], data),
     }
-    chain = Chain(data, sft, normalised_scorers(config, models, sft, data), results, reader)
-    return chain._replace(reader=normalised_reader(config, chain)) if reader else chain
+    scorers = {**models, **({"gold": reader} if reader else {})}
+    return Chain(data, sft, normalised_scorers(config, scorers, sft, data), results)
 
 
 def seeded(config: Settings) -> Settings:
@@ -166,8 +170,8 @@ def _train_models(
 
 
 def normalised_scorers(
-    config: Config, models: Mapping[str, ScalarModel], sft: Decoder, data: Snippets
-) -> dict[str, Scorer]:
+    config: Config, models: Mapping[str, Scorer | Reader], sft: Decoder, data: Snippets
+) -> dict[str, Scorer | Reader]:
     """Reward models with mean 0 and spread 1 on samples of the SFT policy, so that beta and figures share a scale."""
     prompts = Prompts(*(x[:NORMALISING] for x in data.prompts("proxy")))
     key = stage_key(config.seed, "normalising")
@@ -180,14 +184,6 @@ def normalised_scorers(
         response=config.ppo.response,
         temperature=config.ppo.temperature,
     )
-
-
-def normalised_reader(config: Config, chain: Chain) -> Reader:
-    """The reader in the unit of the reward models: mean 0 and spread 1 on the same samples of the SFT policy."""
-    prompts = Prompts(*(x[:NORMALISING] for x in chain.data.prompts("proxy")))
-    key, ppo = stage_key(config.seed, "normalising"), config.ppo
-    samples = chain.sample(chain.sft, prompts, key, response=ppo.response, temperature=ppo.temperature)
-    return chain.reader.normalised(samples.scores["gold"])
 
 
 # ---- reward models against people --------------------------------------------------------------

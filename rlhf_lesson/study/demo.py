@@ -33,10 +33,10 @@ class Config(chain.Config):
     """Settings of the demo; the defaults take minutes on two CPU cores."""
 
     prompts: int = 128  # held-out prompts on which SFT and PPO are compared
-    pool: int = 32  # best-of-n samples per prompt
+    pool: int = 16  # best-of-n samples per prompt
     pool_prompts: int = 32  # the first of them, at most `prompts`: best-of-n and PPO's path are both measured on these
     draws: int = 2  # responses to each of these at every point of PPO's paths
-    every: int = 5  # iterations between two points
+    every: int = 8  # iterations between two points
 
 
 def run(config: Config, out: Path) -> tuple[dict, list[dict]]:
@@ -58,11 +58,11 @@ def run(config: Config, out: Path) -> tuple[dict, list[dict]]:
         | summary(samples["sft"], samples["ppo"], "ppo")
         | summary(samples["sft"], samples["free"], "free")
     )
-    results |= {"path": path, "free_path": free_path, "gold.is": "reader" if built.reader else "reward model"}
+    results |= {"path": path, "free_path": free_path, "gold.is": "reward model" if "gold" in built.models else "reader"}
     results["bestofn"] = best_of_n_curve(pool, config.pool, powers_of_two(config.pool))
     results["seconds.total"] = time.time() - started
     results["seconds.compile"] = clock.seconds
-    for name, model in {"sft": built.sft, "ppo": policy, "free": free, **built.scorers}.items():
+    for name, model in {"sft": built.sft, "ppo": policy, "free": free, **built.models}.items():
         save_model(model, out / "models" / name, tokenizer=built.data.tokenizer)
     rows = list(sample_rows(samples, pool, config.pool))
     figure = plots.two_runs_figure(path, free_path, results["bestofn"])
@@ -114,7 +114,7 @@ def ppo_steps(
         config,
         built.sft,
         built.data.prompts("gold", "proxy"),
-        built.scorers,
+        built.models,
         pad_id=built.data.tokenizer.pad_token_id,
         end_id=built.data.tokenizer.eos_token_id,
         state=state,
@@ -225,7 +225,7 @@ def ending(results: Mapping, rows: Sequence[dict], out: Path) -> str:
     """What the terminal says at the end: three prompts before PPO, after it, and without the penalty; then the numbers."""
     lines = []
     for row in rows[:3]:
-        for name, when in (("before", "before"), ("with the penalty", "after"), ("without it", "free")):
+        for when, name in report.WHEN.items():
             scores = f"proxy {row[f'proxy_{when}']:+.1f}, gold {row[f'gold_{when}']:+.1f}"
             lines.append(f"  {name:<18}{row[when]}  ({scores})")
         lines.append("")

@@ -19,6 +19,7 @@ from rlhf_lesson.models.decoder import Decoder
 from rlhf_lesson.models.heads import ActorCritic, ScalarModel
 from rlhf_lesson.models.tokenizer import decode
 from rlhf_lesson.rewards import best_of_n_estimate
+from rlhf_lesson.study.reader import Reader
 from rlhf_lesson.train.reward_model import normalised, score
 from rlhf_lesson.train.rollout import collect
 from rlhf_lesson.train.text_scorer import Scorer, TextScorer
@@ -59,7 +60,7 @@ def sample(
     Args:
       policy: sampled from.
       reference: the KL is measured from it.
-      scorers: name -> reward model, or any JAX pytree that maps (tokens, mask) to one score per row, or a `TextScorer`.
+      scorers: name -> reward model, or any JAX pytree that maps (tokens, mask) to one score per row, or a `TextScorer` or `Reader`.
       prompts: left-padded; at least one.
       key: split for each batch.
       tokenizer: of the models.
@@ -72,7 +73,7 @@ def sample(
       ValueError: `check_prompts` refuses a prompt.
     """
     check_prompts(prompts, policy.config)
-    reading = {name: scorer for name, scorer in scorers.items() if isinstance(scorer, TextScorer)}
+    reading = {name: scorer for name, scorer in scorers.items() if isinstance(scorer, TextScorer | Reader)}
     inside = {name: scorer for name, scorer in scorers.items() if name not in reading}
     count = len(prompts.tokens)
     batches = -(-count // batch)
@@ -100,7 +101,7 @@ def sample(
 
 
 def normalise_on_samples(
-    models: Mapping[str, Scorer],
+    models: Mapping[str, Scorer | Reader],
     policy: Decoder,
     prompts: Prompts,
     key: PRNGKeyArray,
@@ -109,7 +110,7 @@ def normalise_on_samples(
     response: int,
     temperature: float,
     batch: int = 64,
-) -> dict[str, Scorer]:
+) -> dict[str, Scorer | Reader]:
     """Reward models with mean 0 and spread 1 on a policy's samples, so that beta keeps its meaning (`normalised`).
 
     Args:
@@ -127,7 +128,7 @@ def normalise_on_samples(
     )
     scores = samples.scores
     return {
-        name: model.normalised(scores[name]) if isinstance(model, TextScorer) else normalised(model, scores[name])
+        name: normalised(model, scores[name]) if isinstance(model, ScalarModel) else model.normalised(scores[name])
         for name, model in models.items()
     }
 

@@ -58,6 +58,8 @@ class Reader(NamedTuple):
         """
         return self.probe(read_states(self.model, self.tokenizer, texts, layers=(self.layer,))[:, 0])
 
+    __call__ = read  # as `evaluate.sample` asks a scorer of texts
+
     @property
     def correlation(self) -> float:
         """With the raters' means of held-out snippets, from -1 to 1; measured when the probe was made."""

@@ -131,6 +131,7 @@ def two_runs(axes: Axes, penalised: Curve, free: Curve, bestofn: Sequence[Point]
             markersize=3,
             label=f"without penalty, {role}",
         )
+    axes.set_xlim(0, 1.03 * max(p["kl"] for p in (*penalised, *free, *bestofn)))
     axes.legend(edgecolor="none", framealpha=0.9, fontsize=8)
     return axes
 
@@ -140,8 +141,8 @@ def turning_point(free: Curve) -> str:
     top, end = max(free, key=lambda p: p["gold"]), free[-1]
     rise = f"Without the penalty the proxy goes to {end['proxy']:+.1f}"
     if end["gold"] < top["gold"] - 0.25 * (top["gold"] - free[0]["gold"]):
-        return f"{rise}; gold turns at {top['kl']:.0f} nats and falls from {top['gold']:+.1f} to {end['gold']:+.1f}"
-    return f"{rise}, and gold to {end['gold']:+.1f}"
+        return f"{rise};\ngold turns at {top['kl']:.0f} nats and falls from {top['gold']:+.1f} to {end['gold']:+.1f}"
+    return f"{rise},\nand gold to {end['gold']:+.1f}"
 
 
 def two_runs_figure(penalised: Curve, free: Curve, bestofn: Sequence[Point] = ()) -> Figure:

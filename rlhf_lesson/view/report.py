@@ -43,6 +43,12 @@ MEANING = {  # what it is, unit, which direction is good
 }
 SHOWN = 8  # samples that are always visible; the others are folded
 STRIP = 3  # prompts that the report opens with
+COLUMNS = {
+    "before": "before (SFT)",
+    "after": "after (PPO)",
+    "free": "PPO without the penalty",
+    "best_of_n": "best of n",
+}
 WHEN = {"before": "before PPO", "after": "with the penalty", "free": "without it"}
 GOLD = {
     "reader": "The gold score is that of a reader: a language model forty times larger, with one linear layer that learned to read"
@@ -116,11 +122,6 @@ def _cell(row: Mapping, when: str, names: Sequence[str] = ("proxy", "gold", "jud
     return f"<td>{escape(row.get(when, ''))}<small>{', '.join(scores)}</small></td>"
 
 
-def _sample(row: Mapping) -> list[str]:
-    """A row of the samples' table."""
-    return [escape(row["prompt"]), *(_cell(row, when) for when in (*WHEN, "best_of_n") if when in row)]
-
-
 def strip(samples: Sequence[Mapping]) -> str:
     """The first prompts, each in three rows: before PPO, with the penalty, without it; with what proxy and gold say."""
     rows = [
@@ -137,17 +138,13 @@ def page(
 ) -> str:
     """The whole report as HTML; `write_report` explains the arguments."""
     pictures = "".join(picture(f, (alts or {}).get(name) or alt_text(f)) for name, f in figures.items())
-    heads = [
-        "prompt",
-        "before (SFT)",
-        "after (PPO)",
-        *(["PPO without the penalty"] if samples and "free" in samples[0] else []),
-    ]
-    heads += ["best of n"]
+    shown = [when for when in COLUMNS if when != "free" or any("free" in row for row in samples)]
+    heads = ["prompt", *(COLUMNS[when] for when in shown)]
+    texts = [[escape(row["prompt"]), *(_cell(row, when) for when in shown)] for row in samples]
     caption = "Texts for the same prompt: before PPO, after it, and the best of n samples by the proxy. KL in nats."
-    before_after = table(caption, heads, map(_sample, samples[:SHOWN]))
-    if rest := samples[SHOWN:]:
-        more = table("The other prompts, with the same columns.", heads, map(_sample, rest))
+    before_after = table(caption, heads, texts[:SHOWN])
+    if rest := texts[SHOWN:]:
+        more = table("The other prompts, with the same columns.", heads, rest)
         before_after += f"<details><summary>{len(rest)} more prompts</summary>{more}</details>"
     heads = ["name", "value", "what it is", "unit", "better"]
     numbers = table("Every number in metrics.json.", heads, _numbers(results), ["value"])

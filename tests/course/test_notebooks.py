@@ -19,7 +19,8 @@ from rlhf_lesson.course.specs import EXERCISES
 
 UNSOLVED, SOLVED = (sorted((ROOT / kind).glob("*.ipynb")) for kind in ("notebooks", "solutions"))
 NOTEBOOKS = [pytest.param(path, id=f"{path.parent.name}-{path.stem}") for path in (*UNSOLVED, *SOLVED)]
-TRAINED = [path.stem for path in SOLVED if "trained_chain()" in path.read_text()]  # these train for a minute or two
+LONG = re.compile(r"trained_chain\(\)|smollm2\(\)")  # these train for a minute or two, or run a large model
+TRAINED = [path.stem for path in SOLVED if LONG.search(path.read_text())]
 RUNS = [pytest.param(*p.values, id=p.id, marks=[pytest.mark.slow] * (p.values[0].stem in TRAINED)) for p in NOTEBOOKS]
 # CPU seconds of one chapter at the quick preset. Beside a second worker, on the other thread of one physical core, each counts more
 # of them: chapter 08 takes 142 alone and 249 so.

@@ -128,6 +128,8 @@ def test_a_grader_that_is_killed_leaves_a_sentence_behind(tmp_path, monkeypatch)
     assert "score" not in made_in(tmp_path) and "want of memory or time" in made_in(tmp_path)["output"]
     for private in ("results", "submission", "submission_metadata.json"):
         assert (tmp_path / private).stat().st_mode & 0o077 == 0, "what user nobody may not read"
+    (tmp_path / "later").touch(0o644)
+    assert (tmp_path / "later").stat().st_mode & 0o777 == 0o644, "the grader's own mask ends with it"
 
 
 WALLS = {"landlock": True, "rlimits": True, "seccomp": True, "nobody": True, "read": True, "read_passwords": True}

@@ -133,9 +133,9 @@ def cold_sampler(*args, temperature, **named):
 SEEN_BY_THE_SAMPLER_GAP = [
     pytest.param(heads, "response_slice", shifted_slice, id="row 1: logits of the wrong token"),
     pytest.param(GPT2, "decode", padding_let_in, id="row 2: the cache forgets what is padding"),
-    pytest.param(rollout, "token_logprobs", temperature_forgotten, id="row 3: only the sampler divides"),
+    pytest.param(heads, "token_logprobs", temperature_forgotten, id="row 3: only the sampler divides"),
     pytest.param(rollout, "generate", cold_sampler, id="row 3: the sampler divides by another number"),
-    pytest.param(rollout, "token_logprobs", in_bfloat16, id="row 7: log-softmax in bfloat16"),
+    pytest.param(heads, "token_logprobs", in_bfloat16, id="row 7: log-softmax in bfloat16"),
     pytest.param(rollout, "generate", rounded_sampler, id="row 8: the sampler's weights are rounded"),
     pytest.param(GPT2, "hidden", dropout_left_on, id="row 9: dropout in the training forward"),
     pytest.param(gpt2, "positions_from_mask", arange_positions, id="row 12: positions from the column"),
@@ -157,7 +157,7 @@ def test_row_3_a_reference_at_another_temperature_shows_as_a_kl_at_step_0(plante
         return token_logprobs(logits, tokens, temperature=temperature if len(calls) == 1 else 1.0)
 
     with pytest.raises(ValueError, match="KL at step 0"):
-        check_rollout(roll(planted(rollout, "token_logprobs", second_call_forgets)).stats, first=True)
+        check_rollout(roll(planted(heads, "token_logprobs", second_call_forgets)).stats, first=True)
 
 
 def test_row_3_a_reference_that_is_another_model_shows_as_a_kl_at_step_0():

@@ -110,8 +110,8 @@ FREE = [
 
 
 @pytest.mark.parametrize("end, words", [
-    (0.2, "to +4.0; gold turns at 9 nats and falls from +1.5 to +0.2"),
-    (1.2, "to +4.0, and gold to +1.2"),  # 1.5 less a quarter of its rise is 1.125: no turn yet
+    (0.2, "to +4.0;\ngold turns at 9 nats and falls from +1.5 to +0.2"),
+    (1.2, "to +4.0,\nand gold to +1.2"),  # 1.5 less a quarter of its rise is 1.125: no turn yet
 ])  # fmt: skip
 def test_the_title_of_two_runs_says_whether_gold_turned(end, words):
     assert plots.turning_point([*FREE[:-1], FREE[-1] | {"gold": end}]) == f"Without the penalty the proxy goes {words}"

@@ -66,7 +66,7 @@ def mean_state(states, mask):
 
 def multiplied(states, mask):
     """Chooses by multiplying with 0 and 1."""
-    one = jnp.arange(mask.shape[1]) == last(mask)[:, None]
+    one = jnp.arange(mask.shape[1])[None] == last(mask)[:, None]
     return jnp.sum(states * (one & mask)[..., None], 1)
 
 

@@ -147,7 +147,6 @@ EXERCISE = Exercise(
     cases={
         "plain numbers": lambda rng: choices(rng, ridge=float(rng.uniform(2.0, 5.0))),
         "the default ridge is 1": choices,
-        "a single feature": lambda rng: choices(rng, dim=1, ridge=0.5),
         "fewer pairs than features": lambda rng: choices(rng, pairs=3, dim=5, ridge=0.4),
         "pairs that are all right get finite weights": lambda rng: choices(rng, parted=True, ridge=0.5),
     },
