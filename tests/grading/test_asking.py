@@ -5,6 +5,7 @@
 
 # ruff: noqa: E501
 import random
+from collections import Counter
 
 import jax
 import pytest
@@ -115,7 +116,7 @@ def test_bfloat16_inputs_reach_an_answer_as_they_are(judge, zygote):
 
 def test_what_one_answer_does_to_jax_does_not_reach_a_pure_one(judge, zygote):
     """They are looked at in two workers, or reading an answer would prove nothing about what it does."""
-    wheres = "if True:\n    import jax.numpy\n    jax.numpy.where = lambda *a: 123.0\n    done = 1\n"
+    wheres = "if True:\n    import jax.numpy as theirs\n    theirs.where = lambda *a: 123.0\n    done = 1\n"
     first = f"# exercise: masked_mean\n{wheres}def masked_mean(values, mask, done=done):\n    return 0.0"
     calls = []
 
@@ -136,3 +137,38 @@ def test_what_is_not_all_right_at_a_glance_is_looked_at_alone(judge, zygote):
     right = Submission("ann", [PRELUDE, HEAD + RIGHT])
     assert at_a_glance(worker, exercise, right, materials, hidden, seconds=20.0)
     worker.close()
+
+
+def glance(zygote, judge, name, cell):
+    """(whether an answer is right at a glance, how often each thing was asked of the worker)."""
+    worker, asked = zygote.fork(quick=True), Counter()
+    ask = worker.ask
+
+    def counted(request, *args, **kwargs):
+        asked[request.get("mode", request["op"])] += 1
+        return ask(request, *args, **kwargs)
+
+    worker.ask = counted
+    given = (
+        EXERCISES[name],
+        Submission("ann", [PRELUDE, cell]),
+        judge.materials(name),
+        judge.hidden(EXERCISES[name], "ann"),
+    )
+    try:
+        return at_a_glance(worker, *given, seconds=60.0), asked
+    finally:
+        worker.close()
+
+
+def test_at_a_glance_all_forms_go_into_one_program(judge, zygote):
+    right, asked = glance(zygote, judge, "gae", GAE)
+    assert right and asked["quick"] == 0 and 0 < asked["together"] < len(judge.hidden(EXERCISES["gae"], "ann"))
+    right, asked = glance(zygote, judge, "gae", GAE.replace("0.95", "0.9"))  # wrong in the cases that say no lam
+    assert right is False and asked["together"] and not asked["quick"] and not asked["plain"]
+
+
+def test_an_answer_that_needs_real_numbers_is_asked_case_by_case(judge, zygote):
+    needs = GAE.replace("    def b", "    lam = float(lam)\n    def b")
+    right, asked = glance(zygote, judge, "gae", needs)
+    assert right and asked["together"] == 1 and asked["quick"] == len(judge.hidden(EXERCISES["gae"], "ann"))
