@@ -89,6 +89,18 @@ def reader(file: Path | str = FILE) -> Reader:
     return Reader(model, tokenizer, Probe(np.array(kept["weights"]), kept["bias"]), kept["card"]["layer"], kept["card"])
 
 
+def reader_if_fetched() -> Reader | None:
+    """The reader, or None and a sentence where its model was not fetched."""
+    try:
+        return reader()
+    except ValueError as error:
+        tqdm.write(
+            f"No reader: {error}. A gold reward model on the proxy's own base takes its place: what fools the one fools"
+            " the other."
+        )
+        return None
+
+
 @partial(jax.jit, static_argnames=("layers", "last"))
 def _last_states(model: Llama, tokens, mask, layers: tuple[int, ...], last: Callable):
     """What layers have in common is computed once: the compiler sees that it is the same."""
