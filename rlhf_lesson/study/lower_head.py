@@ -68,7 +68,7 @@ def fit_lower_head(
       model: the pretrained net, with its frozen layers; it is left as it was.
       comparisons: chosen first.
       pad_id: the padding token.
-      ridge: penalty on the weights of the standardised states; 300 to 3,000 do about equally well for some hundreds or thousands of pairs.
+      ridge: penalty on the weights of the standardised states; 300 to 3,000 do about equally well here.
       fit: (differences, ridge=...) -> weights.
 
     Returns:

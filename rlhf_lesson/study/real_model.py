@@ -46,7 +46,7 @@ class Config:
             kl_coef=0.05,
             learning_rate=1e-4,
             warmup=0.1,
-            missing_end_penalty=0.0,
+            missing_end_penalty=0.5,
         )
     )
 
