@@ -29,7 +29,7 @@ PARTS = ("penalised", "unpenalised", "bestofn")
 class Config:
     seeds: tuple[int, ...] = ALL
     chain: demo.Config = field(
-        default_factory=lambda: demo.Config(prompts=256, pool=64, pool_prompts=64, draws=1, every=2)
+        default_factory=lambda: demo.Config(prompts=128, pool=64, pool_prompts=64, draws=1, every=2)
     )
     runs: Path = Path("runs/chain")
     out: Path | None = None

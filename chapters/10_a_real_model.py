@@ -20,7 +20,6 @@ from rlhf_lesson.course.checks import check, hint, solution, yours
 rl.setup("10_a_real_model")
 
 # %%
-from dataclasses import replace
 from functools import partial
 
 import jax
@@ -29,24 +28,15 @@ import numpy as np
 import optax
 from flax import nnx
 
-from rlhf_lesson.data import feedback
-from rlhf_lesson.data.prompts import Prompts
-from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.logprobs import token_logprobs
 from rlhf_lesson.models import pretrained
 from rlhf_lesson.models.generate import next_logits
 from rlhf_lesson.models.llama import Equations, Llama, LlamaConfig
 from rlhf_lesson.models.lora import add_lora, merge_lora
-from rlhf_lesson.models.partial import filled, place_of, thinned, upper_layers
+from rlhf_lesson.models.partial import filled, place_of, thinned
 from rlhf_lesson.models.tokenizer import encode
-from rlhf_lesson.study import evaluate, real_model
-from rlhf_lesson.study.chain import Chain
-from rlhf_lesson.study.lower_head import fit_lower_head
-from rlhf_lesson.train import sft
-from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
-from rlhf_lesson.view.results import measured
 
 # %% [markdown]
 # SmolLM2 is fetched once, by a command. Without it this chapter runs all the same: a tiny Llama with *random* weights takes
@@ -521,6 +511,20 @@ print(f"merged or not, the logits differ by {np.abs(beside - inside).max():.1e} 
 #
 # **Predict, then run.** Of the 30 layers 22 are frozen. Which share of the weights trains? (The embedding is frozen too: the
 # shared states begin with it.)
+
+# %%
+from dataclasses import replace
+
+from rlhf_lesson.data import feedback
+from rlhf_lesson.data.prompts import Prompts
+from rlhf_lesson.data.snippets import Snippets
+from rlhf_lesson.models.partial import upper_layers
+from rlhf_lesson.study import evaluate, real_model
+from rlhf_lesson.study.chain import Chain
+from rlhf_lesson.study.lower_head import fit_lower_head
+from rlhf_lesson.train import sft
+from rlhf_lesson.train.progress import bar
+from rlhf_lesson.view.results import measured
 
 # %%
 real = len(model.layers) == 30  # SmolLM2, and not its stand-in

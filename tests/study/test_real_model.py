@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tiny_chain
+from project import script
 
 from rlhf_lesson.models.heads import LowerScorer
 from rlhf_lesson.models.partial import filled
@@ -39,3 +40,18 @@ def test_a_run_is_measured_at_its_start_every_few_iterations_and_at_its_end(conf
     assert abs(measured[0]["kl"]) < 1e-4 and all(np.isfinite([row["proxy"], row["gold"]]).all() for row in measured)
     policy = filled(rows[-1][0].policy, built.sft)
     assert same_tree(policy.layers[0], built.sft.layers[0]) and not same_tree(policy, built.sft)
+
+
+def test_a_summary_says_in_how_many_seeds_gold_rose_and_what_each_run_gained_in_its_own_objective():
+    bench = script("benchmarks/real_model.py")
+
+    def row(seed, gold):
+        point = {"judge": 0.0, "ended": 0.5}
+        ends = {"kl": 2.0, "proxy": 1.5, "gold": gold[-1], **point}
+        path = [{"kl": 0.0, "proxy": 0.5, "gold": gold[0], **point}, ends | {"gold": max(gold)}, ends]
+        return {"seed": seed, "beta": 0.1, "path": path}
+
+    (cell,) = bench.summary([row(0, (0.0, 2.0, 1.0)), row(1, (1.0, 1.0, 0.5))])
+    assert (cell["beta"], cell["seeds"], cell["gold_rose"]) == (0.1, 2, 1)
+    assert cell["objective"]["mean"] == pytest.approx(1.0 - 0.1 * 2.0)
+    assert cell["gold_fell"]["mean"] == pytest.approx((1.0 + 0.5) / 2)
