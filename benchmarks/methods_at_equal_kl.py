@@ -36,6 +36,14 @@ from rlhf_lesson.train import grpo
 from rlhf_lesson.train import ppo as ppo_loop
 from rlhf_lesson.train import reinforce as reinforce_loop
 
+# What benchmarks/tune.py found best for each method's own objective.
+TUNED: dict[str, dict] = {
+    "PPO": {},
+    "REINFORCE": {},
+    "RLOO": {},
+    "GRPO": {},
+    "DPO": {"learning_rate": 5e-4, "epochs": 2},
+}
 KLS = (1.0, 2.0, 4.0, 8.0, 16.0)  # nats per response at which the summary reads the paths
 
 
@@ -45,7 +53,7 @@ class Config:
     betas: tuple[float, ...] = (0.05,)  # score units per nat
     every: int = 4  # iterations between two measurements
     group: int = 4  # responses per prompt in RLOO and GRPO
-    dpo_rate: float = 5e-4  # at 1e-4 two passes reach only half a nat, at 1.5e-3 the KL jumps (LOG.md)
+    tuned: dict[str, dict] = field(default_factory=lambda: TUNED)  # method -> its settings
     chain: demo.Config = field(default_factory=demo.Config)
     runs: Path = Path("runs/methods")
     out: Path = Path("benchmarks/results/methods.json")
@@ -56,17 +64,22 @@ class Config:
 Task = tuple[GPT2, Prompts, Mapping[str, object], object]  # SFT policy, training prompts, scorers, tokenizer
 
 
+def proxy_of(task: Task) -> dict[str, object]:
+    """What a loop may ask: the reader among the scorers reads text, outside of compiled programs."""
+    return {"proxy": task[2]["proxy"]}
+
+
 def ppo(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
-    sft, prompts, scorers, tokenizer = task
-    settings = replace(config.chain.ppo, kl_coef=beta)
+    sft, prompts, _, tokenizer = task
+    settings = replace(config.chain.ppo, kl_coef=beta, **config.tuned["PPO"])
     pad_id = tokenizer.pad_token_id
     end_id = tokenizer.eos_token_id
-    for state, _, _ in ppo_loop.train(settings, sft, prompts, scorers, pad_id=pad_id, end_id=end_id):
+    for state, _, _ in ppo_loop.train(settings, sft, prompts, proxy_of(task), pad_id=pad_id, end_id=end_id):
         yield state.policy
 
 
 def reinforce(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
-    sft, prompts, scorers, tokenizer = task
+    sft, prompts, _, tokenizer = task
     same = config.chain.ppo
     settings = reinforce_loop.Config(
         iterations=same.iterations,
@@ -74,19 +87,19 @@ def reinforce(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
         response=same.response,
         temperature=same.temperature,
         kl_coef=beta,
-        learning_rate=same.learning_rate,
         clip_norm=same.clip_norm,
         seed=same.seed,
     )
+    settings = replace(settings, **config.tuned["REINFORCE"])
     pad_id = tokenizer.pad_token_id
     end_id = tokenizer.eos_token_id
-    for state, _, _ in reinforce_loop.train(settings, sft, prompts, scorers, pad_id=pad_id, end_id=end_id):
+    for state, _, _ in reinforce_loop.train(settings, sft, prompts, proxy_of(task), pad_id=pad_id, end_id=end_id):
         yield state.policy
 
 
-def grouped(equations: grpo.Equations) -> Callable:
+def grouped(name: str, equations: grpo.Equations) -> Callable:
     def method(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
-        sft, prompts, scorers, tokenizer = task
+        sft, prompts, _, tokenizer = task
         same = config.chain.ppo
         settings = grpo.Config(
             iterations=same.iterations,
@@ -95,16 +108,16 @@ def grouped(equations: grpo.Equations) -> Callable:
             response=same.response,
             temperature=same.temperature,
             kl_coef=beta,
-            learning_rate=same.learning_rate,
             clip_norm=same.clip_norm,
             epochs=same.epochs,
             minibatches=same.minibatches,
             missing_end_penalty=same.missing_end_penalty,
             seed=same.seed,
         )
+        settings = replace(settings, **config.tuned[name])
         pad_id = tokenizer.pad_token_id
         end_id = tokenizer.eos_token_id
-        steps = grpo.train(settings, sft, prompts, scorers, pad_id=pad_id, end_id=end_id, equations=equations)
+        steps = grpo.train(settings, sft, prompts, proxy_of(task), pad_id=pad_id, end_id=end_id, equations=equations)
         for state, _, _ in steps:
             yield state.policy
 
@@ -117,13 +130,12 @@ def dpo(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
     ppo = config.chain.ppo
     tokens = 2 * 32 * len(choices) // max(1, ppo.iterations // 2)  # two passes take about as many steps as PPO
     settings = dpo_loop.Config(
-        epochs=2,
         batch_tokens=tokens,
-        learning_rate=config.dpo_rate,
         kl_coef=beta,
         temperature=ppo.temperature,
         seed=ppo.seed,
     )
+    settings = replace(settings, **config.tuned["DPO"])
     for state, _ in dpo_loop.train(settings, sft, choices, pad_id=tokenizer.pad_token_id):
         yield state.policy
 
@@ -131,15 +143,15 @@ def dpo(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
 METHODS = {
     "PPO": ppo,
     "REINFORCE": reinforce,
-    "RLOO": grouped(grpo.RLOO),
-    "GRPO": grouped(grpo.GRPO),
+    "RLOO": grouped("RLOO", grpo.RLOO),
+    "GRPO": grouped("GRPO", grpo.GRPO),
     "DPO": dpo,
 }
 
 
 def sampled_choices(config: Config, task: Task) -> list[Choice]:
     """Pairs of SFT samples, labelled by the proxy; as many responses as PPO samples during its whole run."""
-    sft, prompts, scorers, tokenizer = task
+    sft, prompts, _, tokenizer = task
     ppo = config.chain.ppo
     count = ppo.iterations * ppo.batch // 2
     draw, noise, labels = jax.random.split(stage_key(ppo.seed, "pairs for DPO"), 3)
@@ -148,7 +160,7 @@ def sampled_choices(config: Config, task: Task) -> list[Choice]:
     samples = evaluate.sample(
         sft,
         sft,
-        scorers,
+        proxy_of(task),
         repeat_prompts(chosen, 2),
         noise,
         tokenizer,

@@ -23,7 +23,8 @@ from rlhf_lesson.models.tokenizer import decode
 from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import pool
-from rlhf_lesson.study.chain import Chain, reward_accuracy, trained_chain
+from rlhf_lesson.study.chain import Chain, trained_chain
+from rlhf_lesson.study.evaluate import reward_accuracy
 from rlhf_lesson.study.pool import Proxy
 from rlhf_lesson.study.pool_runs import SAMPLING, few_prompts, score_rows, trained_proxy
 from rlhf_lesson.train.progress import bar

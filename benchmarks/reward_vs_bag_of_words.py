@@ -33,7 +33,7 @@ from rlhf_lesson.measures import mean_and_interval, pairwise_accuracy
 from rlhf_lesson.models.pretrained import BASE, load_base
 from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.study import pretrain
-from rlhf_lesson.study.chain import rater_correlation, reward_accuracy
+from rlhf_lesson.study.evaluate import rater_correlation, reward_accuracy
 from rlhf_lesson.train import objectives, reward_model
 
 DIFFERENCES = [("neural", "bag_of_words"), ("neural", "bag_with_verdicts"), ("neural", "verdicts_alone")]

@@ -35,7 +35,8 @@ from rlhf_lesson.disk import cache_folder
 from rlhf_lesson.models.checkpoint import save_model
 from rlhf_lesson.models.pretrained import load_base, smollm2_file
 from rlhf_lesson.models.vader import vader_score
-from rlhf_lesson.study.chain import reward_accuracy, trained_chain
+from rlhf_lesson.study.chain import trained_chain
+from rlhf_lesson.study.evaluate import reward_accuracy
 from rlhf_lesson.study.reader import read_states, reader
 from rlhf_lesson.train import objectives, reward_model
 from rlhf_lesson.train.descend import descend

@@ -137,7 +137,7 @@ Picture(axes, "Two histograms of gradient estimates with the same mean; with a b
 simple = reinforce.Config(
     iterations=rl.scale(quick=12, full=40), temperature=config.ppo.temperature, kl_coef=config.ppo.kl_coef
 )
-steps = reinforce.train(simple, built.sft, prompts, built.scorers, policy_gradient_loss=policy_gradient_loss, **ids)
+steps = reinforce.train(simple, built.sft, prompts, built.models, policy_gradient_loss=policy_gradient_loss, **ids)
 rows = []
 for state, metrics, rollout in bar("REINFORCE", steps):
     rows.append(metrics)
@@ -474,7 +474,7 @@ settings = replace(
     kl_horizon=320.0,
     missing_end_penalty=0.0,  # `reward` has it already
 )
-steps = ppo.train(settings, built.sft, prompts, built.scorers, reward=reward, equations=equations, **ids)
+steps = ppo.train(settings, built.sft, prompts, built.models, reward=reward, equations=equations, **ids)
 key = jax.random.key(1)
 show = sampler("the film", tokenizer, key, response=settings.response, temperature=settings.temperature)
 live = dashboard(steps, sample=show, prompt="the film", every=7, title="PPO with your equations")

@@ -77,7 +77,7 @@ laws = measured("overoptimisation", made_by="overoptimisation.py")
 budgets, kept, curve = [4.0, 8.0, 16.0, 32.0], {"sft": built.sft}, []
 free = replace(config.ppo, kl_coef=0.0, iterations=rl.scale(quick=30, full=120))
 
-steps = ppo.train(free, built.sft, built.data.prompts("gold", "proxy"), built.scorers, **ids)
+steps = ppo.train(free, built.sft, built.data.prompts("gold", "proxy"), built.models, **ids)
 for state, metrics, _ in bar("PPO, no penalty", steps):
     curve.append(metrics)
     passed = [budget for budget in budgets if metrics["kl"] >= budget]

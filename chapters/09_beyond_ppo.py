@@ -394,7 +394,7 @@ silent = {}
 for name in equations:
     paths[name], silent[name] = [start], []
     steps = grpo.train(
-        grpo_settings, sft, prompts, built.scorers, equations=equations[name], pad_id=pad_id, end_id=end_id
+        grpo_settings, sft, prompts, built.models, equations=equations[name], pad_id=pad_id, end_id=end_id
     )
     for state, metrics, _ in bar(name, steps):
         silent[name].append(metrics["silent_groups"])

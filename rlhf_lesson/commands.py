@@ -24,7 +24,8 @@ from rlhf_lesson.models.decoder import Decoder
 from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.models.pretrained import BASE, load_base
 from rlhf_lesson.study import demo, evaluate, pretrain
-from rlhf_lesson.study.chain import Chain, rater_correlation, reward_accuracy
+from rlhf_lesson.study.chain import Chain
+from rlhf_lesson.study.evaluate import rater_correlation, reward_accuracy
 from rlhf_lesson.train import ppo, reward_model, sft
 from rlhf_lesson.train.objectives import objective_of
 from rlhf_lesson.train.runs import run

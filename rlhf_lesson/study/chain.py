@@ -5,7 +5,7 @@ Chapters, widgets and benchmarks start from `trained_chain()`, which trains once
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -15,18 +15,16 @@ from jaxtyping import PRNGKeyArray
 
 from rlhf_lesson.data import feedback
 from rlhf_lesson.data.prompts import Prompts
-from rlhf_lesson.data.records import Pair
 from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.disk import cache_folder, write_atomically
-from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.models.checkpoint import load_model, save_model
 from rlhf_lesson.models.decoder import Decoder
 from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.models.pretrained import BASE, load_base
 from rlhf_lesson.models.vader import vader_scores
 from rlhf_lesson.seeds import stage_key
-from rlhf_lesson.study.evaluate import Samples, normalise_on_samples, sample
-from rlhf_lesson.study.reader import Reader
+from rlhf_lesson.study.evaluate import Samples, normalise_on_samples, rater_correlation, reward_accuracy, sample
+from rlhf_lesson.study.reader import Probe, Reader, reader_if_fetched
 from rlhf_lesson.train import objectives, reward_model
 from rlhf_lesson.train import ppo as ppo_loop
 from rlhf_lesson.train import sft as sft_loop
@@ -51,7 +49,7 @@ class Config:
     proxy: reward_model.Config = field(default_factory=lambda: reward_model.Config(epochs=1))  # a second pass overfits
     # the reward is the proxy alone, since best-of-n, DPO and the closed form know no other
     ppo: ppo_loop.Config = field(
-        default_factory=lambda: ppo_loop.Config(temperature=0.7, kl_coef=0.15, missing_end_penalty=0.0)
+        default_factory=lambda: ppo_loop.Config(temperature=0.7, kl_coef=0.15, warmup=0.1, missing_end_penalty=0.0)
     )
 
 
@@ -63,13 +61,14 @@ class Chain(NamedTuple):
 
     data: Snippets
     sft: Decoder
-    scorers: dict[str, Scorer | Reader]  # "proxy" and "gold"
+    scorers: dict[str, Scorer | Reader]  # "proxy", "gold", and in the course "sibling", a net on the proxy's base
     results: dict[str, float]
 
     @property
     def models(self) -> dict[str, ScalarModel]:
-        """The scorers that a compiled loop can ask and a folder can hold: those that read tokens, not text."""
-        return {name: scorer for name, scorer in self.scorers.items() if isinstance(scorer, ScalarModel)}
+        """The scorers that a compiled loop can ask and a folder can hold: those that read tokens, each once."""
+        once = {id(scorer): name for name, scorer in self.scorers.items()}  # without a reader gold is the sibling
+        return {once[id(m)]: m for m in self.scorers.values() if isinstance(m, ScalarModel)}
 
     def sample(
         self,
@@ -173,37 +172,15 @@ def normalised_scorers(
     config: Config, models: Mapping[str, Scorer | Reader], sft: Decoder, data: Snippets
 ) -> dict[str, Scorer | Reader]:
     """Reward models with mean 0 and spread 1 on samples of the SFT policy, so that beta and figures share a scale."""
-    prompts = Prompts(*(x[:NORMALISING] for x in data.prompts("proxy")))
-    key = stage_key(config.seed, "normalising")
     return normalise_on_samples(
         models,
         sft,
-        prompts,
-        key,
+        Prompts(*(x[:NORMALISING] for x in data.prompts("proxy"))),
+        stage_key(config.seed, "normalising"),
         data.tokenizer,
         response=config.ppo.response,
         temperature=config.ppo.temperature,
     )
-
-
-# ---- reward models against people --------------------------------------------------------------
-
-
-def reward_accuracy(model: ScalarModel, data: Snippets, pairs: Sequence[Pair]) -> float:
-    """Share of single raters' choices that a reward model predicts, from 0 to 1."""
-    rows = data.comparisons(pairs)
-    chosen, rejected = (
-        reward_model.score(model, [row.responses[place] for row in rows], pad_id=data.tokenizer.pad_token_id)
-        for place in (0, 1)
-    )
-    return pairwise_accuracy(chosen, rejected)
-
-
-def rater_correlation(model: ScalarModel, data: Snippets) -> float:
-    """Correlation of a reward model's scores with the raters' means on the held-out snippets, from -1 to 1."""
-    rated = data.rated("eval")
-    scores = reward_model.score(model, [r.response for r in rated], pad_id=data.tokenizer.pad_token_id)
-    return float(np.corrcoef(scores, [r.target for r in rated])[0, 1])
 
 
 # ---- once on a machine -------------------------------------------------------------------------
@@ -225,6 +202,9 @@ def trained_chain(config: Config | None = None) -> Chain:
     The first call on a machine fetches the ratings and trains, about two minutes on two CPU cores, with progress; later
     calls read what it wrote. RLHF_LESSON_CACHE moves the cache, to a mounted drive for instance.
 
+    Its scorers are "proxy", "sibling", which is a net on the proxy's base taught by other raters, and "gold": the reader
+    (study/reader.py), or the sibling once more where SmolLM2 was not fetched.
+
     Args:
       config: settings; None for the defaults, which the course uses throughout.
 
@@ -234,13 +214,22 @@ def trained_chain(config: Config | None = None) -> Chain:
     config = config or Config()
     home = folder(config)
     if not (home / "results.json").is_file():  # written last: without it the folder is unfinished
-        print("Training the course's models, once on this machine: SFT policy, gold and proxy reward model.")
+        print("Training the course's models, once on this machine: SFT policy, proxy, and a sibling of it for a judge.")
         chain = build(config)
         for name, model in {"sft": chain.sft, **chain.scorers}.items():
             save_model(model, home / name)
         write_atomically(home / "results.json", json.dumps(chain.results).encode())
-    data = Snippets(load_base(config.base)[1], config.seed)
-    scorers = {name: load_model(home / name) for name in ("proxy", "gold")}
-    return Chain(
-        data, load_model(home / "sft"), scorers, json.loads((home / "results.json").read_text(encoding="utf-8"))
-    )
+    data, sft = Snippets(load_base(config.base)[1], config.seed), load_model(home / "sft")
+    results = json.loads((home / "results.json").read_text(encoding="utf-8"))
+    results["sibling.correlation"] = results["gold.correlation"]
+    scorers = {"proxy": load_model(home / "proxy"), "gold": load_model(home / "gold")}
+    scorers["sibling"] = scorers["gold"]
+    if reader := reader_if_fetched():
+        results["gold.correlation"] = reader.correlation
+        kept = home / "reader.json"  # its mean and spread on the SFT policy's samples, which are read once on a machine
+        if not kept.is_file():
+            probe = normalised_scorers(config, {"gold": reader}, sft, data)["gold"].probe
+            write_atomically(kept, json.dumps({"weights": probe.weights.tolist(), "bias": probe.bias}).encode())
+        probe = json.loads(kept.read_text(encoding="utf-8"))
+        scorers["gold"] = reader._replace(probe=Probe(np.array(probe["weights"]), probe["bias"]))
+    return Chain(data, sft, scorers, results)

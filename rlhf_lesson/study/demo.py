@@ -21,7 +21,7 @@ from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import chain
 from rlhf_lesson.study.chain import Chain
 from rlhf_lesson.study.evaluate import Samples, best_of_n_curve, powers_of_two
-from rlhf_lesson.study.reader import Reader, reader
+from rlhf_lesson.study.reader import reader_if_fetched
 from rlhf_lesson.train import ppo as ppo_loop
 from rlhf_lesson.train.progress import bar
 from rlhf_lesson.train.rollout import Rollout
@@ -83,18 +83,6 @@ class CompileClock:
 
 
 # ---- PPO, and samples before and after it ------------------------------------------------------
-
-
-def reader_if_fetched() -> Reader | None:
-    """The reader that stands in for people; None, and a sentence, where its model was not fetched."""
-    try:
-        return reader()
-    except ValueError as error:
-        tqdm.write(
-            f"No reader: {error}. In its place a gold reward model is trained, on the proxy's own base: what fools the one"
-            " fools the other."
-        )
-        return None
 
 
 def ppo_steps(
@@ -212,13 +200,14 @@ def sample_rows(samples: Mapping[str, Samples], pool: Samples, per_prompt: int) 
 
 
 def ppo_path(curve: Sequence[dict]) -> list[dict[str, float]]:
-    """Points {"kl", "proxy", "gold"} for the figure of reward against KL, from rows that name the scores as the loops do.
+    """Points {"kl", "proxy", ...} for the figure of reward against KL, from rows that name the scores as the loops do.
 
     Args:
       curve: metrics of `ppo.train`, or a curve of benchmarks/results/chain.json, which was measured on held-out prompts; KL in
         nats per response, scores in their own units.
     """
-    return [{"kl": m["kl"], "proxy": m["score/proxy"], "gold": m["score/gold"]} for m in curve]
+    scores = {name: f"score/{name}" for name in ("proxy", "gold", "sibling") if f"score/{name}" in curve[0]}
+    return [{"kl": m["kl"], **{name: m[at] for name, at in scores.items()}} for m in curve]
 
 
 def ending(results: Mapping, rows: Sequence[dict], out: Path) -> str:

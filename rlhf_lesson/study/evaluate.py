@@ -1,6 +1,6 @@
 """Samples from a policy and what they are worth: KL from a reference, the score of every scorer, best-of-n.
 
-People are not asked: the gold model stands in for the raters. The rule-based judge is models/vader.py.
+People are not asked: the gold scorer stands in for the raters. The rule-based judge is models/vader.py.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +13,8 @@ from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from rlhf_lesson.data.examples import Comparison, Labelled, Rated
 from rlhf_lesson.data.prompts import Prompts, check_prompts
+from rlhf_lesson.data.records import Pair
+from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.kl import best_of_n_kl_bound
 from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.models.decoder import Decoder
@@ -194,3 +196,22 @@ def agreement(
         each = [pairwise_accuracy(row[better], row[worse]) for row in scores]
         found["standard_error"] = float(np.std(each, ddof=1) / len(each) ** 0.5)
     return found
+
+
+# ---- reward models against people --------------------------------------------------------------
+
+
+def reward_accuracy(model: ScalarModel, data: Snippets, pairs: Sequence[Pair]) -> float:
+    """Share of single raters' choices that a reward model predicts, from 0 to 1."""
+    rows = data.comparisons(pairs)
+    chosen, rejected = (
+        score(model, [row.responses[place] for row in rows], pad_id=data.tokenizer.pad_token_id) for place in (0, 1)
+    )
+    return pairwise_accuracy(chosen, rejected)
+
+
+def rater_correlation(model: ScalarModel, data: Snippets) -> float:
+    """Correlation of a reward model's scores with the raters' means on the held-out snippets, from -1 to 1."""
+    rated = data.rated("eval")
+    scores = score(model, [r.response for r in rated], pad_id=data.tokenizer.pad_token_id)
+    return float(np.corrcoef(scores, [r.target for r in rated])[0, 1])

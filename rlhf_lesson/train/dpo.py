@@ -21,6 +21,7 @@ from rlhf_lesson.data.examples import Choice
 from rlhf_lesson.logprobs import sequence_logprob, token_logprobs
 from rlhf_lesson.models.decoder import Decoder, copy_of, from_logits
 from rlhf_lesson.models.families import Sizes
+from rlhf_lesson.train.adam import adam
 from rlhf_lesson.train.checks import check_first_margin, finite
 from rlhf_lesson.train.inputs import check_examples
 
@@ -33,7 +34,8 @@ class Config:
 
     epochs: int = 1  # passes over the pairs
     batch_tokens: int = 2048  # padded tokens per step, both responses together
-    learning_rate: float = 1e-4  # linear to 0
+    learning_rate: float = 1e-4  # the peak; linear to 0 over the run
+    warmup: float = 0.1  # part of the run in which the rate rises
     clip_norm: float = 1.0  # largest gradient norm
     kl_coef: float = 0.1  # beta, score units per nat
     temperature: float = 1.0  # of every log-prob: the one that the policy will be sampled at
@@ -91,12 +93,7 @@ def loss_fn(policy: Decoder, batch: Batch, config: Config, dpo_loss: Callable):
 
 @lru_cache
 def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
-    """Adam with a short warm-up and a rate that falls linearly to 0 over `steps`, gradients clipped by their norm."""
-    warmup = max(1, steps // 10)
-    rise = optax.linear_schedule(0.0, config.learning_rate, warmup)
-    fall = optax.linear_schedule(config.learning_rate, 0.0, max(1, steps - warmup))
-    rate = optax.join_schedules([rise, fall], [warmup])
-    return optax.chain(optax.clip_by_global_norm(config.clip_norm), optax.adam(rate, eps=1e-5))
+    return adam(config, steps)
 
 
 @partial(jax.jit, static_argnames=("config", "optimizer", "dpo_loss"), donate_argnames="state")

@@ -21,6 +21,7 @@ from rlhf_lesson.models.decoder import Decoder, copy_of
 from rlhf_lesson.models.heads import ActorCritic, response_logprobs, response_states
 from rlhf_lesson.models.partial import Trains, filled, thinned
 from rlhf_lesson.seeds import stage_key
+from rlhf_lesson.train.adam import adam
 from rlhf_lesson.train.checks import check_first_update, check_rollout, finite
 from rlhf_lesson.train.inputs import ready
 from rlhf_lesson.train.rollout import Reward, Rollout, check_reward, collect, metrics_row, score_of
@@ -40,7 +41,8 @@ class Config:
     temperature: float = 1.0  # of sampling, and of every log-prob
     epochs: int = 1  # passes over a rollout
     minibatches: int = 1  # optimiser steps per pass
-    learning_rate: float = 3e-4  # linear to 0 over the run
+    learning_rate: float = 3e-4  # the peak; linear to 0 over the run
+    warmup: float = 0.0  # part of the run in which the rate rises
     clip_norm: float = 1.0  # largest gradient norm
     kl_coef: float = 0.1  # beta: score units per nat in RLOO's reward, 1/nat in GRPO's loss
     clip: float = 0.2  # epsilon of the ratio; matters from the second step on a rollout
@@ -126,9 +128,7 @@ def loss_fn(thin: Decoder, batch: Experience, config: Config, equations: Equatio
 
 @lru_cache
 def optimizer(config: Config) -> optax.GradientTransformation:
-    """Adam with eps 1e-5 and a rate that falls linearly to 0, gradients clipped by their global norm."""
-    rate = optax.linear_schedule(config.learning_rate, 0.0, config.iterations * config.epochs * config.minibatches)
-    return optax.chain(optax.clip_by_global_norm(config.clip_norm), optax.adam(rate, eps=1e-5))
+    return adam(config, config.iterations * config.epochs * config.minibatches)
 
 
 def experience(

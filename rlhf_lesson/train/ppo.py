@@ -18,6 +18,7 @@ from rlhf_lesson.models.decoder import Decoder, copy_of
 from rlhf_lesson.models.heads import ActorCritic, ScalarModel, response_logprobs
 from rlhf_lesson.models.partial import Trains, filled, thinned
 from rlhf_lesson.seeds import stage_key
+from rlhf_lesson.train.adam import adam
 from rlhf_lesson.train.checks import check_first_update, check_rollout, finite, with_value_pull
 from rlhf_lesson.train.inputs import ready
 from rlhf_lesson.train.rollout import Reward, Rollout, check_reward, collect, metrics_row, score_of
@@ -37,7 +38,8 @@ class Config:
     epochs: int = 2  # passes over a rollout
     minibatches: int = 2  # optimiser steps per pass
     accumulate: int = 1  # micro-batches per optimiser step: less memory, the same gradient
-    learning_rate: float = 3e-4  # linear to 0 over the run
+    learning_rate: float = 3e-4  # the peak; linear to 0 over the run
+    warmup: float = 0.0  # part of the run in which the rate rises
     clip_norm: float = 1.0  # largest gradient norm
     kl_coef: float = 0.1  # beta, score units per nat
     kl_target: float = 0.0  # nats per response; above 0 beta adapts towards this KL
@@ -121,9 +123,7 @@ def loss_fn(thin: ActorCritic, batch: Experience, total: Scalar, config: Config,
 
 @lru_cache
 def optimizer(config: Config) -> optax.GradientTransformation:
-    """Adam with eps 1e-5 and a rate that falls linearly to 0, gradients clipped by their global norm."""
-    rate = optax.linear_schedule(config.learning_rate, 0.0, config.iterations * config.epochs * config.minibatches)
-    return optax.chain(optax.clip_by_global_norm(config.clip_norm), optax.adam(rate, eps=1e-5))
+    return adam(config, config.iterations * config.epochs * config.minibatches)
 
 
 def experience(rollout: Rollout, score: Float[Array, " batch"], kl_coef: Scalar, config: Config, equations: Equations):

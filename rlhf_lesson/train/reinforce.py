@@ -20,6 +20,7 @@ from rlhf_lesson.logprobs import sequence_logprob
 from rlhf_lesson.models.decoder import Decoder, copy_of
 from rlhf_lesson.models.heads import ActorCritic, response_logprobs, response_states
 from rlhf_lesson.seeds import stage_key
+from rlhf_lesson.train.adam import adam
 from rlhf_lesson.train.checks import check_rollout, finite
 from rlhf_lesson.train.inputs import ready
 from rlhf_lesson.train.rollout import Reward, Rollout, check_reward, collect, metrics_row, score_of
@@ -35,7 +36,8 @@ class Config:
     batch: int = 64  # responses per rollout
     response: int = 24  # most tokens of a response
     temperature: float = 1.0  # of sampling, and of every log-prob
-    learning_rate: float = 3e-4  # linear to 0 over the run
+    learning_rate: float = 3e-4  # the peak; linear to 0 over the run
+    warmup: float = 0.0  # part of the run in which the rate rises
     clip_norm: float = 1.0  # largest gradient norm
     kl_coef: float = 0.1  # beta, score units per nat
     seed: int = 0  # prompts and sampling
@@ -67,9 +69,7 @@ def loss_fn(
 
 @lru_cache
 def optimizer(config: Config) -> optax.GradientTransformation:
-    """Adam with a rate that falls linearly to 0, gradients clipped by their global norm."""
-    rate = optax.linear_schedule(config.learning_rate, 0.0, config.iterations)
-    return optax.chain(optax.clip_by_global_norm(config.clip_norm), optax.adam(rate, eps=1e-5))
+    return adam(config, config.iterations)
 
 
 @partial(jax.jit, static_argnames=("config", "baseline", "policy_gradient_loss"), donate_argnames="state")

@@ -22,6 +22,7 @@ from rlhf_lesson.data.examples import Comparison, Labelled, Rated
 from rlhf_lesson.models.decoder import Decoder, copy_of, from_logits
 from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.seeds import stage_key
+from rlhf_lesson.train.adam import warmed_up
 from rlhf_lesson.train.checks import finite
 from rlhf_lesson.train.inputs import check_examples
 from rlhf_lesson.train.objectives import bradley_terry_objective
@@ -81,14 +82,12 @@ def loss_fn(model: ScalarModel, batch: Batch, key: PRNGKeyArray | None, objectiv
 
 @lru_cache
 def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
-    """AdamW with a short warm-up and a rate that falls linearly to 0 over `steps`."""
-    warmup = max(1, steps // 20)
-    rise = optax.linear_schedule(0.0, config.learning_rate, warmup)
-    fall = optax.linear_schedule(config.learning_rate, 0.0, max(1, steps - warmup))
+    """AdamW with a rate that warms up over a twentieth of the `steps`."""
+    rate = warmed_up(config.learning_rate, steps, 0.05)
     matrices = partial(jax.tree.map, lambda p: p.ndim > 1)
     return optax.chain(
         optax.clip_by_global_norm(config.clip_norm),
-        optax.adamw(optax.join_schedules([rise, fall], [warmup]), weight_decay=config.weight_decay, mask=matrices),
+        optax.adamw(rate, weight_decay=config.weight_decay, mask=matrices),
     )
 
 

@@ -13,6 +13,7 @@ SCORE_LABEL = "score (SFT policy: mean 0, spread 1)"
 PPO_CURVES = {  # what PPO's loop yields and a reader should watch, with units
     "score/proxy": "proxy score",
     "score/gold": "gold score",
+    "score/sibling": "sibling score",
     "kl": "KL (nats per response)",
     "entropy": "entropy (nats per token)",
     "missing_end": "share without an end",

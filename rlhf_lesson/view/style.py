@@ -17,6 +17,7 @@ ROLES = {  # Okabe-Ito colours; dash and marker tell them apart too
     "judge": {"color": "#009E73", "linestyle": "-.", "marker": "^"},
     "policy": {"color": "#D55E00", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "D"},
     "reference": {"color": "#000000", "linestyle": ":", "marker": "x"},
+    "sibling": {"color": "#CC79A7", "linestyle": (0, (3, 1, 1, 1)), "marker": "v"},
 }
 STYLE = {  # what `rl.setup()` gives to matplotlib
     "axes.prop_cycle": cycler(color=[role["color"] for role in ROLES.values()]),

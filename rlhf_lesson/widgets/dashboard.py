@@ -19,7 +19,7 @@ from rlhf_lesson.widgets import look
 
 # title with its unit -> metrics drawn together; those that a loop lacks are left out
 PANELS: Mapping[str, Sequence[str]] = {
-    "score (reward units)": ("score/proxy", "score/gold", "score/judge"),
+    "score (reward units)": ("score/proxy", "score/gold", "score/sibling", "score/judge"),
     "KL (nats per response)": ("kl",),
     "entropy (nats per token)": ("entropy",),
     "length (tokens)": ("length",),

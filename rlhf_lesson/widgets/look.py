@@ -31,6 +31,7 @@ DARK = {  # the same roles on a dark page: lighter, in the same order of hue
     "judge": "#35C79B",
     "policy": "#FF8A50",
     "reference": "#FFFFFF",
+    "sibling": "#E79FC9",
 }
 COLOURS = {  # what is no role: (light, dark)
     "ink": ("#1A1A1A", "#E8E8E8"),

@@ -1,4 +1,4 @@
-"""The score explorer: type a text, see what proxy, gold and judge make of it, and which words they react to.
+"""The score explorer: type a text, see what proxy, sibling and judge make of it, and which words they react to.
 
 Leaves out what training did to the scorers; the course's models come from `trained_chain()`.
 """
@@ -32,7 +32,12 @@ TEXTS = [  # ours: plain praise and blame, then what fools one scorer or another
     "a killer with a killer smile in a killer film",
     "film",
 ]
-UNITS = {"proxy": plots.SCORE_LABEL, "gold": plots.SCORE_LABEL, "judge": "judge (from −1 to 1)"}
+UNITS = {
+    "proxy": plots.SCORE_LABEL,
+    "sibling": plots.SCORE_LABEL,
+    "gold": plots.SCORE_LABEL,
+    "judge": "judge (from −1 to 1)",
+}
 KEPT = 8  # texts in the picture
 
 
@@ -52,10 +57,10 @@ def judge_scorer(texts: Sequence[str]) -> np.ndarray:
 
 
 def course_scorers() -> dict[str, Scorer]:
-    """Proxy, gold and judge of the course."""
+    """Proxy, sibling and judge of the course; the reader would take a second for each change of a text."""
     chain = trained_chain()
-    models = {name: reward_scorer(model, chain.data.tokenizer) for name, model in chain.scorers.items()}
-    return {"proxy": models["proxy"], "gold": models["gold"], "judge": judge_scorer}
+    models = {name: reward_scorer(model, chain.data.tokenizer) for name, model in chain.models.items()}
+    return {"proxy": models["proxy"], "sibling": models["sibling"], "judge": judge_scorer}
 
 
 def explain(scorers: Mapping[str, Scorer], text: str) -> dict:
@@ -77,7 +82,7 @@ class ScoreExplorer(Widget):
     """What the scorers see in a text.
 
     Args:
-      scorers: functions from texts to scores by name; the course's proxy, gold and judge by default.
+      scorers: functions from texts to scores by name; the course's proxy, sibling and judge by default.
       text: scored first.
       units: name -> label of its axis; scorers with one label share an axis.
     """
