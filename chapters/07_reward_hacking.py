@@ -46,7 +46,7 @@ from rlhf_lesson.widgets.gallery import LEAST, gallery
 
 # %%
 built = trained_chain()  # the SFT policy and the reward models of the earlier chapters
-config, tokenizer = demo.Config(prompts=64), built.data.tokenizer
+config, tokenizer = demo.Config(prompts=48), built.data.tokenizer
 ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
 seeds = measured("chain", made_by="chain_seeds.py")["rows"]  # PPO with its KL penalty and without, five seeds
 laws = measured("overoptimisation", made_by="overoptimisation.py")
@@ -92,8 +92,8 @@ if "score/sibling" not in seeds[0]["unpenalised"]["curve"][0]:
 # that one run gives a policy for each of them: stopping early is the simplest of all KL constraints.
 
 # %%
-budgets, kept, curve = [4.0, 8.0, 16.0, 32.0], {"sft": built.sft}, []
-free = replace(config.ppo, kl_coef=0.0, iterations=rl.scale(quick=30, full=120))
+budgets, kept, curve = [4.0, 8.0, 16.0, 64.0], {"sft": built.sft}, []
+free = replace(config.ppo, kl_coef=0.0, iterations=rl.scale(quick=24, full=120))
 
 steps = ppo.train(free, built.sft, built.data.prompts("gold", "proxy"), built.models, **ids)
 for state, metrics, _ in bar("PPO, no penalty", steps):
@@ -140,10 +140,11 @@ print(f"{'policy':<14}{'KL':>8}" + "".join(f"{name:>9}" for name in scorers), " 
 for r in rows:
     print(f"{r['name']:<14}{r['kl']:8.1f}" + "".join(f"{r[name]:9.2f}" for name in scorers), end="")
     print(f"{r['pairs']:16.2f}{r['within']:21.2f}")
-error_of_a_mean = 1 / len(samples["sft"].texts) ** 0.5
-print(
-    f"\nThe first three have spread 1 on the SFT policy's texts: the standard error of a mean is about {error_of_a_mean:.2f}."
-)
+middle = list(samples)[len(samples) // 2]
+print(f"\nfrom '{middle}' to the end, on the same prompts, with standard errors")
+for name in scorers:
+    rise = samples["at the end"].scores[name] - samples[middle].scores[name]
+    print(f"  {name:<9}{rise.mean():+.2f} ± {rise.std(ddof=1) / len(rise) ** 0.5:.2f}")
 
 # %% tags=["figure"]
 # Figure: three scores, the judge in its own unit, and two counts of diversity against KL
@@ -166,6 +167,10 @@ right.set_title("Diversity and entropy", fontsize=10)
 Picture(left.figure, "Proxy, sibling and gold, the judge, and diversity with entropy, each against the KL in your run.")
 
 # %% [markdown]
+# There are two ways not to be fooled: to turn down, and to stop rising. A gold that stays where it is while the proxy
+# goes on says that all which came after was for nothing. A score that rises with the proxy to the very end says that
+# this text is better than the one at the start of the collapse. Look at both texts again, and decide whom you believe.
+#
 # ### Mode collapse
 #
 # A policy that has found a few phrases that score well and says nothing else shows *mode collapse*. Nothing in the
@@ -281,14 +286,14 @@ print(f"\nstandard error of a share near one half: {0.5 / len(liked) ** 0.5:.0%}
 # how surprising a text is: $-\log p$ per token, as in chapter 01. Rubbish must be surprising. SmolLM2 is at hand, and
 # `sft.validation_loss` is that very number, with the first token given.
 #
-# **Predict, then run.** The samples of all five seeds before PPO, after PPO with the penalty, and after PPO without it.
+# **Predict, then run.** Six samples of each of the five seeds, before PPO, after PPO with the penalty, and after PPO without it.
 # Which of the three will SmolLM2 find most surprising?
 
 # %%
 written = {
-    "before PPO": [text for row in seeds for text in row["samples_before"]],
-    "with the penalty": [text for row in seeds for text in row["penalised"]["samples"]],
-    "without": [text for row in seeds for text in row["unpenalised"]["samples"]],
+    "before PPO": [text for row in seeds for text in row["samples_before"][:6]],
+    "with the penalty": [text for row in seeds for text in row["penalised"]["samples"][:6]],
+    "without": [text for row in seeds for text in row["unpenalised"]["samples"][:6]],
 }
 for when, texts in written.items() if reader else ():
     examples = [Example(row, 1) for row in encode(reader.tokenizer, texts)]
