@@ -235,8 +235,8 @@ Picture(left.figure, "Left: the scores of five seeds without penalty against KL.
 # - **The sibling** is a net of the same kind, on the same base model, trained on the same kind of sentences. It never
 #   read "wonderful and wonderful and wonderful" any more than the proxy did, so both guess, and they guess alike. Their
 #   errors $\epsilon$ are *correlated*, and an optimiser that exploits one exploits the other. That the sibling learned
-#   from other people and other texts does not help: what it does with a text that nobody would write was decided by
-#   what it shares with the proxy.
+#   from other people and other texts helps little if what it makes of a text that nobody would write comes from what it
+#   shares with the proxy.
 # - **The judge** counts kind words. So does the policy, by now.
 # - **The reader** fails differently. Nobody told it about hacks either, but what it knows of English it knows from
 #   elsewhere.
