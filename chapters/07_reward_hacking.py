@@ -27,16 +27,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlhf_lesson.data.examples import Example, whole
+from rlhf_lesson.arrays import masked_mean
+from rlhf_lesson.data.batches import pad
+from rlhf_lesson.data.examples import whole
 from rlhf_lesson.data.prompts import make_prompts, repeat_prompts
 from rlhf_lesson.data.snippets import PROMPT
 from rlhf_lesson.measures import mean_and_interval, pairwise_accuracy
+from rlhf_lesson.models.heads import response_logprobs, response_states
 from rlhf_lesson.models.tokenizer import encode
 from rlhf_lesson.models.vader import vader_score, vader_scores
 from rlhf_lesson.overoptimisation import error, plain_quadratic, turn
 from rlhf_lesson.study import demo
 from rlhf_lesson.study.chain import trained_chain
-from rlhf_lesson.train import ppo, reward_model, sft
+from rlhf_lesson.train import ppo, reward_model
 from rlhf_lesson.train.diagnose import diagnose
 from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
@@ -271,9 +274,8 @@ def by_net(net):
 asked_scorers = {name: by_net(net) for name, net in built.models.items()} | {"judge": vader_scores}
 asked_scorers |= {"gold": reader} if reader else {}
 for name, scorer in asked_scorers.items():
-    real = np.asarray(scorer(liked))
-    wins = {how: pairwise_accuracy(real, np.asarray(scorer(texts))) for how, texts in spoiled.items()}
-    print(f"{name:<9}" + "".join(f"   {how}: {share:4.0%}" for how, share in wins.items()))
+    real, *worse = np.split(np.asarray(scorer([*liked, *(text for texts in spoiled.values() for text in texts)])), 3)
+    print(f"{name:<9}" + "".join(f"   {how}: {pairwise_accuracy(real, s):4.0%}" for how, s in zip(spoiled, worse)))
 print(f"\nstandard error of a share near one half: {0.5 / len(liked) ** 0.5:.0%}")
 
 # %% [markdown]
@@ -284,25 +286,36 @@ print(f"\nstandard error of a share near one half: {0.5 / len(liked) ** 0.5:.0%}
 #
 # Here is an idea that sounds better than it is. A large language model knows what English looks like, so let it measure
 # how surprising a text is: $-\log p$ per token, as in chapter 01. Rubbish must be surprising. SmolLM2 is at hand, and
-# `sft.validation_loss` is that very number, with the first token given.
+# `response_logprobs`, which PPO calls, gives $\log p$ of every token.
 #
 # **Predict, then run.** Six samples of each of the five seeds, before PPO, after PPO with the penalty, and after PPO without it.
 # Which of the three will SmolLM2 find most surprising?
 
+
 # %%
+@jax.jit
+def nats_a_token(model, tokens, mask):  # of each text, its first token given
+    logp, _ = response_logprobs(model, response_states(model, tokens, mask, 1), tokens[:, 1:])
+    return jax.vmap(masked_mean)(-logp, mask[:, 1:])
+
+
 written = {
     "before PPO": [text for row in seeds for text in row["samples_before"][:6]],
     "with the penalty": [text for row in seeds for text in row["penalised"]["samples"][:6]],
     "without": [text for row in seeds for text in row["unpenalised"]["samples"][:6]],
 }
-for when, texts in written.items() if reader else ():
-    examples = [Example(row, 1) for row in encode(reader.tokenizer, texts)]
-    surprise = sft.validation_loss(reader.model, examples, pad_id=reader.tokenizer.pad_token_id)
-    liking = np.asarray(reader(texts))
-    print(f"{when:<18} surprise {surprise:.1f} nats a token   the reader's score {liking.mean():+.2f}", end="")
-    print(f" (standard error {liking.std(ddof=1) / len(texts) ** 0.5:.2f})   judge {np.mean(vader_scores(texts)):+.2f}")
-if reader is None:
+asked_texts = [text for texts in written.values() for text in texts]
+told = {}
+if reader:
+    read = encode(reader.tokenizer, asked_texts)
+    tokens, mask = pad(read, len(read), max(map(len, read)), pad_id=reader.tokenizer.pad_token_id)
+    told = {"surprise (nats a token)": nats_a_token(reader.model, tokens, mask)}
+    told |= {"the reader's score": reader(asked_texts), "the judge's score": vader_scores(asked_texts)}
+else:
     print("Left out: it needs SmolLM2. Once: python -m rlhf_lesson data fetch --model smollm2")
+for name, values in told.items():
+    for when, own in zip(written, np.split(np.asarray(values), 3)):
+        print(f"{name:<25}{when:<18}{own.mean():+.2f} ± {own.std(ddof=1) / len(own) ** 0.5:.2f}")
 
 # %% [markdown]
 # The same large model, asked in two ways. If the rubbish is the *least* surprising of the three, it is because after "best
@@ -584,8 +597,9 @@ Picture(
 # choices.
 #
 # To see sycophancy one needs a policy whose answer depends on what was said before, and that then stops to depend on
-# what is true. Ours hardly follows its prompt to begin with (chapter 01). So measure both: start reviews with a loving
-# and with a hating sentence, let each policy go on, and let the judge read *what the policy added*.
+# what is true. Ours only continues reviews, and whether it follows its prompt at all is not clear (chapter 01). So
+# measure both: start reviews with a loving and with a hating sentence, let each policy go on, and let the judge read
+# *what the policy added*.
 #
 # **Predict, then run.** How much kinder is the SFT policy after a loving start than after a hating one? And the
 # optimised one?
@@ -617,16 +631,21 @@ for name, (loving, hating) in added.items():
 # %% tags=["figure"]
 # Figure: the judge's score of what each policy adds to two starts
 axes = plots.bars(added, means, errors=errors, roles=("judge", "policy"), title="What each policy adds to two starts")
-axes.set(ylabel="judge's score of what was added", ylim=(0, 1.4), yticks=np.linspace(0, 1, 6))
+axes.set(ylabel="judge's score of what was added", ylim=(-0.15, 1.4), yticks=np.linspace(0, 1, 6))
+axes.axhline(0, color=plots.GREY, linewidth=0.6)
 Picture(
     axes, "The judge's score of continuations after loving and hating starts, for the SFT policy and optimised ones."
 )
 
 # %% [markdown]
-# Be careful with the word. If the line of "sft" shows no difference, then nothing was *lost*: the optimised policy
-# praises everything, and this is mode collapse under another name. The judge's scale ends at 1 besides, so two kind
-# texts can hardly differ on it. What sycophancy shares with it is the cause: what is said is chosen for being liked. To
-# show the thing itself you need a policy that answers questions, and questions whose true answer is known.
+# Read the lines before you use the word. If the SFT policy shows a difference and the optimised ones show none, then
+# optimising has cost something: what they say no longer depends on what was said before. If even the SFT policy shows
+# none, then nothing was lost, and you see mode collapse only. And mind the scale: the judge ends at 1, so two very kind
+# texts can hardly differ on it.
+#
+# Either way this is no more than a relative of sycophancy, with which it shares the cause: what is said is chosen for
+# being liked. To show the thing itself you need a policy that answers questions, and questions whose true answer is
+# known.
 
 # %% [markdown]
 # ## 8. Pitfalls and their remedies
