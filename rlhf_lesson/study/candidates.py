@@ -83,13 +83,20 @@ def together(pools: Sequence[Candidates]) -> Candidates:
     return Candidates([pair for pool in pools for pair in pool.rows], scores)
 
 
-def rater_temperature(data: Snippets, gold: ScalarModel | Reader, *, sentences: int | None = None) -> float:
+def rater_temperature(
+    data: Snippets,
+    gold: ScalarModel | Reader,
+    *,
+    sentences: int | None = None,
+    noise_temperature: Callable = raters.noise_temperature,
+) -> float:
     """The noise at which raters of the gold score agree with it as often as real raters agree with the crowd.
 
     Args:
       data: rated sentences; those held out are scored.
       gold: reads tokens or text.
       sentences: how many of them, the first; None for all.
+      noise_temperature: (differences of scores, agreement) -> temperature.
     """
     movies = [movie for part in data.by_split.values() for movie in part]
     _, agrees = raters.rater_agreement(movies, 10_000, seed=0)
@@ -99,7 +106,7 @@ def rater_temperature(data: Snippets, gold: ScalarModel | Reader, *, sentences: 
         rows = [rated.response for rated in data.rated("eval")][:sentences]
         scores = reward_model.score(gold, rows, pad_id=data.tokenizer.pad_token_id)
     first, second = np.random.default_rng(0).integers(len(scores), size=(2, 10_000))
-    return raters.noise_temperature((scores[first] - scores[second])[first != second], float(agrees.mean()))
+    return noise_temperature((scores[first] - scores[second])[first != second], float(agrees.mean()))
 
 
 # ---- asking raters, and how often somebody agrees with gold -----------------------------------------
