@@ -1,9 +1,10 @@
-"""Pairs of responses that raters could compare: sampled from two writers, scored by everyone, and answered as noisily as people do.
+"""Pairs of responses that raters could compare: of two writers, scored by everyone, and answered as noisily as people do.
 
 In place of people the gold scorer decides; data/selection.py chooses among the pairs, and study/iterate.py learns from the answers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import jax
@@ -19,6 +20,7 @@ from rlhf_lesson.measures import pairwise_accuracy
 from rlhf_lesson.models.decoder import Decoder
 from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.study import evaluate
+from rlhf_lesson.study.evaluate import Samples
 from rlhf_lesson.study.reader import Reader
 from rlhf_lesson.train import reward_model
 from rlhf_lesson.train.text_scorer import Scorer
@@ -31,56 +33,58 @@ class Candidates(NamedTuple):
     scores: dict[str, Float[np.ndarray, "pairs 2"]]
 
 
-def candidates(
-    writers: tuple[Decoder, Decoder],
-    reference: Decoder,
-    scorers: Mapping[str, Scorer | Reader],
-    prompts: Prompts,
-    key: PRNGKeyArray,
-    tokenizer,
-    count: int,
-    *,
-    response: int,
-    temperature: float,
-    batch: int = 64,
-) -> Candidates:
-    """A response of each of two writers to each of `count` random prompts.
+def paired(first: Samples, second: Samples) -> Candidates:
+    """The responses of two samplings of the same prompts, row by row.
 
     Pairs of equal responses are dropped, since no one could choose. (An unsure model finds them the most uncertain of all:
     left in, active selection would spend its labels on them.)
-
-    Args:
-      writers: two policies, or one policy twice.
-      reference: of the KL.
-      scorers: name -> what gives scores; raters need one that is called "gold".
-      prompts: left-padded.
-      key: of the prompts drawn and of both samplings.
-      tokenizer: of the models.
-      count: pairs before equal ones are dropped.
-      response: length limit, in tokens.
-      temperature: of the sampling, above 0.
-      batch: responses in one compiled call.
     """
-    draw, *noise = jax.random.split(key, 3)
-    chosen = np.asarray(jax.random.choice(draw, len(prompts.tokens), (count,), replace=count > len(prompts.tokens)))
-    asked = Prompts(*(np.asarray(x)[chosen] for x in prompts))
-    settings = {"response": response, "temperature": temperature, "batch": min(batch, count)}
-    sides = [
-        evaluate.sample(writer, reference, scorers, asked, one, tokenizer, **settings)
-        for writer, one in zip(writers, noise, strict=True)
-    ]
-    first, second = ([row[keep].tolist() for row, keep in zip(side.tokens, side.mask, strict=True)] for side in sides)
-    differ = np.array([a != b for a, b in zip(first, second, strict=True)])
-    scores = {name: np.stack([side.scores[name] for side in sides], axis=1)[differ] for name in scorers}
-    return Candidates(
-        [pair for pair, keep in zip(zip(first, second, strict=True), differ, strict=True) if keep], scores
+    sides = first, second
+    rows = list(
+        zip(*([row[keep].tolist() for row, keep in zip(s.tokens, s.mask, strict=True)] for s in sides), strict=True)
     )
+    differ = np.array([a != b for a, b in rows])
+    scores = {name: np.stack([side.scores[name] for side in sides], axis=1)[differ] for name in first.scores}
+    return Candidates([row for row, keep in zip(rows, differ, strict=True) if keep], scores)
 
 
 def together(pools: Sequence[Candidates]) -> Candidates:
     """All pairs of several pools, which know the same scorers, in the order of the pools."""
     scores = {name: np.concatenate([pool.scores[name] for pool in pools]) for name in pools[0].scores}
     return Candidates([pair for pool in pools for pair in pool.rows], scores)
+
+
+def candidates(
+    writers: Sequence[Decoder],
+    reference: Decoder,
+    scorers: Mapping[str, Scorer | Reader],
+    prompts: Prompts,
+    key: PRNGKeyArray,
+    tokenizer,
+    *,
+    response: int,
+    temperature: float,
+    batch: int = 64,
+) -> Candidates:
+    """One response of every writer to each prompt, and each two of them as a pair, so that a text that was read serves twice.
+
+    Args:
+      writers: policies, one of them twice where its own responses are to be compared.
+      reference: of the KL.
+      scorers: name -> what gives scores; raters need one that is called "gold".
+      prompts: left-padded.
+      key: split for the writers.
+      tokenizer: of the models.
+      response: length limit, in tokens.
+      temperature: of the sampling, above 0.
+      batch: responses in one compiled call.
+    """
+    settings = {"response": response, "temperature": temperature, "batch": min(batch, len(prompts.tokens))}
+    samples = [
+        evaluate.sample(writer, reference, scorers, prompts, one, tokenizer, **settings)
+        for writer, one in zip(writers, jax.random.split(key, len(writers)), strict=True)
+    ]
+    return together([paired(*two) for two in combinations(samples, 2)])
 
 
 def rater_temperature(

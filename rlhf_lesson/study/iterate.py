@@ -22,13 +22,11 @@ from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import evaluate
 from rlhf_lesson.study.candidates import (
-    Candidates,
     agreement_with_gold,
     ask,
     candidates,
     label_agreement,
     scores_of_pairs,
-    together,
 )
 from rlhf_lesson.study.reader import Reader
 from rlhf_lesson.train import ppo as ppo_loop
@@ -43,10 +41,10 @@ class Config:
     """Settings of a round."""
 
     rounds: int = 1  # each: sample, select, label, retrain, PPO
-    candidates: int = 512  # pairs sampled for the selection to choose from
+    candidates: int = 128  # prompts that every writer answers, for the selection to choose from the pairs
     labels: int = 256  # pairs that are labelled and learnt from: what a round costs
     repeats: int = 4  # times that a new pair is in the retraining data, which the old pairs outnumber
-    held_out: int = 256  # fresh pairs on which the reward models are judged
+    held_out: int = 64  # prompts of the fresh pairs on which the reward models are judged
     batch: int = 64  # responses per compiled call
     seed: int = 0  # sampling, labels, selection
     reward: reward_model.Config = field(default_factory=lambda: reward_model.Config(epochs=1))
@@ -120,7 +118,7 @@ def train(
     config: Config,
     base: Decoder,
     sft: Decoder,
-    policy: Decoder,
+    writers: Sequence[Decoder],
     proxies: Sequence[ScalarModel],
     gold: ScalarModel | Reader,
     comparisons: Sequence[Comparison],
@@ -133,8 +131,9 @@ def train(
 ) -> Iterator[Round]:
     """Rounds of human feedback on what the policy writes now; yields after each.
 
-    Half of the candidates pair two responses of the policy, half a response of the policy with one of the SFT policy: the
-    former say what is better in its own way of writing, the latter whether that way is any good.
+    The candidates are pairs of different writers' responses to one prompt. A policy that has been hacked writes nearly the same
+    text every time, so pairs of its own say little; a policy from half of its way says where it went wrong, the SFT policy
+    whether the way was any good.
 
     PPO starts from the SFT policy again in every round, with as many iterations as before: what a round gains comes
     from its labels, not from more training. Selections are compared by two calls that differ in `select` alone: they
@@ -144,7 +143,8 @@ def train(
       config: settings.
       base: language model under every reward model.
       sft: start of PPO and reference of the KL.
-      policy: whose samples are labelled in the first round; later rounds take the one before.
+      writers: policies whose responses are compared in the first round, the newest first, the SFT policy last; afterwards the new
+        policy comes in front and the last but one drops out.
       proxies: the reward models that select, normalised; the first is the proxy so far (see `ensemble`).
       gold: stands for the raters; nothing but the labels and the metrics asks it, never PPO's loop.
       comparisons: what the proxy has learnt from so far.
@@ -156,24 +156,24 @@ def train(
 
     Yields:
       `Round`: the metrics hold the labels' agreement with gold, both proxies' agreement with it on fresh pairs of the same
-      two kinds, and KL, proxy and gold score of `held_out` samples after PPO.
+      writers, and KL, proxy and gold score of `held_out` samples after PPO.
     """
     pad_id, run_key = tokenizer.pad_token_id, stage_key(config.seed, "iterate")
-    comparisons, proxies = list(comparisons), list(proxies)
+    writers, comparisons, proxies = list(writers), list(comparisons), list(proxies)
     for count in range(config.rounds):
-        keys = jax.random.split(jax.random.fold_in(run_key, count), 6)
+        keys = jax.random.split(jax.random.fold_in(run_key, count), 8)
         scorers = {"gold": gold, **{f"proxy{m}": model for m, model in enumerate(proxies)}}
         pool, fresh = (
-            two_kinds(config, policy, sft, scorers, prompts, key, tokenizer, size)
-            for key, size in ((keys[0], config.candidates), (keys[1], config.held_out))
+            candidates(writers, sft, scorers, some(prompts, size, draw), noise, tokenizer, **config.sampling)
+            for size, draw, noise in ((config.candidates, *keys[:2]), (config.held_out, *keys[2:4]))
         )
         beliefs = np.stack([pool.scores[f"proxy{m}"] for m in range(len(proxies))])  # (M, pairs, 2)
         wins = win_probability(jnp.asarray(beliefs[..., 0]), jnp.asarray(beliefs[..., 1]))
-        chosen = select(wins, config.labels, keys[2])
-        new = ask(pool, chosen, keys[3], temperature=temperature, label=label)
+        chosen = select(wins, config.labels, keys[4])
+        new = ask(pool, chosen, keys[5], temperature=temperature, label=label)
         comparisons = comparisons + config.repeats * new
         model = fit_reward(config.reward, base, comparisons, pad_id=pad_id)
-        proxy = normalised_on(model, sft, prompts, keys[4], tokenizer, config)
+        proxy = normalised_on(model, sft, prompts, keys[6], tokenizer, config)
         metrics = {
             "labels": len(new),
             "label_agreement": label_agreement(pool, chosen, new),
@@ -184,29 +184,15 @@ def train(
         curve = []
         for state, row, _ in ppo_loop.train(config.ppo, sft, prompts, {"proxy": proxy}, pad_id=pad_id, end_id=end_id):
             curve.append(row)
-        policy, proxies = state.policy, [proxy]
-        metrics |= measured(config, policy, sft, {"proxy": proxy, "gold": gold}, prompts, keys[5], tokenizer)
-        yield Round(policy, proxy, comparisons, metrics, curve)
+        writers, proxies = [state.policy, *writers[:-2], writers[-1]], [proxy]
+        metrics |= measured(config, state.policy, sft, {"proxy": proxy, "gold": gold}, prompts, keys[7], tokenizer)
+        yield Round(state.policy, proxy, comparisons, metrics, curve)
 
 
-def two_kinds(
-    config: Config,
-    policy: Decoder,
-    sft: Decoder,
-    scorers: Mapping[str, Scorer | Reader],
-    prompts: Prompts,
-    key: PRNGKeyArray,
-    tokenizer,
-    count: int,
-) -> Candidates:
-    """`count` candidates at this study's settings: half of them the policy against itself, half against the SFT policy."""
-    kinds = ((policy, policy), count // 2), ((policy, sft), count - count // 2)
-    return together(
-        [
-            candidates(writers, sft, scorers, prompts, one, tokenizer, size, **config.sampling)
-            for (writers, size), one in zip(kinds, jax.random.split(key), strict=True)
-        ]
-    )
+def some(prompts: Prompts, count: int, key: PRNGKeyArray) -> Prompts:
+    """Random prompts, each at most once while there are enough."""
+    rows = jax.random.choice(key, len(prompts.tokens), (count,), replace=count > len(prompts.tokens))
+    return Prompts(*(np.asarray(x)[np.asarray(rows)] for x in prompts))
 
 
 def measured(

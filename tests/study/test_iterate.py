@@ -52,12 +52,12 @@ def play(select=by_entropy, config=SMALL, members=1, label=raters.label, gold=No
     base, gold = tiny.model(3, layers=1), gold or tiny.scorer(5, layers=1)
     proxies = [tiny.scorer(7 + m, layers=1) for m in range(members)]
     sft = tiny.model(layers=1)
-    arguments = (base, sft, sft, proxies, gold, old_comparisons(), tiny.prompts(64), Numbers())
+    arguments = (base, sft, (sft, sft), proxies, gold, old_comparisons(), tiny.prompts(64), Numbers())
     return list(iterate.train(config, *arguments, temperature=0.3, select=select, label=label))
 
 
 def test_a_round_learns_gold_from_noisy_labels_and_trains_a_policy_from_the_sft_one_again(optimised):
-    config = replace(SMALL, candidates=256, labels=256, held_out=256, repeats=8, reward=replace(SMALL.reward, epochs=6))
+    config = replace(SMALL, candidates=256, labels=256, held_out=128, repeats=8, reward=replace(SMALL.reward, epochs=6))
     (played,) = play(config=config)
     metrics = played.metrics
     assert metrics["accuracy_after"] > max(0.55, metrics["accuracy_before"] + 0.05)
@@ -92,13 +92,14 @@ def test_two_rounds_keep_every_label_and_go_on_from_the_policy_before():
 def test_a_pair_holds_one_response_of_each_writer_and_pools_are_joined_with_their_scores():
     fast, slow = tiny.model(layers=1), tiny.model(layers=1)
     fast.ln_f.bias[...] = 200.0 * fast.wte.embedding[...][tiny.END]  # nearly always ends at once
-    arguments = (fast, {"gold": tiny.scorer(5, layers=1)}, tiny.prompts(16), jax.random.key(0), Numbers(), 16)
-    mixed, own = (candidates((fast, other), *arguments, **SMALL.sampling) for other in (slow, fast))
-    first, second = (np.mean([len(pair[side]) for pair in mixed.rows]) for side in (0, 1))
-    assert first < second
-    both = together([mixed, own])
-    assert len(both.rows) == len(mixed.rows) + len(own.rows) == len(both.scores["gold"])
-    np.testing.assert_array_equal(both.scores["gold"][len(mixed.rows) :], own.scores["gold"])
+    arguments = (fast, {"gold": tiny.scorer(5, layers=1)}, tiny.prompts(16), jax.random.key(0), Numbers())
+    pool = candidates((slow, fast), *arguments, **SMALL.sampling)
+    first, second = (np.mean([len(pair[side]) for pair in pool.rows]) for side in (0, 1))
+    assert first > second
+    three = candidates((slow, slow, slow), *arguments, **SMALL.sampling)
+    assert len(three.rows) == len(three.scores["gold"]) > 32, "three pairs a prompt"
+    both = together([pool, three])
+    np.testing.assert_array_equal(both.scores["gold"][len(pool.rows) :], three.scores["gold"])
 
 
 def test_a_gold_that_reads_text_labels_and_is_asked_after_ppo_but_never_in_its_loop(monkeypatch):
@@ -110,7 +111,7 @@ def test_a_gold_that_reads_text_labels_and_is_asked_after_ppo_but_never_in_its_l
 
     monkeypatch.setattr(Reader, "__call__", read)
     (played,) = play(gold=Reader(None, None, None))
-    assert len(asked) == 9, "four pools of candidates with two sides each, and the samples after PPO"
+    assert len(asked) == 5, "two pools of two writers, and the samples after PPO"
     assert "score/gold" not in played.curve[0] and np.isfinite(played.metrics["gold"])
 
 
@@ -130,7 +131,7 @@ def test_pairs_of_equal_responses_are_never_candidates():
     certain = tiny.model(layers=1)
     certain.ln_f.bias[...] = 200.0 * certain.wte.embedding[...][tiny.END]  # nearly always ends at once
     scorers, key = {"gold": tiny.scorer(5, layers=1)}, jax.random.key(0)
-    pool = candidates((certain, certain), certain, scorers, tiny.prompts(64), key, Numbers(), 64, **SMALL.sampling)
+    pool = candidates((certain, certain), certain, scorers, tiny.prompts(64), key, Numbers(), **SMALL.sampling)
     assert len(pool.rows) < 48 and all(a != b for a, b in pool.rows)
     assert pool.scores["gold"].shape == (len(pool.rows), 2)
 
@@ -152,7 +153,7 @@ def test_the_members_of_an_ensemble_differ_and_the_same_seed_gives_the_same_ones
 def test_a_retrained_proxy_has_the_scale_of_the_old_one():
     (played,) = play()
     sft, key = tiny.model(layers=1), jax.random.key(9)
-    pool = candidates((sft, sft), sft, {"new": played.proxy}, tiny.prompts(64), key, Numbers(), 128, **SMALL.sampling)
+    pool = candidates((sft, sft), sft, {"new": played.proxy}, tiny.prompts(128), key, Numbers(), **SMALL.sampling)
     assert abs(pool.scores["new"].mean()) < 0.4 and 0.7 < pool.scores["new"].std() < 1.4
     wins = win_probability(jnp.asarray(pool.scores["new"][:, 0]), jnp.asarray(pool.scores["new"][:, 1]))
     assert 0.1 < float(wins.std()) < 0.4
