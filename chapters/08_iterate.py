@@ -61,9 +61,9 @@ if gold is built.scorers["sibling"]:
 
 # %%
 play = iterate.Config(
-    candidates=rl.scale(quick=64, full=256),  # of each kind
-    labels=rl.scale(quick=64, full=256),
-    held_out=rl.scale(quick=40, full=256),  # of each kind
+    candidates=rl.scale(quick=64, full=256),  # prompts that every writer answers
+    labels=rl.scale(quick=128, full=512),
+    held_out=rl.scale(quick=48, full=256),  # prompts of the fresh pairs
     batch=32,
     reward=reward_model.Config(epochs=1, learning_rate=2e-4),
     ppo=replace(Config().ppo, iterations=rl.scale(quick=24, full=60), batch=32, kl_coef=0.0),
@@ -78,12 +78,13 @@ def look(policy, **more):
 
 
 on_way = [look(sft)]
-for state, metrics, _ in bar(
-    "PPO, first round", ppo.train(play.ppo, sft, prompts, built.models, pad_id=pad_id, end_id=end_id)
-):
+first_round = ppo.train(play.ppo, sft, prompts, built.models, pad_id=pad_id, end_id=end_id)
+for state, metrics, _ in bar("PPO, first round", first_round):
     if metrics["step"] % every == 0:
         on_way.append(look(state.policy))
-hacked, first_path = state.policy, [drawn.means() for drawn in on_way]
+    if metrics["step"] == 2 * every:
+        early = jax.tree.map(jnp.copy, state.policy)  # the next step overwrites the state
+late, first_path = state.policy, [drawn.means() for drawn in on_way]
 
 # %%
 for drawn in (on_way[0], on_way[-1]):
@@ -94,46 +95,45 @@ for drawn in (on_way[0], on_way[-1]):
     print("   ", "\n    ".join(drawn.texts[:3]))
 
 # %% [markdown]
-# Now *candidates*: pairs of texts that raters could be asked to compare. Three kinds: two texts of the SFT policy; two of the
-# hacked policy; and one of each. Pairs of equal texts are dropped, since nobody could choose between them.
+# Now *candidates*: pairs of texts that raters could be asked to compare. There are three writers: the SFT policy, the policy
+# *early* in the run, at half of it, and the *late* one from its end. Pairs of equal texts are dropped, since nobody could
+# choose.
 #
-# **Predict, then run.** On which kind does the proxy agree with gold most often, and on which least? And in the pairs of one of
-# each, how often does the proxy prefer the hacked text, and how often does gold?
+# **Predict, then run.** On pairs of two SFT texts, how often does the proxy agree with gold? On pairs of two late texts? And
+# of a late and an early text: which one does the proxy prefer, how often, and what does gold say?
 
 # %%
-kinds = {"SFT, SFT": (sft, sft), "hacked, hacked": (hacked, hacked), "hacked, SFT": (hacked, sft)}
+settings = {**play.sampling, "scorers": built.scorers}
 
 
-def pairs_of(kind, key, count):
-    """Candidates of one kind, with every score."""
-    return candidates.candidates(kinds[kind], sft, built.scorers, prompts, key, tokenizer, count, **play.sampling)
+def answers(writer, use, among, count):
+    """One response of a writer to each of `count` prompts, with every score; `among` decides the prompts."""
+    asked = iterate.some(prompts, count, jax.random.key(among))
+    return built.sample(writer, asked, jax.random.fold_in(jax.random.key(8), use), **settings)
 
 
-fresh = {kind: pairs_of(kind, key, play.held_out) for kind, key in zip(kinds, jax.random.split(jax.random.key(8), 3))}
-right = {name: {} for name in ("proxy", "sibling")}
+writers = {"late": late, "late again": late, "early": early, "SFT": sft, "SFT again": sft}
+texts = {name: answers(writer, i, 20, play.held_out) for i, (name, writer) in enumerate(writers.items())}
+kinds = {"SFT, SFT": ("SFT", "SFT again"), "late, late": ("late", "late again")}
+kinds |= {"late, SFT": ("late", "SFT"), "late, early": ("late", "early")}
+fresh = {kind: candidates.paired(*(texts[name] for name in two)) for kind, two in kinds.items()}
+
+# %%
+right, error = {}, {}
 for kind, pairs in fresh.items():
-    for name in right:
-        right[name][kind] = candidates.agreement_with_gold(pairs.scores[name], pairs.scores["gold"])
-    share = right["proxy"][kind]
-    error = (share * (1 - share) / len(pairs.rows)) ** 0.5
+    share = right[kind] = candidates.agreement_with_gold(pairs.scores["proxy"], pairs.scores["gold"])
+    error[kind] = (share * (1 - share) / len(pairs.rows)) ** 0.5
     first = {name: np.mean(pairs.scores[name][:, 0] > pairs.scores[name][:, 1]) for name in ("proxy", "gold")}
-    print(f"{kind:<15} proxy agrees with gold on {share:.0%} ± {error:.0%} of {len(pairs.rows)} pairs; ", end="")
+    print(f"{kind:<12} proxy agrees with gold on {share:.0%} ± {error[kind]:.0%} of {len(pairs.rows)} pairs; ", end="")
     print(f"the first text is preferred by the proxy in {first['proxy']:.0%}, by gold in {first['gold']:.0%}")
-
-# %%
-worst = min(right["proxy"], key=right["proxy"].get)
-drop = right["proxy"]["SFT, SFT"] - right["proxy"]["hacked, hacked"]
-sizes = [
-    right["proxy"][kind] * (1 - right["proxy"][kind]) / len(fresh[kind].rows) for kind in ("SFT, SFT", "hacked, hacked")
-]
-noise = sum(sizes) ** 0.5
-word = "worse" if drop > 2 * noise else "better" if drop < -2 * noise else "neither clearly worse nor better"
-print(f"on the hacked policy's own pairs the proxy is {word} than on the SFT policy's: {-drop:+.0%} ± {noise:.0%}")
-print(f"lowest of the three: {worst}, {right['proxy'][worst]:.0%} (a coin: 50%)")
+for kind in ("late, late", "late, early"):
+    change, noise = right[kind] - right["SFT, SFT"], np.hypot(error[kind], error["SFT, SFT"])
+    word = "worse" if change < -2 * noise else "better" if change > 2 * noise else "not clearly different"
+    print(f"on pairs {kind} the proxy is {word} than on pairs of SFT texts: {change:+.0%} ± {noise:.0%}")
 
 # %% tags=["figure"]
 # Figure: by how much the first text of each pair leads, for proxy and gold
-panels = plots.panels(3, width=10, height=3.4, sharex=True, sharey=True)
+panels = plots.panels(4, width=11, height=3.2, sharex=True, sharey=True)
 for axes, (kind, pairs) in zip(panels, fresh.items()):
     proxy, true = (pairs.scores[name][:, 0] - pairs.scores[name][:, 1] for name in ("proxy", "gold"))
     wrong = proxy * true < 0
@@ -141,17 +141,17 @@ for axes, (kind, pairs) in zip(panels, fresh.items()):
     axes.plot(proxy[wrong], true[wrong], "x", color=plots.ROLES["policy"]["color"], label="other order")
     axes.axhline(0, color="black", linewidth=0.6)
     axes.axvline(0, color="black", linewidth=0.6)
-    axes.set(xlabel="proxy: first less second", title=f"{kind}: {wrong.mean():.0%} in another order")
-panels[2].legend(fontsize=8)
+    axes.set(xlabel="proxy: first less second", title=f"{kind}: {wrong.mean():.0%} crossed")
+panels[0].legend(fontsize=8)
 panels[0].set_ylabel("gold: first less second")
-Picture(panels[0], "Leads of proxy and gold in three kinds of pairs: crosses are pairs that the two order differently.")
+Picture(panels[0], "Leads of proxy and gold in four kinds of pairs: crosses are pairs that the two order differently.")
 
 # %% [markdown]
 # Read the figure by its directions. Along the vertical axis lies what gold sees, along the horizontal one what the proxy
-# sees. A cloud that is wide and flat is a proxy that is *sure of differences that gold does not see*: that is what hacking
-# looks like, and accuracy alone does not show it. Crosses far from the middle are pairs on which a label would teach the
-# proxy most. So both kinds with hacked texts belong before raters: pairs of two hacked texts say what is better within that
-# way of writing, pairs with an ordinary text say what that way of writing is worth at all.
+# sees. A cloud that lies far to one side is a proxy that is *sure of a difference that gold does not see*: that is what
+# hacking looks like. Mind that a hacked policy's text may well be better than an ordinary one, in gold's eyes too: PPO has
+# learnt something. It is the *second half* of the way that went wrong, where the proxy still rises and gold does not. So
+# raters should compare late texts with early ones and both with ordinary ones: that says where the way should have ended.
 
 # %% [markdown]
 # ## 2. Raters are noisy: how noisy?
@@ -229,20 +229,21 @@ from rlhf_lesson.data.raters import label
 # %%
 label = yours("label")
 key = jax.random.key(9)
-own, mixed = (
-    pairs_of(kind, one, play.candidates) for kind, one in zip(("hacked, hacked", "hacked, SFT"), jax.random.split(key))
-)
-pool = candidates.together([own, mixed])
+three = {"late": late, "early": early, "SFT": sft}
+seen = {name: answers(writer, 10 + i, 21, play.candidates) for i, (name, writer) in enumerate(three.items())}
+parts = [candidates.paired(seen[a], seen[b]) for a, b in (("late", "early"), ("late", "SFT"), ("early", "SFT"))]
+pool = candidates.together(parts)
 truth = pool.scores["gold"]
 choices = label(jnp.asarray(truth[:, 0]), jnp.asarray(truth[:, 1]), jax.random.key(10), temperature=temperature)
 correct = np.asarray(choices) == (truth[:, 0] > truth[:, 1])
-for name, part in {"two hacked texts": correct[: len(own.rows)], "one of each": correct[len(own.rows) :]}.items():
-    print(f"a rater is right in {agrees.mean():.0%} of pairs of film sentences, in {part.mean():.0%} with {name}")
+first_part = len(parts[0].rows)
+for name, part in {"late and early": correct[:first_part], "one from SFT": correct[first_part:]}.items():
+    print(f"a rater is right in {agrees.mean():.0%} of pairs of film sentences, in {part.mean():.0%} of pairs {name}")
 
 # %% [markdown]
-# Texts that are more alike than random film sentences are harder to choose between, and hacked texts are very much alike.
-# Where raters are wrong more often, a label costs more per bit of truth: one reason why later rounds of RLHF are dearer than
-# the first.
+# Texts of one policy are more alike than random film sentences, and so are those of two policies from one run. Where texts
+# are nearly equal in truth raters are wrong more often, and a label costs more per bit of truth: one reason why later rounds
+# of RLHF are dearer than the first.
 
 # %% [markdown]
 # ## 4. Which pairs?
@@ -344,8 +345,9 @@ def teach(name, new):
 
 
 # %%
-ordinary = pairs_of("SFT, SFT", jax.random.key(16), play.labels)
-everyone, key = np.arange(len(ordinary.rows)), jax.random.key(14)
+others = [answers(sft, 20 + i, among, play.candidates) for i, among in enumerate((21, 22, 22))]
+ordinary = candidates.together([candidates.paired(seen["SFT"], others[0]), candidates.paired(*others[1:])])
+everyone, key = np.arange(len(ordinary.rows))[: play.labels], jax.random.key(14)
 asked = {"old labels": [], "SFT pairs": candidates.ask(ordinary, everyone, key, temperature=temperature, label=label)}
 for name, rows in chosen.items():  # the response that your `label` prefers stands first
     asked[name] = candidates.ask(pool, rows, jax.random.clone(key), temperature=temperature, label=label)
@@ -356,7 +358,7 @@ proxies = {"old proxy": built.scorers["proxy"], **{name: teach(name, asked[name]
 
 # %% [markdown]
 # **Predict, then run.** Which arms agree with gold more often than the old proxy, on which kind of pairs? Can an arm become
-# better on hacked texts and worse on ordinary ones?
+# better on one kind of pairs and worse on another?
 
 # %%
 accuracy = {name: {} for name in proxies}
@@ -371,10 +373,10 @@ print(
     f"one standard error is about {(0.25 / play.held_out) ** 0.5:.0%}; all judge the same pairs, which helps a little"
 )
 lead = {
-    name: np.mean(-np.diff(candidates.scores_of_pairs(m, fresh["hacked, SFT"], pad_id))) for name, m in proxies.items()
+    name: np.mean(-np.diff(candidates.scores_of_pairs(m, fresh["late, early"], pad_id))) for name, m in proxies.items()
 }
-lead["gold"] = np.mean(-np.diff(fresh["hacked, SFT"].scores["gold"]))
-print("\nhow far the hacked text leads the ordinary one, in spreads of the SFT policy's scores:")
+lead["gold"] = np.mean(-np.diff(fresh["late, early"].scores["gold"]))
+print("\nhow far the late text leads the early one, in spreads of the SFT policy's scores:")
 print("  ".join(f"{name} {value:+.1f}" for name, value in lead.items()))
 
 # %% [markdown]
