@@ -42,7 +42,9 @@ PLAY = iterate.Config(
     batch=32,
     # training starts from the proxy's trunk, so the rate is lower than the first time
     reward=reward_model.Config(epochs=1, learning_rate=2e-4),
-    ppo=replace(ChainConfig().ppo, iterations=32, batch=32, kl_coef=0.0),  # of the first and of the second round
+    ppo=replace(
+        ChainConfig().ppo, iterations=40, batch=32, learning_rate=3e-4, kl_coef=0.0
+    ),  # of the first and of the second round
 )
 KINDS = (("late", "early"), ("late", "SFT"), ("early", "SFT"))  # writers of the pairs that are labelled
 ARMS = ("old proxy", "old labels again", "SFT pairs", "random", "shuffled", "entropy", "information")

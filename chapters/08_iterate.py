@@ -66,7 +66,8 @@ play = iterate.Config(
     held_out=rl.scale(quick=48, full=256),  # prompts of the fresh pairs
     batch=32,
     reward=reward_model.Config(epochs=1, learning_rate=2e-4),
-    ppo=replace(Config().ppo, iterations=rl.scale(quick=24, full=60), batch=32, kl_coef=0.0),
+    # a large learning rate, and no penalty: it is meant to go too far
+    ppo=replace(Config().ppo, iterations=rl.scale(quick=24, full=60), batch=32, learning_rate=5e-4, kl_coef=0.0),
 )
 every, eye = play.ppo.iterations // 4, jax.random.key(15)  # the same noise for all that is measured on the way
 
@@ -380,8 +381,10 @@ print("\nhow far the late text leads the early one, in spreads of the SFT policy
 print("  ".join(f"{name} {value:+.1f}" for name, value in lead.items()))
 
 # %% [markdown]
-# The last line is the one to remember: the number that PPO climbed. An arm that brings it down towards gold's has been told
-# something; an arm that leaves it where it was will be climbed again.
+# The last line is the one to remember: the number that PPO climbed in the second half of its way. An arm that brings it down
+# towards gold's has been told something; an arm that leaves it where it was will be climbed again. Mind the coin: shuffled labels
+# on these pairs bring the lead down as well, since they say "no difference", and say so of late and SFT texts, too, where there is
+# one. So look for an arm that is right on *all* kinds of pairs.
 
 # %% [markdown]
 # ### Pitfall: judging on the pairs that were chosen
