@@ -505,6 +505,7 @@ def kept_by(what, n):
 
 
 of_n = [kept_by(score["proxy"], n) for n in ns]
+near = [row for row in optimum if row["ess"] >= 30]  # the part that rests on enough responses
 coins = jax.random.normal(jax.random.key(3), (20, *score["proxy"].shape))  # one coin has luck; twenty have less
 by_coin = [[kept_by(coin, n) for coin in coins] for n in ns]
 of_coin = [{name: float(np.mean([row[name] for row in rows])) for name in rows[0]} for rows in by_coin]
@@ -544,7 +545,6 @@ for n, weight in list(zip(ns, weights))[1:]:
 # Figure: proxy and gold against KL for the optimum, best-of-n and a coin
 (axes,) = plots.panels(1, height=4.4)
 roles = ("proxy", "gold")
-near = [row for row in optimum if row["ess"] >= 30]
 curves = {f"optimum, {name}": [row[name] - near[0][name] for row in near] for name in roles}
 marks = {f"best of n, {name}": [row[name] - of_n[0][name] for row in of_n] for name in roles}
 plots.lines([row["kl"] for row in near], curves, ax=axes, roles=roles)

@@ -36,6 +36,7 @@ from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
 from rlhf_lesson.widgets.dashboard import dashboard
 
+# %%
 built = trained_chain()  # SFT policy, proxy, its sibling, and gold, who reads text and stands for people
 data, tokenizer, sft = built.data, built.data.tokenizer, built.sft
 pad_id, end_id = tokenizer.pad_token_id, tokenizer.eos_token_id
@@ -425,6 +426,7 @@ live
 # %%
 second = live.start().result().policy
 second_path = [drawn.means() for drawn in second_way]
+rounds = {"First round": (first_path, "proxy"), "Second round": (second_path, "new")}
 
 # %% [markdown]
 # **Predict, then run.** The reward of each round, and gold, against KL. If the new labels helped, which curve must come closer
@@ -433,7 +435,6 @@ second_path = [drawn.means() for drawn in second_way]
 # %% tags=["figure"]
 # Figure: each round's own proxy and gold against KL
 panels = plots.panels(2, width=9, height=3.8, sharex=True, sharey=True)
-rounds = {"First round": (first_path, "proxy"), "Second round": (second_path, "new")}
 for axes, (title, (path, reward)) in zip(panels, rounds.items()):
     curves = {"its reward": [p[reward] for p in path], "gold": [p["gold"] for p in path]}
     curves["sibling"] = [p["sibling"] for p in path]
