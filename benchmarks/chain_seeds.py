@@ -29,7 +29,7 @@ PARTS = ("penalised", "unpenalised", "bestofn")
 class Config:
     seeds: tuple[int, ...] = ALL
     chain: demo.Config = field(
-        default_factory=lambda: demo.Config(prompts=512, pool=256, pool_prompts=64, draws=2, every=2)
+        default_factory=lambda: demo.Config(prompts=128, pool=64, pool_prompts=64, draws=1, every=2)
     )
     runs: Path = Path("runs/chain")
     out: Path | None = None
@@ -108,12 +108,14 @@ def summary(rows: list[dict]) -> dict:
 def overoptimised(row: dict) -> dict[str, bool]:
     """What the run without the penalty shows, compared with the penalised run of the same seed.
 
-    gold_falls: gold lost a quarter of its peak while the proxy kept rising.
+    gold_falls: gold lost a quarter of its gain at the peak while the proxy kept rising.
     text_collapses: more than half of the distinct bigrams were lost while the proxy rose beyond the end of the penalised run.
     """
     free = row["unpenalised"]
     penalised = row["penalised"]
-    fell = free["gold_at_end"] < 0.75 * free["gold_at_peak"] and free["proxy_at_end"] > free["proxy_at_gold_peak"]
+    start = free["curve"][0]["score/gold"]
+    lost = free["gold_at_peak"] - free["gold_at_end"] > 0.25 * (free["gold_at_peak"] - start)
+    fell = lost and free["proxy_at_end"] > free["proxy_at_gold_peak"]
     fewer = free["ppo.distinct2_after"] < 0.5 * free["ppo.distinct2_before"]
     return {"gold_falls": fell, "text_collapses": fewer and free["proxy_at_end"] > penalised["proxy_at_end"]}
 

@@ -64,17 +64,22 @@ class Config:
 Task = tuple[GPT2, Prompts, Mapping[str, object], object]  # SFT policy, training prompts, scorers, tokenizer
 
 
+def proxy_of(task: Task) -> dict[str, object]:
+    """What a loop may ask: the reader among the scorers reads text, outside of compiled programs."""
+    return {"proxy": task[2]["proxy"]}
+
+
 def ppo(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
-    sft, prompts, scorers, tokenizer = task
+    sft, prompts, _, tokenizer = task
     settings = replace(config.chain.ppo, kl_coef=beta, **config.tuned["PPO"])
     pad_id = tokenizer.pad_token_id
     end_id = tokenizer.eos_token_id
-    for state, _, _ in ppo_loop.train(settings, sft, prompts, scorers, pad_id=pad_id, end_id=end_id):
+    for state, _, _ in ppo_loop.train(settings, sft, prompts, proxy_of(task), pad_id=pad_id, end_id=end_id):
         yield state.policy
 
 
 def reinforce(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
-    sft, prompts, scorers, tokenizer = task
+    sft, prompts, _, tokenizer = task
     same = config.chain.ppo
     settings = reinforce_loop.Config(
         iterations=same.iterations,
@@ -88,13 +93,13 @@ def reinforce(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
     settings = replace(settings, **config.tuned["REINFORCE"])
     pad_id = tokenizer.pad_token_id
     end_id = tokenizer.eos_token_id
-    for state, _, _ in reinforce_loop.train(settings, sft, prompts, scorers, pad_id=pad_id, end_id=end_id):
+    for state, _, _ in reinforce_loop.train(settings, sft, prompts, proxy_of(task), pad_id=pad_id, end_id=end_id):
         yield state.policy
 
 
 def grouped(name: str, equations: grpo.Equations) -> Callable:
     def method(config: Config, beta: float, task: Task) -> Iterator[GPT2]:
-        sft, prompts, scorers, tokenizer = task
+        sft, prompts, _, tokenizer = task
         same = config.chain.ppo
         settings = grpo.Config(
             iterations=same.iterations,
@@ -112,7 +117,7 @@ def grouped(name: str, equations: grpo.Equations) -> Callable:
         settings = replace(settings, **config.tuned[name])
         pad_id = tokenizer.pad_token_id
         end_id = tokenizer.eos_token_id
-        steps = grpo.train(settings, sft, prompts, scorers, pad_id=pad_id, end_id=end_id, equations=equations)
+        steps = grpo.train(settings, sft, prompts, proxy_of(task), pad_id=pad_id, end_id=end_id, equations=equations)
         for state, _, _ in steps:
             yield state.policy
 
@@ -146,7 +151,7 @@ METHODS = {
 
 def sampled_choices(config: Config, task: Task) -> list[Choice]:
     """Pairs of SFT samples, labelled by the proxy; as many responses as PPO samples during its whole run."""
-    sft, prompts, scorers, tokenizer = task
+    sft, prompts, _, tokenizer = task
     ppo = config.chain.ppo
     count = ppo.iterations * ppo.batch // 2
     draw, noise, labels = jax.random.split(stage_key(ppo.seed, "pairs for DPO"), 3)
@@ -155,7 +160,7 @@ def sampled_choices(config: Config, task: Task) -> list[Choice]:
     samples = evaluate.sample(
         sft,
         sft,
-        scorers,
+        proxy_of(task),
         repeat_prompts(chosen, 2),
         noise,
         tokenizer,

@@ -29,11 +29,11 @@ SKIPPED, TUNED_ON = 128, 256  # held-out prompts that reports and figures use; t
 
 LOOPS = [  # of PPO, RLOO and GRPO, whose steps are alike
     {"learning_rate": 3e-4, "warmup": 0.0, "epochs": 2},
+    {"learning_rate": 3e-4, "warmup": 0.1, "epochs": 2},
     {"learning_rate": 2e-4, "warmup": 0.1, "epochs": 2},
     {"learning_rate": 1e-4, "warmup": 0.1, "epochs": 2},
     {"learning_rate": 5e-5, "warmup": 0.1, "epochs": 2},
-    {"learning_rate": 1e-4, "warmup": 0.0, "epochs": 2},
-    {"learning_rate": 1e-4, "warmup": 0.1, "epochs": 4},
+    {"learning_rate": 2e-4, "warmup": 0.1, "epochs": 4},
 ]
 ONE_STEP = [  # of REINFORCE, which takes one step on each rollout
     {"learning_rate": 1e-4, "warmup": 0.1},

@@ -67,7 +67,7 @@ play = iterate.Config(
     held_out=rl.scale(quick=48, full=256),  # prompts of the fresh pairs
     batch=32,
     reward=reward_model.Config(epochs=1, learning_rate=2e-4),
-    # a large learning rate, and no penalty: it is meant to go too far
+    # no penalty and a large learning rate: it is meant to go too far
     ppo=replace(Config().ppo, iterations=rl.scale(quick=24, full=60), batch=32, learning_rate=5e-4, kl_coef=0.0),
 )
 every, eye = play.ppo.iterations // 4, jax.random.key(15)  # the same noise for all that is measured on the way
@@ -79,6 +79,7 @@ def look(policy, **more):
     return built.sample(policy, held_out, jax.random.clone(eye), scorers=scorers, batch=play.batch)
 
 
+# %%
 on_way = [look(sft)]
 first_round = ppo.train(play.ppo, sft, prompts, built.models, pad_id=pad_id, end_id=end_id)
 for state, metrics, _ in bar("PPO, first round", first_round):

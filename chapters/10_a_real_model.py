@@ -10,7 +10,8 @@
 #
 # **Measured here.** How unequal the lengths of a real model's states are; that a rotation knows distances only; what shared
 # heads save; how many gates are closed; whether your equations and the library's agree on a real model's logits; what each
-# trap in the file does to its text; and what a low-rank change costs to train and to merge.
+# trap in the file does to its text; what a low-rank change costs to train and to merge; and what PPO with frozen lower layers
+# does to proxy, reader, endings and texts.
 
 # %% tags=["setup"]
 import rlhf_lesson as rl
@@ -501,13 +502,202 @@ print(f"merged or not, the logits differ by {np.abs(beside - inside).max():.1e} 
 # holds a policy near its start is the KL penalty, with LoRA as without.
 
 # %% [markdown]
-# ## 9. Trained on people's ratings
+# ## 9. Frozen layers that everybody shares
 #
-# <!-- The second half of this chapter begins here: frozen lower layers, SFT, a reward head, PPO on SmolLM2. -->
-# The lower layers of such a model can be frozen and shared by policy, reference, critic and reward head.
+# Now the whole chain on this model: fine-tuning, a reward model, PPO. With all weights in training, PPO would hold the policy,
+# its gradient, two moments of Adam, the reference and the reward model, each as large as the model itself. That is
+# fine on an accelerator. On a laptop, let the lower layers be *frozen*. What they compute depends on the text alone, so policy,
+# reference, critic and reward model can share it: for each rollout it is computed once.
+#
+# **Predict, then run.** Of the 30 layers 22 are frozen. Which share of the weights trains? (The embedding is frozen too: the
+# shared states begin with it.)
+
+# %%
+from dataclasses import replace
+
+from rlhf_lesson.data import feedback
+from rlhf_lesson.data.prompts import Prompts
+from rlhf_lesson.data.snippets import Snippets
+from rlhf_lesson.models.partial import upper_layers
+from rlhf_lesson.study import evaluate, real_model
+from rlhf_lesson.study.chain import Chain
+from rlhf_lesson.study.lower_head import fit_lower_head
+from rlhf_lesson.train import sft
+from rlhf_lesson.train.progress import bar
+from rlhf_lesson.view.results import measured
+
+# %%
+real = len(model.layers) == 30  # SmolLM2, and not its stand-in
+model.config = model.config._replace(frozen=22 if real else 2)
+trains = upper_layers(model)
+size = {"all": model, "trained": thinned(model, trains)}
+size = {name: sum(leaf.size for leaf in jax.tree.leaves(net)) for name, net in size.items()}
+print(
+    f"{size['trained'] / 1e6:.1f} of {size['all'] / 1e6:.1f} million weights train: {size['trained'] / size['all']:.0%}"
+)
+for name, count in size.items():
+    print(f"weights, gradient and Adam's two moments, {name}: {(size['all'] + 3 * count) * 4 / 2**30:.2f} GiB")
 
 # %% [markdown]
-# ## 10. What it measured
+# ## 10. First let it learn where a review ends
+#
+# SmolLM2 can write, but it does not know *our* task: a short opinion on a film that comes to an end. A few hundred
+# demonstrations are enough for that. Chapter 02's loop takes the filter `trains` and nothing else changes.
+#
+# **Predict, then run.** Which share of its responses ends within 24 tokens before fine-tuning, and which after it?
+
+# %%
+study = real_model.Config(
+    demonstrations=rl.scale(quick=128, full=512) if real else 16,
+    pairs=rl.scale(quick=300, full=1000) if real else 16,
+    normalising=rl.scale(quick=32, full=64),
+    prompts=rl.scale(quick=16, full=32),
+)
+study = replace(study, ppo=replace(study.ppo, iterations=rl.scale(quick=6, full=40) if real else 2))
+feedback.fetch()
+data = Snippets(tokenizer, study.seed)
+pad_id, end_id = tokenizer.pad_token_id, tokenizer.eos_token_id
+demonstrations = data.sft("proxy", "gold")[: study.demonstrations]
+for state, metrics in bar("SFT", sft.train(study.sft, model, demonstrations, pad_id=pad_id, trains=trains)):
+    pass
+tuned = filled(state.model, model)  # the trained layers upon the frozen ones: no second copy of those
+
+# %%
+held_out = data.held_out_prompts(study.prompts)
+sampling = {"response": study.ppo.response, "temperature": study.ppo.temperature, "batch": study.prompts}
+
+
+def write(policy, scorers):
+    return evaluate.sample(policy, tuned, scorers, held_out, jax.random.key(7), tokenizer, **sampling)
+
+
+for name, net in {"before": model, "after SFT": tuned}.items():
+    texts = write(net, {})
+    ended = ((texts.tokens == end_id) & texts.mask)[:, -study.ppo.response :].any(1).mean()
+    print(f"{name}: {ended:.0%} of the responses end by themselves")
+    print("   ", "\n    ".join(texts.texts[:3]))
+
+# %% [markdown]
+# ## 11. A reward model that is one line
+#
+# Chapter 04 showed what pretraining buys. Here the reward model is the *mean state after the frozen layers*, and one linear
+# head, fitted in closed form by `linear_bradley_terry`. The policy has these states already, so in a rollout such a scorer
+# costs one product. It is weaker than the reader on purpose: it reads lower layers, knows no template and saw single raters'
+# choices. It is the *proxy*; the reader, with another template, a higher layer and other raters, stays gold.
+
+# %%
+choices = data.comparisons(data.choices(study.pairs, "proxy", seed=study.seed))
+scorer = fit_lower_head(model, choices, pad_id=pad_id)
+asked = data.choices(rl.scale(quick=100, full=500) if real else 20, "eval", seed=study.seed)
+print(
+    f"{evaluate.reward_accuracy(scorer, data, asked):.1%} of {len(asked)} held-out choices, from {len(choices)} pairs"
+)
+normal = evaluate.normalise_on_samples(
+    {"proxy": scorer},
+    tuned,
+    Prompts(*(x[: study.normalising] for x in data.prompts("proxy"))),
+    jax.random.key(3),
+    tokenizer,
+    **{**sampling, "batch": study.normalising},
+)
+
+# %% [markdown]
+# ## 12. PPO on it
+#
+# The loop of chapter 06, with the filter. Its state, its checkpoints and its optimiser hold the upper layers alone.
+#
+# **Predict, then run.** The first ratio must be exactly 1, and the first KL 0. What would change if half of the layers were
+# computed in lower precision in one of the two passes?
+
+# %%
+chain = Chain(data, tuned, normal, {})
+rows = []
+for state, metrics, _ in bar("PPO on the upper layers", real_model.steps(study, chain, study.ppo.kl_coef)):
+    rows.append(metrics)
+print("first KL and first ratio less 1:", rows[0]["kl"], rows[0]["first_ratio_gap"])
+print(f"KL {rows[-1]['kl']:.2f} nats and proxy {rows[-1]['score/proxy']:+.2f} on the last batch of {len(rows)}")
+
+# %% [markdown]
+# ### Pitfall: two precisions, one ratio
+#
+# Large models are sampled in *bfloat16*, which keeps 8 bits of each number, while training may run in float32. Then even the
+# policy that has just sampled a token does not agree with itself about its probability. PPO divides the two:
+
+# %%
+rough = jax.tree.map(lambda x: x.astype(jnp.bfloat16), tuned)
+drawn = write(tuned, {})
+tokens, mask = (jnp.asarray(x) for x in (drawn.tokens, drawn.mask))
+exact, coarse = (
+    token_logprobs(net(tokens, mask)[:, :-1].astype(jnp.float32), tokens[:, 1:], temperature=study.ppo.temperature)
+    for net in (tuned, rough)
+)
+seen = mask[:, -study.ppo.response :]
+ratio = np.asarray(jnp.exp(exact - coarse)[:, -study.ppo.response :][seen])
+print(f"float32 over bfloat16, {ratio.size} tokens: ratios from {ratio.min():.2f} to {ratio.max():.2f}")
+print(f"outside of PPO's clip at 0.2 before any training: {np.mean(np.abs(ratio - 1) > 0.2):.1%}")
+
+# %% [markdown]
+# No reward is behind such a ratio, only rounding, and clipping cuts the tokens that it hits. That is why this course computes
+# both log-probabilities with one function in one precision, and stops where the first ratio is not 1. Frameworks that sample
+# with one program and train with another weigh each token by such a ratio on purpose (truncated importance sampling).
+#
+# ## 13. What longer runs show
+#
+# Your run was short. These were made in the same way, for longer, by `benchmarks/real_model.py`, and the **reader** read them at
+# every measured point, in the raters' unit from -4 to 4.
+#
+# **Predict, then run.** With a penalty and without: does the reader's score rise? Does it fall again?
+
+# %%
+shipped = measured("real_model", made_by="real_model.py")
+print("  beta  seed    KL    proxy: start, end     reader: start, best, end     ended: start, end")
+for row in shipped["rows"]:
+    path = row["path"]
+    first, last, best = path[0], path[-1], max(point["gold"] for point in path)
+    print(
+        f"{row['beta']:>6g} {row['seed']:>5}  {last['kl']:>5.1f}   {first['proxy']:>+6.2f} {last['proxy']:>+6.2f}",
+        end="",
+    )
+    print(f"       {first['gold']:>+6.2f} {best:>+6.2f} {last['gold']:>+6.2f}", end="")
+    print(f"          {first['ended']:.0%} {last['ended']:.0%}")
+rose = sum(row["path"][-1]["gold"] > row["path"][0]["gold"] for row in shipped["rows"])
+print(f"the reader's score is higher at the end than at the start in {rose} of {len(shipped['rows'])} runs")
+
+# %% tags=["figure"]
+# Figure: the proxy's and the reader's score against KL in the shipped runs
+left, right = plots.panels(2, width=9.5, height=3.6)
+betas = sorted({row["beta"] for row in shipped["rows"]}, reverse=True)
+for beta, dash in zip(betas, ("-", "--", ":")):
+    for i, row in enumerate(row for row in shipped["rows"] if row["beta"] == beta):
+        for axes, name in ((left, "proxy"), (right, "gold")):
+            points = [(point["kl"], point[name]) for point in row["path"]]
+            label = f"β = {beta:g}" if i == 0 else None
+            axes.plot(*zip(*points), color=plots.ROLES[name]["color"], linestyle=dash, marker="o", ms=3, label=label)
+left.set(xlabel=plots.KL_LABEL, ylabel="proxy (SFT policy: mean 0, spread 1)", title="What was trained for")
+right.set(xlabel=plots.KL_LABEL, ylabel="reader (rating, -4 to 4)", title="What the reader thinks of it")
+left.legend(fontsize=8)
+right.legend(fontsize=8)
+Picture(left.figure, "Proxy and reader against KL for PPO on SmolLM2, one line for each run, dashed by beta.")
+
+# %% [markdown]
+# Now read. The same kind of prompt, written on by the course's small net and by SmolLM2, before and after PPO. Which of the
+# four would you show to somebody?
+
+# %%
+small = measured("chain", made_by="chain_seeds.py")["rows"][0]
+large = max(shipped["rows"], key=lambda row: row["beta"])["path"]
+for i in range(4):
+    print(f"small net, SFT    {small['samples_before'][i]}\nsmall net, PPO    {small['penalised']['samples'][i]}")
+    print(f"SmolLM2, SFT      {large[0]['texts'][i]}\nSmolLM2, PPO      {large[-1]['texts'][i]}\n")
+
+# %% [markdown]
+# ### Full fine-tuning, where there is an accelerator
+#
+# Set `frozen=0` and pass `trains=None`: the same loops train every weight. The gibibytes of section 9 say
+# what the weights take, the activations come on top.
+
+# %% [markdown]
+# ## 14. What it measured
 
 # %%
 print(f"your logits and the library's:   at most {np.abs(by_you - by_library).max():.1e} apart")
@@ -518,9 +708,11 @@ print(f"cache saved by sharing:          {1 - c.kv_heads / c.heads:.0%}")
 print(f"weights of a LoRA of rank 8:     {counts['LoRA'] / counts['all']:.2%}")
 print(f"before training, a logit moved:  {np.abs(fresh - by_library).max()}")
 print(f"merged and unmerged:             {np.abs(beside - inside).max():.1e} apart")
+print(f"weights that train above the frozen layers: {size['trained'] / size['all']:.0%}")
+print(f"ratios outside the clip by rounding alone:  {np.mean(np.abs(ratio - 1) > 0.2):.1%}")
 
 # %% [markdown]
-# ## 11. What a framework would do for you here
+# ## 15. What a framework would do for you here
 #
 # - **transformers** has `LlamaForCausalLM` and reads GGUF files with `from_pretrained(..., gguf_file=...)`; it undoes the
 #   order of rows as this library does. It does not give you a pad token: set `tokenizer.pad_token` yourself.
@@ -530,7 +722,7 @@ print(f"merged and unmerged:             {np.abs(beside - inside).max():.1e} apa
 # - **Tunix** takes LoRA from `qwix`, which wraps the layers whose names match a pattern, and shards them over a mesh.
 # - **llama.cpp** runs the file as it is, with products in four bits, on a laptop; it is not made for training.
 #
-# ## 12. Mini-challenge
+# ## 16. Mini-challenge
 #
 # A colleague says that LoRA with rank one on all seven matrices of every layer must be worse than rank eight on two of them,
 # because "rank one can't do anything". Both have nearly the same number of weights. Say first which you expect to learn the

@@ -14,7 +14,11 @@ JAX_DEFAULT_MATMUL_PRECISION=tensorfloat32 or bfloat16 before Python starts; the
 sentence of theirs names the precision. Answers to exercises are compared by float32 products in any case.
 """
 
+import time
+from functools import lru_cache
+
 import jax
+import jax.numpy as jnp
 
 EXACT = "float32"
 ROOM = {"float32": 1.0, "tensorfloat32": 10.0, "bfloat16": 80.0}
@@ -58,3 +62,23 @@ def remark() -> str:
         f" (products are {in_force()} here, which this check allows for; if you find no mistake, run again with"
         " JAX_DEFAULT_MATMUL_PRECISION=float32)"
     )
+
+
+@lru_cache
+def fast_bfloat16() -> bool:
+    """Whether this machine multiplies bfloat16 numbers at least twice as fast as float32: accelerators and some processors do.
+
+    It is tried out, in a fifth of a second. For a model that is only read, such as a frozen judge, that is speed for nothing.
+    """
+    multiply = jax.jit(lambda x: jnp.matmul(x, x, preferred_element_type=jnp.float32))
+    least = {}
+    for dtype in (jnp.float32, jnp.bfloat16):
+        x = jnp.ones((512, 512), dtype)
+        multiply(x).block_until_ready()
+        times = []
+        for _ in range(5):
+            begin = time.perf_counter()
+            multiply(x).block_until_ready()
+            times.append(time.perf_counter() - begin)
+        least[dtype] = min(times)
+    return least[jnp.float32] > 2 * least[jnp.bfloat16]

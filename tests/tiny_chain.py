@@ -31,8 +31,17 @@ def base(folder: Path) -> Path:
     return folder
 
 
+LLAMA = LlamaConfig(6144, 16, 2, 2, 96, kv_heads=1, head_dim=8, hidden=24, base=1000.0)
+
+
+def llama(folder: Path) -> Path:
+    """A folder with a tiny Llama that has the course's tokenizer."""
+    save_model(Llama(LLAMA, rngs=nnx.Rngs(6)), folder, tokenizer=load_tokenizer(BASE))
+    return folder
+
+
 def reader() -> Reader:
     """A reader that has not learned to read: a tiny Llama with random weights, and a random probe."""
-    model = Llama(LlamaConfig(6144, 16, 2, 2, 96, kv_heads=1, head_dim=8, hidden=24, base=1000.0), rngs=nnx.Rngs(7))
+    model = Llama(LLAMA, rngs=nnx.Rngs(7))
     probe = Probe(np.random.default_rng(0).normal(size=16), 0.5)
     return Reader(model, load_tokenizer(BASE), probe, 1, {"correlation_with_ratings_of_held_out_texts": 0.0})

@@ -49,6 +49,17 @@ class ScalarModel(nnx.Module):
         return self.head(pooled)[..., 0]
 
 
+class LowerScorer(ScalarModel):
+    """A reward model that is one linear head on the frozen lower layers of its trunk: nothing but the head is ever learnt.
+
+    A policy with the same frozen layers has their states already, so in a rollout this scorer costs one product.
+    """
+
+    def __call__(self, tokens, mask, dropout_key: PRNGKeyArray | None = None) -> Float[Array, " batch"]:
+        """One score per row; the layers above the frozen ones are not run."""
+        return self.pooled_score(self.trunk.lower(tokens, mask), mask)
+
+
 class ActorCritic(nnx.Module):
     """A policy and its critic: a linear head on the policy's own trunk, or the net of its own that is passed as `critic`."""
 

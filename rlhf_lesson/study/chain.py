@@ -49,7 +49,7 @@ class Config:
     proxy: reward_model.Config = field(default_factory=lambda: reward_model.Config(epochs=1))  # a second pass overfits
     # the reward is the proxy alone, since best-of-n, DPO and the closed form know no other
     ppo: ppo_loop.Config = field(
-        default_factory=lambda: ppo_loop.Config(temperature=0.7, kl_coef=0.15, missing_end_penalty=0.0)
+        default_factory=lambda: ppo_loop.Config(temperature=0.7, kl_coef=0.15, warmup=0.1, missing_end_penalty=0.0)
     )
 
 

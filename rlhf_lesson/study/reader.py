@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from tqdm.auto import tqdm
@@ -22,6 +23,7 @@ from rlhf_lesson.data.feedback import normalise
 from rlhf_lesson.models.llama import Llama
 from rlhf_lesson.models.pretrained import smollm2
 from rlhf_lesson.models.tokenizer import encode
+from rlhf_lesson.precision import fast_bfloat16
 
 TEMPLATE = 'Movie review: "{}"\nThe reviewer thought the movie was'
 LAYER = 24  # of 30; from 16 up ratings are read about equally well (benchmarks/results/reader.json)
@@ -78,6 +80,9 @@ class Reader(NamedTuple):
 def reader(file: Path | str = FILE) -> Reader:
     """SmolLM2 with the probe that ships. Loading takes some seconds: keep what this gives.
 
+    Where bfloat16 is fast (`precision.fast_bfloat16`) its weights are rounded to it: a text is read more than twice as fast,
+    and its rating moves by a hundredth of a point.
+
     Args:
       file: of the probe.
 
@@ -85,6 +90,8 @@ def reader(file: Path | str = FILE) -> Reader:
       ValueError: SmolLM2 was not fetched; the message has the command.
     """
     model, tokenizer = smollm2()
+    if fast_bfloat16():
+        model = jax.tree.map(lambda x: x.astype(jnp.bfloat16), model)
     kept = json.loads(Path(file).read_text(encoding="utf-8"))
     return Reader(model, tokenizer, Probe(np.array(kept["weights"]), kept["bias"]), kept["card"]["layer"], kept["card"])
 

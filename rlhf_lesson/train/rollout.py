@@ -17,7 +17,7 @@ from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.logprobs import sequence_logprob
 from rlhf_lesson.models.decoder import Decoder
 from rlhf_lesson.models.generate import generate
-from rlhf_lesson.models.heads import ActorCritic, response_logprobs, response_states
+from rlhf_lesson.models.heads import ActorCritic, LowerScorer, response_logprobs, response_states
 from rlhf_lesson.models.tokenizer import decode
 
 
@@ -109,7 +109,7 @@ def collect(
         ref_logp=ref_logp,
         values=on_real_tokens(values),
         has_end=jnp.any(sampled.mask & (sampled.tokens == end_id), axis=1),
-        scores={name: scorer(tokens, mask) for name, scorer in scorers.items()},
+        scores={name: _scored(scorer, tokens, mask, lower) for name, scorer in scorers.items()},
         stats={
             "kl": jnp.mean(sequence_logprob(logp - ref_logp, sampled.mask)),  # nats per response
             "entropy": masked_mean(surprise, sampled.mask),  # nats per token
@@ -118,6 +118,12 @@ def collect(
         },
         lower=lower,
     )
+
+
+def _scored(scorer: Callable, tokens, mask, lower) -> Float[Array, " batch"]:
+    if isinstance(scorer, LowerScorer) and lower is not None:
+        return scorer.pooled_score(lower, mask)  # the trunk's states, which the policy shares
+    return scorer(tokens, mask)
 
 
 # ---- the reward --------------------------------------------------------------------------------

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
+from flax import nnx
 
 from rlhf_lesson.logprobs import entropy, token_logprobs
-from rlhf_lesson.models.heads import ActorCritic, response_logprobs, response_states
+from rlhf_lesson.models.heads import ActorCritic, LowerScorer, response_logprobs, response_states
 
 TOKENS = jnp.array([[5, 9, 11, 7, 20, 33]])
 REAL = jnp.ones((1, 6), bool)
@@ -77,3 +78,12 @@ def test_states_of_the_frozen_layers_that_are_given_are_not_computed_again():
     np.testing.assert_allclose(given, response_states(model, TOKENS, REAL, 2), atol=1e-6)
     moved = ActorCritic(model).response_outputs(TOKENS, REAL, 2, lower + jnp.ones_like(lower))[0]
     assert jnp.abs(moved - given).max() > 0.1
+
+
+def test_a_lower_scorer_reads_the_frozen_layers_alone_and_a_policy_that_shares_them_spares_it_the_work():
+    trunk = tiny.llama(layers=3, frozen=1)
+    scorer = LowerScorer(trunk, rngs=nnx.Rngs(1))
+    expected = scorer.head(trunk.states(TOKENS, REAL, 1).mean(1))[:, 0]
+    np.testing.assert_allclose(scorer(TOKENS, REAL), expected, atol=1e-6)
+    trunk.layers[2].mlp.up_proj.kernel[...] *= 3.0  # what policies train lies above
+    np.testing.assert_allclose(scorer(TOKENS, REAL), expected, atol=1e-6)

@@ -106,3 +106,13 @@ def test_no_gradient_reaches_a_frozen_weight_and_each_other_one_has_its_own(tied
             *(getattr(g, one) for g in (grads, wanted)),
         )
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3), grads.layers[2], wanted.layers[2])
+
+
+def test_a_model_cast_to_bfloat16_computes_in_it_and_says_nearly_the_same():
+    model = tiny.llama(layers=2)
+    rough = jax.tree.map(lambda x: x.astype(jnp.bfloat16), model)
+    tokens, mask = jnp.array([[2, 7, 9, 5, 1]]), jnp.ones((1, 5), bool)
+    states = rough.states(tokens, mask, 2)
+    assert states.dtype == jnp.bfloat16, "an embedding in float32 would carry it through all layers"
+    np.testing.assert_allclose(states.astype(jnp.float32), model.states(tokens, mask, 2), rtol=0.1, atol=0.1)
+    assert rough(tokens, mask).dtype == jnp.float32, "its logits keep their digits"
