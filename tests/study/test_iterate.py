@@ -1,8 +1,6 @@
 """The second round: raters' noise as measured, selections that pick what they claim, and a whole round at the smallest size."""
 
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +12,7 @@ from rlhf_lesson.data import raters
 from rlhf_lesson.data.examples import Comparison
 from rlhf_lesson.data.selection import at_random, by_entropy, by_information
 from rlhf_lesson.study import iterate
-from rlhf_lesson.study.candidates import Candidates, agreement_with_gold, ask, candidates, rater_temperature, together
+from rlhf_lesson.study.candidates import candidates
 from rlhf_lesson.study.iterate import Config
 from rlhf_lesson.study.reader import Reader
 from rlhf_lesson.train import ppo, reward_model
@@ -43,11 +41,6 @@ def old_comparisons(count=48):
     return [Comparison(tuple(rng.integers(3, 48, 8).tolist() for _ in range(2))) for _ in range(count)]
 
 
-class Movie(NamedTuple):  # stands for a rated sentence
-    number: int
-    ratings: list[float]
-
-
 def play(select=by_entropy, config=SMALL, members=1, label=raters.label, gold=None):
     base, gold = tiny.model(3, layers=1), gold or tiny.scorer(5, layers=1)
     proxies = [tiny.scorer(7 + m, layers=1) for m in range(members)]
@@ -72,7 +65,6 @@ def test_two_selections_see_the_same_candidates_and_pay_for_the_same_number_of_l
     assert active.metrics["labels"] == blind.metrics["labels"] == 24
     assert active.metrics["accuracy_before"] == blind.metrics["accuracy_before"]
     assert active.comparisons[48:] != blind.comparisons[48:]
-    assert active.metrics["label_agreement"] <= blind.metrics["label_agreement"], "unsure pairs are the closer ones"
 
 
 def test_a_students_label_answers_the_questions_of_a_round():
@@ -89,19 +81,6 @@ def test_two_rounds_keep_every_label_and_go_on_from_the_policy_before():
     assert len(second.comparisons) == 48 + 2 * 24
 
 
-def test_a_pair_holds_one_response_of_each_writer_and_pools_are_joined_with_their_scores():
-    fast, slow = tiny.model(layers=1), tiny.model(layers=1)
-    fast.ln_f.bias[...] = 200.0 * fast.wte.embedding[...][tiny.END]  # nearly always ends at once
-    arguments = (fast, {"gold": tiny.scorer(5, layers=1)}, tiny.prompts(16), jax.random.key(0), Numbers())
-    pool = candidates((slow, fast), *arguments, **SMALL.sampling)
-    first, second = (np.mean([len(pair[side]) for pair in pool.rows]) for side in (0, 1))
-    assert first > second
-    three = candidates((slow, slow, slow), *arguments, **SMALL.sampling)
-    assert len(three.rows) == len(three.scores["gold"]) > 32, "three pairs a prompt"
-    both = together([pool, three])
-    np.testing.assert_array_equal(both.scores["gold"][len(pool.rows) :], three.scores["gold"])
-
-
 def test_a_gold_that_reads_text_labels_and_is_asked_after_ppo_but_never_in_its_loop(monkeypatch):
     asked = []
 
@@ -113,35 +92,6 @@ def test_a_gold_that_reads_text_labels_and_is_asked_after_ppo_but_never_in_its_l
     (played,) = play(gold=Reader(None, None, None))
     assert len(asked) == 5, "two pools of two writers, and the samples after PPO"
     assert "score/gold" not in played.curve[0] and np.isfinite(played.metrics["gold"])
-
-
-def test_the_noise_of_raters_is_found_in_the_unit_of_a_gold_that_reads_text_too(monkeypatch):
-    rng = np.random.default_rng(0)
-    movies = [Movie(i, rng.normal(i / 20, 1.0, 8).tolist()) for i in range(100)]
-    monkeypatch.setattr(Reader, "__call__", lambda self, texts: np.array([3.0 * float(text) for text in texts]))
-    texts = [str(i / 20) for i in range(100)]
-    data = SimpleNamespace(by_split={"eval": movies}, texts=lambda part: texts)
-    third = SimpleNamespace(by_split={"eval": movies}, texts=lambda part: [str(float(t) / 3) for t in texts])
-    whole = rater_temperature(data, Reader(None, None, None))
-    assert whole > 0
-    np.testing.assert_allclose(rater_temperature(third, Reader(None, None, None)), whole / 3, rtol=1e-6)
-
-
-def test_pairs_of_equal_responses_are_never_candidates():
-    certain = tiny.model(layers=1)
-    certain.ln_f.bias[...] = 200.0 * certain.wte.embedding[...][tiny.END]  # nearly always ends at once
-    scorers, key = {"gold": tiny.scorer(5, layers=1)}, jax.random.key(0)
-    pool = candidates((certain, certain), certain, scorers, tiny.prompts(64), key, Numbers(), **SMALL.sampling)
-    assert len(pool.rows) < 48 and all(a != b for a, b in pool.rows)
-    assert pool.scores["gold"].shape == (len(pool.rows), 2)
-
-
-def test_the_preferred_response_stands_first_and_agreement_counts_orders():
-    pool = Candidates([([i, 1], [i, 2]) for i in range(4)], {"gold": np.array([[9.0, 0], [0, 9], [9, 0], [0, 9]])})
-    asked = ask(pool, np.array([0, 1, 3]), jax.random.key(0), temperature=0.01)
-    assert [c.responses[0] for c in asked] == [[0, 1], [1, 2], [3, 2]]
-    wrong_once = np.array([[1.0, 0], [1, 0], [1, 0], [0, 1]])
-    assert agreement_with_gold(wrong_once, pool.scores["gold"]) == 0.75
 
 
 def test_the_members_of_an_ensemble_differ_and_the_same_seed_gives_the_same_ones():
