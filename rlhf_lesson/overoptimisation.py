@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from rlhf_lesson.measures import smooth
+
 Distance = float | Float[np.ndarray, "*points"]  # one, or an array of them
 
 # ---- the forms -----------------------------------------------------------------------------------
@@ -176,10 +178,7 @@ def turn(
       share: of the gain; a convention.
       window: points of a running mean, shorter at the ends.
     """
-    half = window // 2
-    score, proxy = (
-        np.array([np.mean(s[max(0, i - half) : i + half + 1]) for i in range(len(s))]) for s in (score, proxy)
-    )
+    score, proxy = (smooth(s, window) for s in (score, proxy))
     place = int(np.argmax(score))
     gained, lost = float(score[place] - score[0]), float(score[place] - score[-1])
     return Turn(place, gained, lost, bool(lost > share * gained and proxy[-1] > proxy[place]))

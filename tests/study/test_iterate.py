@@ -53,7 +53,7 @@ def test_a_round_learns_gold_from_noisy_labels_and_trains_a_policy_from_the_sft_
     config = replace(SMALL, candidates=256, labels=256, held_out=128, repeats=8, reward=replace(SMALL.reward, epochs=6))
     (played,) = play(config=config)
     metrics = played.metrics
-    assert metrics["accuracy_after"] > max(0.55, metrics["accuracy_before"] + 0.05)
+    assert metrics["accuracy_after"] > max(0.6, metrics["accuracy_before"] + 0.05)
     assert 0.6 < metrics["label_agreement"] < 1.0, "raters are noisy, but not blind"
     assert abs(played.curve[0]["kl"]) < 1e-4 < played.curve[-1]["kl"] and len(played.curve) == 3
     assert not same_tree(played.policy, tiny.model(layers=1))
