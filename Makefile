@@ -47,7 +47,7 @@ pretrain: $(VENV)/core.stamp  ## trains the built-in base model again, about 25 
 results: $(VENV)/test.stamp  ## measures the committed results again, over five seeds: hours on two cores
 	$(BIN)/python benchmarks/reward_vs_bag_of_words.py --out benchmarks/results/reward.json
 	$(BIN)/python benchmarks/chain_seeds.py --out benchmarks/results/chain.json
-	for f in reader methods_at_equal_kl overoptimisation gallery pool ppo_runs iterate chapters grade_class; do \
+	for f in reader methods_at_equal_kl overoptimisation gallery pool ppo_runs iterate proxies chapters grade_class; do \
 	  $(BIN)/python benchmarks/$$f.py || exit 1; done
 	XLA_FLAGS=--xla_force_host_platform_device_count=8 $(BIN)/python benchmarks/chapters.py
 	$(BIN)/python tools/sync_readme.py

@@ -18,6 +18,7 @@ import tyro
 
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.measures import mean_and_interval, score_at
+from rlhf_lesson.overoptimisation import turn
 from rlhf_lesson.study import chain as chain_study
 from rlhf_lesson.study import demo, evaluate
 
@@ -108,14 +109,13 @@ def summary(rows: list[dict]) -> dict:
 def overoptimised(row: dict) -> dict[str, bool]:
     """What the run without the penalty shows, compared with the penalised run of the same seed.
 
-    gold_falls: gold lost a quarter of its gain at the peak while the proxy kept rising.
+    gold_falls: see `overoptimisation.turn`, as chapter 07 counts it.
     text_collapses: more than half of the distinct bigrams were lost while the proxy rose beyond the end of the penalised run.
     """
     free = row["unpenalised"]
     penalised = row["penalised"]
-    start = free["curve"][0]["score/gold"]
-    lost = free["gold_at_peak"] - free["gold_at_end"] > 0.25 * (free["gold_at_peak"] - start)
-    fell = lost and free["proxy_at_end"] > free["proxy_at_gold_peak"]
+    gold, proxy = (np.array([point[f"score/{name}"] for point in free["curve"]]) for name in ("gold", "proxy"))
+    fell = turn(gold, proxy).fell
     fewer = free["ppo.distinct2_after"] < 0.5 * free["ppo.distinct2_before"]
     return {"gold_falls": fell, "text_collapses": fewer and free["proxy_at_end"] > penalised["proxy_at_end"]}
 

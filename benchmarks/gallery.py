@@ -57,7 +57,7 @@ def make(
 def main(config: Config) -> None:
     chain = trained_chain(config.chain)
     prompts = chain.data.prompts("gold", "proxy")
-    write(config.out, make(config.play, config.runs, chain.sft, prompts, chain.scorers, chain.data.tokenizer))
+    write(config.out, make(config.play, config.runs, chain.sft, prompts, chain.models, chain.data.tokenizer))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""A second round of feedback with active against random selection at equal label cost, over seeds, from the course's models.
+"""A second round of feedback on a hacked policy's texts, against its controls, over seeds, from the course's models.
 
     python benchmarks/iterate.py --out benchmarks/results/iterate.json
 
-All seeds start from `trained_chain()` and one first PPO run; each draws its own candidates, labels, order of training data and
-second PPO run. Every selection sees the same candidates, pays for the same number of labels and trains in the same way. Each
-seed leaves a file in `runs`, so an interrupted call continues where it stopped.
+Each seed has its own first round (PPO without a penalty, so that the proxy is hacked), candidates, labels, order of training and
+second round. All arms of a seed pay for the same number of labels and train in the same way. The first round and each arm leave
+a file in `runs`, so an interrupted call continues where it stopped.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -19,34 +19,37 @@ import numpy as np
 import tyro
 
 from rlhf_lesson.bradley_terry import win_probability
-from rlhf_lesson.data import raters, selection
+from rlhf_lesson.data import selection
 from rlhf_lesson.data.examples import Comparison
 from rlhf_lesson.data.prompts import Prompts
-from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.measures import distinct, mean_and_interval, score_at
 from rlhf_lesson.models.checkpoint import load_model, save_model
 from rlhf_lesson.models.gpt2 import GPT2
 from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.seeds import stage_key
-from rlhf_lesson.study import demo, evaluate, iterate
+from rlhf_lesson.study import candidates, evaluate, iterate
 from rlhf_lesson.study.chain import Config as ChainConfig
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.train import ppo as ppo_loop
 from rlhf_lesson.train import reward_model
-from rlhf_lesson.view.plots import smooth
 
-PPO = ppo_loop.Config(iterations=16, batch=32, temperature=0.7, kl_coef=0.05)  # of the first and of the second round
 PLAY = iterate.Config(
-    candidates=512,
-    labels=128,
+    candidates=128,
+    labels=256,
     repeats=4,
-    held_out=256,
+    held_out=96,
     batch=32,
     # training starts from the proxy's trunk, so the rate is lower than the first time
     reward=reward_model.Config(epochs=1, learning_rate=2e-4),
-    ppo=PPO,
+    ppo=replace(
+        ChainConfig().ppo, iterations=40, batch=32, learning_rate=3e-4, kl_coef=0.0
+    ),  # of the first and of the second round
 )
+KINDS = (("late", "early"), ("late", "SFT"), ("early", "SFT"))  # writers of the pairs that are labelled
+ARMS = ("old proxy", "old labels again", "SFT pairs", "random", "shuffled", "entropy", "information")
+WITH_PPO = ("SFT pairs", "random", "shuffled", "information")
+LOOKS = 4  # measurements on the way of a run of PPO
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,7 @@ class Start(NamedTuple):
     """What all seeds share."""
 
     sft: GPT2
-    policy: GPT2  # after the first round of PPO: its samples are labelled
-    scorers: Mapping[str, ScalarModel]  # proxy and gold, normalised
+    scorers: Mapping[str, object]  # proxy, sibling and gold, normalised
     old: Sequence[Comparison]  # human choices that the proxy was trained on
     prompts: Prompts
     held_out: Prompts
@@ -72,37 +74,55 @@ class Start(NamedTuple):
     temperature: float  # of the raters, in units of the gold score
 
 
-def rater_temperature(data: Snippets, gold: ScalarModel) -> float:
-    """The noise at which raters of the gold score agree with it as often as real raters agree with the crowd."""
-    movies = [m for part in data.by_split.values() for m in part]
-    _, agrees = raters.rater_agreement(movies, 10_000, seed=0)
-    rows = [rated.response for rated in data.rated("eval")]
-    scores = reward_model.score(gold, rows, pad_id=data.tokenizer.pad_token_id)
-    first, second = np.random.default_rng(0).integers(len(rows), size=(2, 10_000))
-    return raters.noise_temperature((scores[first] - scores[second])[first != second], float(agrees.mean()))
-
-
-def start(config: Config) -> Start:
-    """The course's models and one first PPO run, which is kept in `runs`."""
+def start() -> Start:
+    """The course's models, and how noisy raters are in gold's unit."""
     built = trained_chain()
-    home = config.runs / "first_round"
     data = built.data
-    if not home.is_dir():
-        policy, _ = demo.tuned(config.play.ppo, built)
-        save_model(policy, home)
     return Start(
         built.sft,
-        load_model(home),
         built.scorers,
         data.comparisons(data.choices(ChainConfig().pairs, "proxy", seed=data.seed)),
         data.prompts("gold", "proxy"),
         data.held_out_prompts(64),
         data.tokenizer,
-        rater_temperature(data, built.scorers["gold"]),
+        candidates.rater_temperature(data, built.scorers["gold"]),
     )
 
 
 # ---- one seed --------------------------------------------------------------------------------------
+
+
+def kept(file: Path, make) -> dict:
+    """What `make()` gives, read from its file if there is one."""
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, (json.dumps(make(), indent=1) + "\n").encode())
+        print(file.parent.name, file.stem, "is done", flush=True)
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def ppo_path(config: Config, proxy: ScalarModel, shared: Start, key, home: Path | None = None) -> dict:
+    """PPO from the SFT policy against a proxy: held-out points on its way; `home` gets the policies of half way and end."""
+    play, tokenizer = config.play, shared.tokenizer
+    scorers = {**shared.scorers, "reward": proxy}
+
+    def point(policy):
+        samples = evaluate.sample(
+            policy, shared.sft, scorers, shared.held_out, jax.random.clone(key), tokenizer, **play.sampling
+        )
+        return {**samples.means(), "distinct2": distinct(samples.texts)}, samples.texts[:4]
+
+    curve, texts = [point(shared.sft)[0]], []
+    every = max(1, play.ppo.iterations // LOOKS)
+    ids = {"pad_id": tokenizer.pad_token_id, "end_id": tokenizer.eos_token_id}
+    for state, row, _ in ppo_loop.train(play.ppo, shared.sft, shared.prompts, {"proxy": proxy}, **ids):
+        if row["step"] % every == 0 or row["step"] == row["steps"]:
+            found, texts = point(state.policy)
+            curve.append({"step": row["step"], **found})
+        for name, step in (("early", row["steps"] // 2), ("late", row["steps"])):
+            if home and row["step"] == step:
+                save_model(state.policy, home / name)
+    return {"curve": curve, "samples": texts}
 
 
 def retrained(config: Config, new: Sequence[Comparison], shared: Start, key) -> ScalarModel:
@@ -120,111 +140,115 @@ def retrained(config: Config, new: Sequence[Comparison], shared: Start, key) -> 
     return iterate.normalised_on(model, shared.sft, shared.prompts, key, shared.tokenizer, play)
 
 
-def agreement(model: ScalarModel, fresh: iterate.Candidates, tokenizer) -> float:
-    """Share of fresh pairs of the labelled policy that a reward model orders as gold does."""
-    texts = [row for pair in fresh.rows for row in pair]
-    scores = reward_model.score(model, texts, pad_id=tokenizer.pad_token_id).reshape(-1, 2)
-    return iterate.agreement_with_gold(scores, fresh.scores["gold"])
-
-
-def second_ppo(config: Config, proxy: ScalarModel, shared: Start, key) -> dict:
-    """PPO from the SFT policy against a proxy: its curve, and its final scores on held-out prompts."""
-    play = config.play
-    tokenizer = shared.tokenizer
-    scorers = {"proxy": proxy, "gold": shared.scorers["gold"]}
-    curve = []
-    state = None
-    for state, row, _ in ppo_loop.train(
-        play.ppo,
-        shared.sft,
-        shared.prompts,
-        scorers,
-        pad_id=tokenizer.pad_token_id,
-        end_id=tokenizer.eos_token_id,
-    ):
-        curve.append({"kl": row["kl"], "proxy": row["score/proxy"], "gold": row["score/gold"]})
-    samples = evaluate.sample(
-        state.policy,
-        shared.sft,
-        scorers,
-        shared.held_out,
-        key,
-        tokenizer,
-        response=play.ppo.response,
-        temperature=play.ppo.temperature,
-        batch=play.batch,
-    )
-    end = {**samples.means(), "distinct2": distinct(samples.texts)}
-    return {"curve": curve, "end": end, "samples": samples.texts[:4]}
+def agreement(model: ScalarModel, fresh: Mapping[str, candidates.Candidates], tokenizer) -> dict:
+    """Share of fresh pairs that a reward model orders as gold does: of each kind, and of the kinds that were labelled."""
+    score = {kind: candidates.scores_of_pairs(model, pairs, tokenizer.pad_token_id) for kind, pairs in fresh.items()}
+    shares = {kind: candidates.agreement_with_gold(score[kind], pairs.scores["gold"]) for kind, pairs in fresh.items()}
+    late = score["late, early"]
+    labelled = np.mean([shares["late, early"], shares["late, SFT"]])
+    return {"accuracy": float(labelled), "by_kind": shares, "lead_of_late": float(np.mean(late[:, 0] - late[:, 1]))}
 
 
 def one(config: Config, seed: int, shared: Start) -> dict:
-    """A second round for every selection, and two controls: the old proxy, and a proxy trained again on old labels only.
-
-    PPO is the most expensive part. It runs only for the old proxy, the random selection and the selection by information.
-    """
+    """The first round, and a second round for every arm. PPO, which costs most, does not run for all of them."""
     play = config.play
     play = replace(play, seed=seed, reward=replace(play.reward, seed=seed), ppo=replace(play.ppo, seed=seed))
     config = replace(config, play=play)
-    tokenizer = shared.tokenizer
+    tokenizer, home = shared.tokenizer, config.runs / f"seed_{seed}"
 
     def noise(use: int):
         """A random key for each use, the same for every arm of a seed."""
         return jax.random.fold_in(stage_key(seed, "second round"), use)
 
-    inputs = (shared.policy, shared.sft, shared.scorers, shared.prompts)
-    pool = iterate.candidates(*inputs, noise(0), tokenizer, play, play.candidates)
-    fresh = iterate.candidates(*inputs, noise(1), tokenizer, play, play.held_out)
     proxy = shared.scorers["proxy"]
-    thinned = selection.dropout_scores(proxy, pool.rows, noise(2), config.members, pad_id=tokenizer.pad_token_id)
+    first = kept(home / "first_round.json", lambda: ppo_path(config, proxy, shared, noise(6), home))
+    # every text that is read is made here and used by all arms that still have to run
+    if all((home / f"{name}.json").is_file() for name in ARMS):
+        arms = {name: kept(home / f"{name}.json", dict) for name in ARMS}
+        return {"seed": seed, "arms": {"old proxy": {**arms.pop("old proxy"), **first}, **arms}}
+    writers = {"late": load_model(home / "late"), "early": load_model(home / "early"), "SFT": shared.sft}
+
+    def texts(writer, prompts, use):
+        return evaluate.sample(writer, shared.sft, shared.scorers, prompts, noise(use), tokenizer, **play.sampling)
+
+    asked, unseen = (
+        iterate.some(shared.prompts, size, noise(use)) for use, size in ((0, play.candidates), (1, play.held_out))
+    )
+    seen = {name: texts(writer, asked, 10 + i) for i, (name, writer) in enumerate(writers.items())}
+    parts = {two: candidates.paired(seen[two[0]], seen[two[1]]) for two in KINDS}
+    pool = candidates.together(list(parts.values()))
+    new = {name: texts(writer, unseen, 20 + i) for i, (name, writer) in enumerate(writers.items())}
+    new |= {f"{name} again": texts(writers[name], unseen, 30 + i) for i, name in enumerate(("late", "SFT"))}
+    kinds = (("SFT", "SFT again"), ("late", "late again"), *KINDS)
+    fresh = {", ".join((a, b.removesuffix(" again"))): candidates.paired(new[a], new[b]) for a, b in kinds}
+    labelled = asked_of(config, pool, shared, noise, lambda prompts, use: texts(shared.sft, prompts, use))
+    arms = {"old proxy": kept(home / "old proxy.json", lambda: agreement(proxy, fresh, tokenizer))}
+    arms["old proxy"] |= first
+    for name, (about, comparisons) in labelled:
+
+        def arm(name=name, about=about, comparisons=comparisons):
+            model = retrained(config, comparisons, shared, noise(5))
+            second = ppo_path(config, model, shared, noise(6)) if name in WITH_PPO else {}
+            return {**about, **agreement(model, fresh, tokenizer), **second}
+
+        arms[name] = kept(home / f"{name}.json", arm)
+    return {"seed": seed, "arms": arms}
+
+
+def asked_of(config: Config, pool, shared: Start, noise, texts) -> Iterator[tuple[str, tuple[dict, list[Comparison]]]]:
+    """The labels of every arm: name -> (what is known of them, the comparisons). `texts` samples the SFT policy."""
+    play, pad_id = config.play, shared.tokenizer.pad_token_id
+    yield "old labels again", ({}, [])
+    prompts = iterate.some(shared.prompts, play.labels, noise(7))
+    ordinary = candidates.paired(texts(prompts, 40), texts(prompts, 41))
+    thinned = selection.dropout_scores(shared.scorers["proxy"], pool.rows, noise(2), config.members, pad_id=pad_id)
     single, many = (
         win_probability(*jnp.moveaxis(jnp.asarray(scores) / shared.temperature, -1, 0))  # what a rater would choose
         for scores in (pool.scores["proxy"][None], thinned)
     )
-    selections = {
-        "random": (selection.at_random, single),
-        "entropy": (selection.by_entropy, single),
-        "information": (selection.by_information, many),
+    chosen = {
+        "SFT pairs": (ordinary, np.arange(len(ordinary.rows))[: play.labels]),
+        "random": (pool, selection.at_random(single, play.labels, noise(3))),
+        "entropy": (pool, selection.by_entropy(single, play.labels, noise(3))),
+        "information": (pool, selection.by_information(many, play.labels, noise(3))),
     }
-    gap = np.abs(np.diff(pool.scores["gold"])[:, 0])
-    arms = {"old proxy": {"accuracy": agreement(proxy, fresh, tokenizer)} | second_ppo(config, proxy, shared, noise(6))}
-    again = retrained(config, [], shared, noise(5))
-    arms["old labels again"] = {"accuracy": agreement(again, fresh, tokenizer)}
-    for name, (select, wins) in selections.items():
-        chosen = select(wins, play.labels, noise(3))
-        new = iterate.ask(pool, chosen, noise(4), temperature=shared.temperature)
-        model = retrained(config, new, shared, noise(5))
-        better = [pool.rows[i][int(np.argmax(pool.scores["gold"][i]))] for i in chosen]
-        right = [comparison.responses[0] == row for comparison, row in zip(new, better, strict=True)]
-        about = {"labels": len(new), "right_labels": float(np.mean(right)), "gold_gap": float(gap[chosen].mean())}
-        second = {} if name == "entropy" else second_ppo(config, model, shared, noise(6))
-        arms[name] = {**about, "accuracy": agreement(model, fresh, tokenizer), **second}
-    return {"seed": seed, "gold_gap": float(gap.mean()), "arms": arms}
+    for name, (of, rows) in chosen.items():
+        new = candidates.ask(of, rows, noise(4), temperature=shared.temperature)
+        gap = np.abs(np.diff(of.scores["gold"][rows])).mean()
+        about = {"labels": len(new), "right_labels": candidates.label_agreement(of, rows, new), "gold_gap": float(gap)}
+        yield name, (about, new)
+        if name == "random":
+            coins = np.random.default_rng(play.seed).random(len(new)) < 0.5
+            turned = [
+                c._replace(responses=c.responses[::-1]) if coin else c for c, coin in zip(new, coins, strict=True)
+            ]
+            yield "shuffled", ({"labels": len(new)}, turned)
 
 
 # ---- over seeds ------------------------------------------------------------------------------------
 
 
-def gold_at(curve: Sequence[Mapping[str, float]], kl: float) -> float:
-    """Gold on a smoothed path of PPO at a KL."""
-    reached, gold = (smooth([row[name] for row in curve]) for name in ("kl", "gold"))
-    return score_at(kl, reached, gold)
-
-
 def compared(row: Mapping) -> dict[str, dict[str, float]]:
-    """Accuracy of every arm, and its gold at one KL that all paths of the seed reach: the smallest of their largest KLs."""
+    """Accuracy of every arm, its gold at one KL that all paths of the seed reach, and the highest gold on its way."""
     paths = {name: arm["curve"] for name, arm in row["arms"].items() if "curve" in arm}
-    kl = min(float(smooth([p["kl"] for p in path]).max()) for path in paths.values())
-    gold = {name: {"equal_kl": kl, "gold": gold_at(path, kl)} for name, path in paths.items()}
+    at = min(max(p["kl"] for p in path) for path in paths.values())
+    gold = {
+        name: {
+            "equal_kl": at,
+            "gold": score_at(at, [p["kl"] for p in path], [p["gold"] for p in path]),
+            "highest_gold": max(p["gold"] for p in path),
+        }
+        for name, path in paths.items()
+    }
     return {name: {"accuracy": arm["accuracy"], **gold.get(name, {})} for name, arm in row["arms"].items()}
 
 
 def summary(rows: Sequence[Mapping]) -> dict:
-    """Each arm minus the random selection of the same seed: mean, standard error, interval, and in how many seeds it is ahead."""
+    """Each arm minus random candidates of the same seed: mean, standard error, interval, and in how many seeds it is ahead."""
     seeds = [compared(row) for row in rows]
     out = {}
     for name in seeds[0]:
-        for what in ("accuracy", "gold"):
+        for what in ("accuracy", "gold", "highest_gold"):
             if name == "random" or what not in seeds[0][name]:
                 continue
             ahead = np.array([seed[name][what] - seed["random"][what] for seed in seeds])
@@ -235,15 +259,9 @@ def summary(rows: Sequence[Mapping]) -> dict:
 
 
 def main(config: Config) -> None:
-    files = {seed: config.runs / f"seed_{seed}.json" for seed in config.seeds}
-    shared = None
-    for seed, file in files.items():
-        if not file.is_file():
-            shared = shared or start(config)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, (json.dumps(one(config, seed, shared), indent=1) + "\n").encode())
-            print("seed", seed, "is done", flush=True)
-        rows = [json.loads(finished.read_text(encoding="utf-8")) for finished in files.values() if finished.is_file()]
+    shared, rows = start(), []
+    for seed in config.seeds:
+        rows.append(one(config, seed, shared))
         result = {"less_random": summary(rows), "compared": [compared(row) for row in rows], "seeds": rows}
         config.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(config.out, (json.dumps(result, indent=1) + "\n").encode())

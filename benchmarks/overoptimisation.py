@@ -2,7 +2,8 @@
 
     python benchmarks/overoptimisation.py --out benchmarks/results/overoptimisation.json
 
-Nothing is trained here: it reads the results of chain_seeds.py and, if they exist, of methods_at_equal_kl.py.
+Nothing is trained here: it reads the results of chain_seeds.py and, if they exist, of methods_at_equal_kl.py. The fits are those of
+gold. Points of one seed share models, prompts and noise, so only "a seed left out" judges a form by data of its own.
 """
 
 import json
@@ -18,7 +19,12 @@ from rlhf_lesson.disk import write_atomically
 
 BUDGETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # nats per response
 HOLD_OUTS = {"every other": over.every_other, "far half": over.far_half}
-Points = Mapping[str, list[float]]  # of one seed: d in square-root nats; proxy and gold above the reference's
+SCORERS = (
+    "proxy",
+    "gold",
+    "sibling",
+)  # a file that was made before there was a reader holds no sibling: its gold is one
+Points = Mapping[str, list[float]]  # of one seed: d in square-root nats; scores above the reference's
 Curves = Mapping[str, Mapping[int, Points]]  # kind of curve -> seed -> points
 
 
@@ -36,7 +42,7 @@ class Config:
 def points(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
     """Distance of each row, and its scores above those of the first, which is the reference policy."""
     d = over.distance(np.array([row["kl"] for row in rows]))
-    above = {name: [row[name] - rows[0][name] for row in rows] for name in ("proxy", "gold")}
+    above = {name: [row[name] - rows[0][name] for row in rows] for name in SCORERS if name in rows[0]}
     return {"d": d.tolist(), **above}
 
 
@@ -45,7 +51,7 @@ def blocks(curve: Sequence[Mapping[str, float]], size: int) -> list[dict[str, fl
 
     Points at the end that do not fill a block are dropped. The first is the reference policy itself.
     """
-    names = {"kl": "kl", "proxy": "score/proxy", "gold": "score/gold"}
+    names = {"kl": "kl", **{name: f"score/{name}" for name in SCORERS if f"score/{name}" in curve[0]}}
     whole = [curve[i : i + size] for i in range(1, len(curve) - size + 1, size)]
     return [
         {new: float(np.mean([row[old] for row in block])) for new, old in names.items()}
@@ -139,7 +145,7 @@ def judge(seeds: Mapping[int, Points]) -> dict:
 
 
 def at_budgets(seeds: Mapping[int, Points]) -> list[dict]:
-    """Proxy and gold at each KL budget, interpolated on each seed's path: lowest, median and highest over the seeds.
+    """Every score at each KL budget, interpolated on each seed's path: lowest, median and highest over the seeds.
 
     A seed whose path does not reach a budget is not counted there; a budget that none reaches is left out.
     """
@@ -149,10 +155,11 @@ def at_budgets(seeds: Mapping[int, Points]) -> list[dict]:
         for p in seeds.values():
             reached = np.maximum.accumulate(p["d"])
             if reached[-1] >= kl**0.5:
-                at_budget.append({name: float(np.interp(kl**0.5, reached, p[name])) for name in ("proxy", "gold")})
+                names = [name for name in SCORERS if name in p]
+                at_budget.append({name: float(np.interp(kl**0.5, reached, p[name])) for name in names})
         if at_budget:
             row = {"kl": kl, "seeds": len(at_budget)}
-            for name in ("proxy", "gold"):
+            for name in at_budget[0]:
                 row[name] = np.quantile([scores[name] for scores in at_budget], [0, 0.5, 1]).tolist()
             rows.append(row)
     return rows

@@ -2,10 +2,12 @@
 
     python benchmarks/pool.py
 
-Sampling and scoring take about a quarter of an hour on two cores; reward models and samples are kept in `runs`, so an
-interrupted call continues where it stopped. Measurements of the proxies are written to `results`.
+Sampling and scoring take about a quarter of an hour on two cores, and the reader another twenty minutes or more; reward models,
+samples and what has been read of them are kept in `runs`, so an interrupted call continues where it stopped. Measurements of
+the proxies are written to `results`.
 """
 
+import io
 import json
 import time
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.models.checkpoint import load_model, save_model
 from rlhf_lesson.models.generate import generate
+from rlhf_lesson.models.heads import ScalarModel
 from rlhf_lesson.models.tokenizer import decode
 from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.seeds import stage_key
@@ -27,6 +30,7 @@ from rlhf_lesson.study.chain import Chain, trained_chain
 from rlhf_lesson.study.evaluate import reward_accuracy
 from rlhf_lesson.study.pool import Proxy
 from rlhf_lesson.study.pool_runs import SAMPLING, few_prompts, score_rows, trained_proxy
+from rlhf_lesson.study.reader import Reader
 from rlhf_lesson.train.progress import bar
 
 
@@ -34,6 +38,7 @@ from rlhf_lesson.train.progress import bar
 class Config:
     size: int = 2048  # responses per prompt
     batch: int = 256  # per compiled call
+    read_at_once: int = 1024  # texts that gold reads before they are saved
     pairs: tuple[int, ...] = (250, 1000, 5000)
     noise: tuple[float, ...] = (0.0, 0.3)  # share of labels that are flipped
     seed: int = 0
@@ -83,13 +88,29 @@ def samples(config: Config, chain: Chain, prompts: Prompts) -> dict[str, np.ndar
     return dict(np.load(file))
 
 
+def gold_scores(config: Config, gold: ScalarModel | Reader, rows: list, texts: list[str], *, pad_id: int) -> np.ndarray:
+    """Gold's score of every response, kept on disk after every `read_at_once` of them, since a reader takes its time."""
+    if not isinstance(gold, Reader):
+        return score_rows({"gold": gold}, rows, pad_id=pad_id)["gold"]
+    file = config.runs / "read.npy"  # holds as many as were read: delete it with the samples
+    done = np.load(file) if file.is_file() else np.zeros(0, np.float32)
+    while len(done) < len(texts):
+        more = gold(texts[len(done) : len(done) + config.read_at_once])
+        done = np.concatenate([done, np.asarray(more, np.float32)])
+        whole = io.BytesIO()
+        np.save(whole, done)
+        write_atomically(file, whole.getvalue())
+        print(f"read {len(done)} of {len(texts)}", flush=True)
+    return done
+
+
 def main(config: Config) -> None:
     started = time.time()
     chain = trained_chain()
     tokenizer = chain.data.tokenizer
     prompts = few_prompts(chain.data)
     responses = samples(config, chain, prompts)
-    models = {"gold": chain.scorers["gold"], **proxies(config, chain)}
+    models = proxies(config, chain)
     prompt_texts = decode(tokenizer, prompts.tokens, prompts.mask)
     prompt_rows = [tokens[mask].tolist() for tokens, mask in zip(prompts.tokens, prompts.mask, strict=True)]
     owners = np.repeat(np.arange(len(prompt_texts)), config.size)  # which prompt each response continues
@@ -99,6 +120,7 @@ def main(config: Config) -> None:
     ]
     scores = {"logp": responses["logp"], **score_rows(models, rows, pad_id=tokenizer.pad_token_id)}
     whole = [tokenizer.decode(row, skip_special_tokens=True).strip() for row in rows]
+    scores["gold"] = gold_scores(config, chain.scorers["gold"], rows, whole, pad_id=tokenizer.pad_token_id)
     scores["judge"] = np.array([vader_score(text) for text in whole], np.float32)
     texts = [" ".join(text[len(prompt_texts[i]) :].split("\n")) for i, text in zip(owners, whole, strict=True)]
     shape = (len(prompt_texts), config.size)

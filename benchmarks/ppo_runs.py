@@ -35,6 +35,7 @@ NAMES = ("kl", "proxy", "gold", "judge")
 class Config:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     every: int = 4  # iterations between two measurements
+    draws: int = 5  # responses to each of the pool's prompts at a measurement, which gold reads
     runs: Path = Path("runs/ppo_runs")
     out: Path = Path("benchmarks/results/ppo_runs.json")
     asset: Path = RUNS
@@ -53,7 +54,8 @@ def one(config: Config, chain, beta: float, rate: float, clip: float, seed: int)
     iterations = 40 if (rate, clip) == USUAL else 20  # 20 show where another rate or clip leads
     ppo = settings(kl_coef=beta, learning_rate=rate, clip=clip, seed=seed, iterations=iterations)
     started = time.perf_counter()
-    rows = [row for _, row in measured_ppo(ppo, chain, chain.scorers["proxy"], every=config.every) if "kl" in row]
+    steps = measured_ppo(ppo, chain, chain.scorers["proxy"], every=config.every, draws=config.draws)
+    rows = [row for _, row in steps if "kl" in row]
     path = {name: [round(row[name], 4) for row in rows] for name in NAMES}
     settled = {"beta": beta, "rate": rate, "clip": clip, "seed": seed}
     return {**settled, "step": [row["step"] for row in rows], **path, "seconds": time.perf_counter() - started}

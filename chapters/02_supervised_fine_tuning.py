@@ -32,14 +32,14 @@ from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.models.tokenizer import decode, encode
 from rlhf_lesson.models.vader import vader_score
 from rlhf_lesson.study.chain import trained_chain
-from rlhf_lesson.train import sft
+from rlhf_lesson.train import reward_model, sft
 from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
 
 base, tokenizer = load_base()
-built = trained_chain()  # trains the course's models, once on this machine; the gold model is this chapter's judge
+built = trained_chain()  # trains the course's models, once on this machine; gold is this chapter's judge
 
 # %% [markdown]
 # ## 1. The idea
@@ -170,21 +170,22 @@ print(f"before any training: {held_out(base, test):.2f} nats per token of a held
 # %% [markdown]
 # ## 5. Before
 #
-# What does the base model answer? Two scores say how kind a text is. *Gold* is a model that was fitted to people's
-# ratings (chapter 04 shows how); 0 is an average text of the course's policy, 1 is one spread above. The *judge* counts
-# words by rules. Nothing in this chapter trains on either.
+# What does the base model answer? Two scores say how kind a text is. *Gold* reads a text and says what people would have
+# rated it (chapter 04 shows how that was learnt from people's ratings); 0 is an average text of the course's policy, 1 is one
+# spread above. The *judge* counts words by rules. Nothing in this chapter trains on either.
 #
 # **Predict, then run.** Will the base model answer the two instructions differently at all?
 
 # %%
-COUNT, NEW_TOKENS = rl.scale(quick=128, full=512), 24
-score = jax.jit(lambda model, tokens, mask: model(tokens, mask))
+COUNT, NEW_TOKENS = rl.scale(quick=64, full=512), 24
 
 
 def gold(texts):
-    """The gold model's score of each text by itself."""
-    rows = [row[:48] for row in whole(tokenizer, texts)]
-    return np.asarray(score(built.scorers["gold"], *pad(rows, len(rows), 48, pad_id=tokenizer.pad_token_id)))
+    """Gold's score of each text by itself."""
+    judge = built.scorers["gold"]
+    if judge is built.scorers["sibling"]:  # SmolLM2 was not fetched: a reward model of the course takes its place
+        return reward_model.score(judge, whole(tokenizer, texts), pad_id=tokenizer.pad_token_id)
+    return judge(texts)
 
 
 # %%

@@ -318,8 +318,8 @@ Picture(left, "Training loss falls below that of a coin; held-out accuracy rises
 
 # %%
 shipped = measured("reward", made_by="reward_vs_bag_of_words.py")
-on_reviews |= {name: read_all(model, data.texts("eval")) for name, model in built.scorers.items()}
-proxy, gold = accuracy(on_reviews["proxy"]), accuracy(on_reviews["gold"])
+on_reviews |= {name: read_all(model, data.texts("eval")) for name, model in built.models.items()}
+proxy, sibling = accuracy(on_reviews["proxy"]), accuracy(on_reviews["sibling"])
 print(
     f"{len(shipped['rows'])} seeds: mean ± spread (n - 1); between which ends the mean would lie with other held-out texts"
 )
@@ -398,7 +398,7 @@ from rlhf_lesson.rewards import normalise_score
 
 # %%
 normalise_score = yours("normalise_score")
-scorers = {"mine": trained, **built.scorers}
+scorers = {"mine": trained, **built.models}
 samples = built.sample(built.sft, data.held_out_prompts(128), jax.random.key(40), scorers=scorers)
 units = {name: (scores.mean(), scores.std()) for name, scores in samples.scores.items()}
 in_units = {name: normalise_score(scores, *units[name]) for name, scores in on_reviews.items()}
@@ -411,7 +411,7 @@ print(f"head with the numbers folded in, against your function: largest differen
 # Figure: scores of real reviews by three models, before and after
 left, right = plots.panels(2, sharey=True)
 for axes, scores in ((left, on_reviews), (right, in_units)):
-    roles = {"mine": "policy", "proxy": "proxy", "gold": "gold"}
+    roles = {"mine": "policy", "proxy": "proxy", "sibling": "sibling"}
     groups = {f"{name}: mean {scores[name].mean():+.2f}": scores[name] for name in roles}
     plots.cumulative(groups, ax=axes, roles=list(roles.values()))
     axes.legend(fontsize=8, loc="lower right")
@@ -421,11 +421,11 @@ right.axvline(0, color=plots.GREY, linewidth=0.6)
 Picture(left, "Cumulative scores of held-out reviews before and after normalisation: three scales become one.")
 
 # %% [markdown]
-# (The course's proxy and gold were normalised when they were made, on other samples, so only yours moves far.) Real
-# reviews score *below* the policy's samples: at its sampling temperature the policy leaves out most of what is odd or
-# bitter. Had we normalised on the rated texts, PPO would start with a reward above 0 for nothing. This is the first
-# **distribution shift** of the course: the texts that the reward model will judge are not the texts that it learnt
-# from, and from here on the gap only grows.
+# (The course's proxy and its *sibling*, which other raters taught, were normalised when they were made, on other samples, so
+# only yours moves far.) Real reviews score *below* the policy's samples: at its sampling temperature the policy leaves out
+# most of what is odd or bitter. Had we normalised on the rated texts, PPO would start with a reward above 0 for nothing. This
+# is the first **distribution shift** of the course: the texts that the reward model will judge are not the texts that it
+# learnt from, and from here on the gap only grows.
 #
 # ## 7. Calibration: does it know what it doesn't know?
 #
@@ -501,7 +501,7 @@ texts = data.texts("eval")[:300]
 longer = [f"{text} {padding}" for text in texts]
 print(f"{'':<8}{'on reviews':>12}{'on samples':>12}   effect of the empty sentence")
 print(f"{'raters':<8}{float(length_bias(crowd, length)):>+12.2f}")
-for name, model in {"mine": mine, **built.scorers}.items():
+for name, model in {"mine": mine, **built.models}.items():
     on_samples = length_bias(samples.scores[name], samples.mask.sum(1))
     effect = read_all(model, longer) - read_all(model, texts)
     bias = float(length_bias(on_reviews[name], length))
@@ -641,7 +641,11 @@ neural = {"mine": trained, "proxy": built.scorers["proxy"]}
 by_networks = [normalise_score(read_all(model, list(odd.values())), *units[name]) for name, model in neural.items()]
 scores = np.stack([*by_networks, by_words(list(odd.values()))])  # (3, texts)
 cautious = np.asarray(cautious_score(jnp.asarray(scores)))
-true = read_all(built.scorers["gold"], list(odd.values()))
+true = {"sibling": read_all(built.scorers["sibling"], list(odd.values()))}
+if built.scorers["gold"] is not built.scorers["sibling"]:
+    true["gold"] = built.scorers["gold"](list(odd.values()))  # it reads text: section 11 says how
+else:
+    print("SmolLM2 was not fetched: the figure has no reader in it")
 
 # %% tags=["figure"]
 # Figure: scores of five odd texts by three models, with the cautious score and gold
@@ -650,18 +654,22 @@ places = range(len(odd))
 for name, role, row in zip(("yours", "proxy", "bag of words"), ("policy", "proxy", "reference"), scores):
     plots.points(row, {name: places}, ax=axes, roles=[role])
 axes.plot(cautious, places, "<", color="#777777", markersize=9, label="cautious")
-axes.plot(true, places, **plots.style("gold", "marker"), linestyle="none", fillstyle="none", label="gold")
+for name, row in true.items():
+    axes.plot(row, places, **plots.style(name, "marker"), linestyle="none", fillstyle="none", label=name)
 axes.set_yticks(places, list(odd))
 axes.margins(y=0.1)
 axes.invert_yaxis()
 axes.set(xlabel=plots.SCORE_LABEL, title="Caution costs most where the models disagree")
 axes.legend(fontsize=8, ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.2))
-Picture(axes, "Scores of five odd texts by three reward models, with the cautious score and gold beside them.")
+Picture(
+    axes, "Scores of five odd texts by three reward models, with the cautious score, the sibling and gold beside them."
+)
 
 # %% [markdown]
 # One good word, said twenty times, beats every real review for *both networks*. The bag of words can't be fooled by
-# repetition, so the three disagree, and caution takes a good part of the prize away. But see gold: it shares the
-# networks' weakness, because it began as the same language model. That is the limit of every ensemble. **Members that
+# repetition, so the three disagree, and caution takes a good part of the prize away. But see the sibling, a net
+# that other raters taught: if it likes the one word as well, that is because it began as the same language model. Gold began as
+# another one, SmolLM2, and reads text; compare what it says. That is the limit of every ensemble. **Members that
 # start from one base, or learn from one set of raters, are wrong together, and their agreement then means nothing.**
 # Diversity has to be bought: other bases, other data, other kinds of model.
 #
@@ -673,7 +681,7 @@ Picture(axes, "Scores of five odd texts by three reward models, with the cautiou
 # %%
 from rlhf_lesson.widgets.score import ScoreExplorer, judge_scorer, reward_scorer
 
-scorer_functions = {name: reward_scorer(model, tokenizer) for name, model in {"mine": mine, **built.scorers}.items()}
+scorer_functions = {name: reward_scorer(model, tokenizer) for name, model in {"mine": mine, **built.models}.items()}
 ScoreExplorer({**scorer_functions, "judge": judge_scorer}, units={"mine": plots.SCORE_LABEL})
 
 # %% [markdown]
@@ -792,8 +800,9 @@ print(f"gold net, five seeds: {shipped['summary']['gold_correlation']['mean']:.3
 # raters, but the comparison with our net, which never saw the held-out texts, is a little unfair. And a probe that is
 # good on reviews has not been asked yet about what a policy writes.
 #
-# The same states with a probe for *ratings*, fitted once on all ratings of the gold split, is what this course calls the **reader**
-# (`rlhf_lesson/study/reader.py`). It shares neither base nor tokenizer with the nets that we train.
+# The same states with a probe for *ratings*, fitted once on all ratings of the gold split, is what this course calls the
+# **reader** (`rlhf_lesson/study/reader.py`), and from here on it is *gold*: it stands for people. It shares neither base nor
+# tokenizer with the nets that we train.
 #
 # ## 12. Your own labels
 #
@@ -804,7 +813,7 @@ print(f"gold net, five seeds: {shipped['summary']['gold_correlation']['mean']:.3
 # %%
 if my_choices:
     sides = [[pair.chosen for pair in my_choices], [pair.rejected for pair in my_choices]]
-    for name, model in built.scorers.items():
+    for name, model in built.models.items():
         share = pairwise_accuracy(*(read_all(model, side) for side in sides))
         print(f"{name} predicts {share:.0%} of your {len(my_choices)} choices")
     from_me = learn(both, [text for pair in my_choices for text in (pair.chosen, pair.rejected)], 2)
@@ -833,7 +842,7 @@ print(
     f"your reward model, {count} choices:     {curve[-1][1]:.1%} held out, {with_trained_texts:.1%} on its own choices"
 )
 print(f"bag of words on the same choices:     {bag_accuracy[count]:.1%}; rules {rules:.1%}; crowd {ceiling:.1%}")
-print(f"the course's proxy and gold:          {proxy:.1%}, {gold:.1%}")
+print(f"the course's proxy and its sibling:   {proxy:.1%}, {sibling:.1%}")
 gain = np.mean(results["(a) whole rankings"]) - np.mean(results["(d) unrelated pairs"])
 print(f"rankings instead of unrelated pairs:  {gain:+.1%}")
 print(f"three models agree, or are split:     {right[agree].mean():.1%}, {right[~agree].mean():.1%} right")

@@ -21,21 +21,21 @@ rl.setup("05_best_of_n_and_kl")
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm.auto import tqdm
 
-from rlhf_lesson.data.prompts import repeat_prompts
 from rlhf_lesson.measures import mean_and_interval, pairwise_accuracy
 from rlhf_lesson.models.generate import keep_top_k, next_logits
 from rlhf_lesson.models.pretrained import load_base
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.study.demo import ppo_path
+from rlhf_lesson.study.pool import load as load_pool
+from rlhf_lesson.study.pool_runs import CLEAN
 from rlhf_lesson.train.descend import descend
 from rlhf_lesson.view import plots
 from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
 
 built = trained_chain()
-data, tokenizer = built.data, built.data.tokenizer
+tokenizer = built.data.tokenizer
 base, _ = load_base()
 
 # %% [markdown]
@@ -190,16 +190,23 @@ def as_loss(estimator):
     return jax.grad(lambda x: jnp.sum(p * estimator(jax.nn.log_softmax(x), ref6)))(theta)
 
 
-print("KL(policy || reference):", right.round(3))
+def show(name, slope):
+    print(f"{name:<24}", "  ".join(f"{x + 0.0:+.3f}" for x in np.round(np.asarray(slope), 3)))
+
+
+show("KL(policy || reference)", right)
 for name, estimator in estimators.items():
-    print(f"{name} as a loss:           {as_loss(estimator).round(3)}")
-print("KL(reference || policy):", other_way.round(3))
+    show(f"{name} as a loss", as_loss(estimator))
+show("KL(reference || policy)", other_way)
+old = jax.nn.log_softmax(theta)  # who sampled: its log-probabilities are numbers, the new policy's have a gradient
+show("k3 times the ratio", as_loss(lambda logp, ref: jnp.exp(logp - old) * estimators["k3"](logp, ref)))
 
 # %% [markdown]
 # $k_1$ as a loss pulls nowhere at all. $k_2$, whose *value* was biased, has exactly the right gradient for one token.
 # (Summed over a response it is right only token by token: it ignores that a token also decides which tokens follow,
-# and so the KL that is still to come.) $k_3$ follows the gradient of the KL in the *other* direction. Several
-# libraries have shipped the first or the last mistake. The safe way, and PPO's (chapter 06): put $-\beta k_1$ into the
+# and so the KL that is still to come.) $k_3$ follows the gradient of the KL in the *other* direction. Times
+# the ratio of new to old policy, whose gradient counts too, it is right again: the last line. (TRL's GRPO does that by default
+# since it has `use_bias_correction_kl`.) The safe way, and PPO's (chapter 06): put $-\beta k_1$ into the
 # **reward**, and let the policy gradient account for the sampling.
 #
 # ## 3. The policy that RLHF is looking for
@@ -220,18 +227,16 @@ print("KL(reference || policy):", other_way.round(3))
 from rlhf_lesson.kl import tilted_policy
 
 # %% [markdown]
-# To see it on real text we need responses. One pool serves the rest of the chapter: many samples of the SFT policy
-# for each of a few held-out prompts, all scored by proxy *and* gold. Only the proxy will ever choose.
+# To see it on real text we need responses, and many: one pool serves the rest of the chapter. It holds thousands of samples
+# of the SFT policy for each of a few held-out prompts, all scored by proxy *and* gold. Only the proxy will ever choose. Gold
+# takes its time to read, so the pool comes with the course (`benchmarks/pool.py` made it).
 
 # %%
 tilted_policy = yours("tilted_policy")
-prompts, size = rl.scale(quick=(16, 128), full=(32, 512))
-asked = data.held_out_prompts(prompts)
-pools = []
-for i in tqdm(range(prompts), desc="a pool of responses"):
-    one = repeat_prompts(jax.tree.map(lambda x, i=i: x[i : i + 1], asked), size)
-    pools.append(built.sample(built.sft, one, jax.random.key(100 + i)))
-score = {name: jnp.stack([pool.scores[name] for pool in pools]) for name in ("proxy", "gold", "judge")}
+shipped = load_pool()
+prompts, size = len(shipped.prompts), shipped.size
+columns = {"proxy": CLEAN, "gold": "gold", "judge": "judge"}
+score = {name: jnp.asarray(shipped.scores(column)) for name, column in columns.items()}
 within = [np.corrcoef(p, g)[0, 1] for p, g in zip(score["proxy"], score["gold"])]
 print(f"{prompts} prompts, {size} responses each; correlation of proxy and gold within a prompt: {np.mean(within):.2f}")
 
@@ -247,8 +252,8 @@ chances = {
     f"beta {beta:g}" if beta < 1e6 else "reference": jnp.exp(tilted_policy(uniform, eight, kl_coef=beta))[order]
     for beta in (1e6, 2.0, 0.7, 0.25)
 }
-opening = pools[0].prompts[0].strip()
-answers = [f"{pools[0].texts[i].strip().removeprefix(opening).strip()[:46]}  {float(eight[i]):+.1f}" for i in order]
+opening = shipped.prompts[0].strip()
+answers = [f"{shipped.texts[0][i].strip()[:46]}  {float(eight[i]):+.1f}" for i in order]
 
 # %% tags=["figure"]
 # Figure: the probability of eight responses at four values of beta
@@ -324,8 +329,8 @@ for beta, row in zip(betas[::2], optimum[::2]):
 # Figure: what the optimum earns, and the samples that this rests on
 left, right = plots.panels(2, width=7.5, height=3.6)
 kl = np.array([row["kl"] for row in optimum])
-scores = {name: [row[name] for row in optimum] for name in ("proxy", "gold")}
-plots.lines(kl, scores, ax=left, marks=True, xlabel=plots.KL_LABEL, ylabel=plots.SCORE_LABEL)
+scores = {name: [row[name] - optimum[0][name] for row in optimum] for name in ("proxy", "gold")}
+plots.lines(kl, scores, ax=left, marks=True, xlabel=plots.KL_LABEL, ylabel="gain over the SFT policy")
 left.set_title("What the optimum would earn")
 plots.lines(kl, {"ESS": [row["ess"] for row in optimum]}, ax=right, roles=["policy"], marks=True)
 plots.lines(kl, {"N exp(-KL)": size * np.exp(-kl)}, ax=right, roles=["reference"], xlabel=plots.KL_LABEL)
@@ -333,9 +338,9 @@ right.set(ylabel="effective sample size", yscale="log", title="How few samples i
 Picture(left, "Proxy and gold of the tilted policy rise with KL, gold less; the effective sample size falls to a few.")
 
 # %% [markdown]
-# Three findings. Reward is bought with KL, and at a falling rate. **Gold rises less than the proxy that chooses**:
-# part of what the proxy likes is its own error, and selection collects errors. And the samples run out exponentially:
-# each nat divides the effective number by $e$ or more.
+# Three findings. Reward is bought with KL, and at a falling rate. **Gold rises less than the proxy that chooses**: part of
+# what the proxy likes is its own error, and selection collects errors. (How much less is to be expected, section 7 will say.)
+# And the samples run out exponentially: each nat divides the effective number by $e$ or more.
 #
 # ### Pitfall: a small pool makes a small optimum
 #
@@ -379,8 +384,8 @@ n = 16
 group = score["proxy"][:, :n]
 rows = np.asarray(best_of_n(group.reshape(-1), n)) - n * np.arange(prompts)
 for i in range(4):
-    print("drawn first:", pools[i].texts[0])
-    print("best of 16: ", pools[i].texts[rows[i]], "\n")
+    print("drawn first:", shipped.prompts[i] + shipped.texts[i][0])
+    print("best of 16: ", shipped.prompts[i] + shipped.texts[i][rows[i]], "\n")
 wins = {}
 for name, scores in score.items():
     best_one, fresh = np.asarray(scores[np.arange(prompts), rows]), np.asarray(scores[:, n:])
@@ -491,7 +496,7 @@ print(f"brute force:   {shuffled[:, :few].max(axis=1).mean():.3f}, the mean over
 # **Predict, then run.** How far is best-of-n below the optimum at equal KL? And where does the coin end?
 
 # %%
-ns = [2**k for k in range(size.bit_length() - 1)]  # beyond half of the pool hardly anything is left to choose
+ns = [2**k for k in range(size.bit_length() - 1) if 2**k <= size // 30]  # beyond, too few responses carry the mean
 
 
 def kept_by(what, n):
@@ -499,8 +504,11 @@ def kept_by(what, n):
     return point(jax.vmap(lambda s: best_of_n_logprobs(reference, s, n))(what))
 
 
-coin = jax.random.normal(jax.random.key(3), score["proxy"].shape)
-of_n, of_coin = [kept_by(score["proxy"], n) for n in ns], [kept_by(coin, n) for n in ns]
+of_n = [kept_by(score["proxy"], n) for n in ns]
+near = [row for row in optimum if row["ess"] >= 30]  # the part that rests on enough responses
+coins = jax.random.normal(jax.random.key(3), (20, *score["proxy"].shape))  # one coin has luck; twenty have less
+by_coin = [[kept_by(coin, n) for coin in coins] for n in ns]
+of_coin = [{name: float(np.mean([row[name] for row in rows])) for name in rows[0]} for rows in by_coin]
 estimate = jax.vmap(best_of_n_estimate, (0, 0, None))
 print("  n    KL   bound   proxy: policy, estimate   gold: policy, estimate")
 for n, row in zip(ns, of_n):
@@ -508,21 +516,45 @@ for n, row in zip(ns, of_n):
     print(f"{n:>3} {abs(row['kl']):>5.2f} {best_of_n_kl_bound(n):>6.2f} {row['proxy']:>+14.2f} {proxy:>+9.2f}", end="")
     print(f" {row['gold']:>+15.2f} {gold:>+9.2f}")
 
+# %% [markdown]
+# How much of gold's lag is over-optimisation? Less than it seems. A text that the proxy puts high is partly good and partly
+# lucky, and gold gives back the luck: *regression to the mean*. If gold is $a + b \cdot \text{proxy}$ plus noise, then
+# choosing by proxy must gain
+#
+# $$\Delta_{\text{gold}} = \rho\, \frac{\sigma_{\text{gold}}}{\sigma_{\text{proxy}}}\; \Delta_{\text{proxy}},$$
+#
+# with $\rho$ their correlation over the reference's responses. This is called *regressional Goodhart*, and it holds for any
+# score with noise in it, however little it is pushed. Only what gold falls *below* this line is over-optimisation in the
+# sense of chapter 07: the relation itself giving way where the proxy is high.
+#
+# **Predict, then run.** Is gold's gain on the line, above it or below? And where would you look for the first gap?
+
+# %%
+slopes = [
+    np.corrcoef(p, g)[0, 1] * g.std() / p.std() for p, g in zip(np.asarray(score["proxy"]), np.asarray(score["gold"]))
+]
+weights = [jax.vmap(lambda s, n=n: jnp.exp(best_of_n_logprobs(reference, s, n)))(score["proxy"]) for n in ns]
+print("  n    proxy's gain   expected of gold   gold's gain   share of what was expected")
+for n, weight in list(zip(ns, weights))[1:]:
+    gain = {name: np.asarray((weight * s).sum(1) - s.mean(1)) for name, s in score.items()}
+    expected = float(np.mean(slopes * gain["proxy"]))
+    got = float(gain["gold"].mean())
+    print(f"{n:>3} {gain['proxy'].mean():>+14.2f} {expected:>+16.2f} {got:>+13.2f} {got / expected:>18.0%}")
+
 # %% tags=["figure"]
 # Figure: proxy and gold against KL for the optimum, best-of-n and a coin
 (axes,) = plots.panels(1, height=4.4)
 roles = ("proxy", "gold")
-near = [row for row in optimum if row["kl"] < of_n[-1]["kl"] * 1.05]
-curves = {f"optimum, {name}": [row[name] for row in near] for name in roles}
-marks = {f"best of n, {name}": [row[name] for row in of_n] for name in roles}
+curves = {f"optimum, {name}": [row[name] - near[0][name] for row in near] for name in roles}
+marks = {f"best of n, {name}": [row[name] - of_n[0][name] for row in of_n] for name in roles}
 plots.lines([row["kl"] for row in near], curves, ax=axes, roles=roles)
 plots.points([row["kl"] for row in of_n], marks, ax=axes, roles=roles)
-by_luck = {"a coin, gold": [row["gold"] for row in of_coin]}
+by_luck = {"coins, gold": [row["gold"] - of_coin[0]["gold"] for row in of_coin]}
 plots.lines([row["kl"] for row in of_coin], by_luck, ax=axes, roles=["reference"], marks=True, xlabel=plots.KL_LABEL)
 proxy, gold = (of_n[-1][name] - of_n[0][name] for name in roles)
-axes.set(ylabel=plots.SCORE_LABEL, title=f"Best of {ns[-1]} gains {proxy:.1f} by proxy and {gold:.1f} by gold")
+axes.set(ylabel="gain over the SFT policy", title=f"Best of {ns[-1]} gains {proxy:.1f} by proxy and {gold:.1f} by gold")
 axes.legend(fontsize=8, ncols=2)
-Picture(axes, "Proxy and gold against KL for the optimum, best-of-n close below it, and a coin that stays flat.")
+Picture(axes, "Proxy and gold against KL for the optimum, best-of-n close below it, and the mean of twenty coins.")
 
 # %% [markdown]
 # Best-of-n stays close to the optimum: at equal KL there is little to be won by cleverness (section 8 prints how
@@ -530,9 +562,9 @@ Picture(axes, "Proxy and gold against KL for the optimum, best-of-n close below 
 # responses for each answer, for ever, and KL grows only with $\log n$, so a policy far from its reference is out of
 # reach. What PPO buys is not a better frontier but a policy that needs one draw.
 #
-# The coin shows what KL alone is worth: nothing, up to the noise of a pool of which it uses ever fewer samples. And
-# the gap between blue and orange is **Goodhart's law** at its beginning: the measure has become a target. Here gold
-# still rises. Chapter 07 pushes on until something breaks.
+# The coins show what KL alone is worth: nothing, up to the noise of a pool of which they use ever fewer samples. And most of
+# the gap between blue and orange is the regression of the table above, which no stronger optimiser is to blame for. Chapter
+# 07 pushes on until the relation itself breaks.
 
 # %% [markdown]
 # ### Play: the KL-against-reward simulator
@@ -556,7 +588,7 @@ Simulator()
 seeds = measured("chain", made_by="chain_seeds.py")["rows"]
 start, end = of_n[0], of_n[-1]
 print(f"this pool, best of {ns[-1]}: proxy {end['proxy']:+.2f}, gold {end['gold']:+.2f} at {end['kl']:.2f} nats")
-frontier = np.interp([row["kl"] for row in of_n[1:]], *([r[k] for r in optimum] for k in ("kl", "proxy")))
+frontier = np.interp([row["kl"] for row in of_n[1:]], *([r[k] for r in near] for k in ("kl", "proxy")))
 share = [(row["proxy"] - start["proxy"]) / (top - start["proxy"]) for row, top in zip(of_n[1:], frontier)]
 print(f"best of n earns {min(share):.0%} to {max(share):.0%} of the optimum's proxy gain at equal KL")
 print(f"win rate of best-of-16 over a fresh response: proxy {wins['proxy']:.1%}, gold {wins['gold']:.1%}")

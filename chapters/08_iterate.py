@@ -1,14 +1,15 @@
 # %% [markdown]
 # # 08 · Again: collect, retrain, refine
 #
-# **Goal.** Close the loop. The reward model has never read what the policy writes now. So let the policy write, have its
-# texts compared, teach the reward model, and run PPO a second time. Along the way you model how noisy real raters are, and
-# decide *which* pairs to ask them about.
+# **Goal.** Close the loop. In chapter 07 a policy learnt to please the proxy with texts that no reader likes. The proxy had
+# never read such texts. So show them to raters, teach the proxy what they say, and run PPO a second time with the same
+# settings. Along the way you model how noisy real raters are, and decide *which* pairs to ask them about.
 #
 # **Time.** Plan two hours. The set-up cell says how long the machine computes and how many minutes the exercises take.
 #
-# **Measured here.** Whether the reward model is worse on the policy's own texts; how often single raters are right; what
-# a clever choice of pairs gains over a random one *at the same cost in labels*; and what a second round of PPO gains.
+# **Measured here.** Whether the proxy is worse on a hacked policy's texts than on the texts that it was made for; how often
+# single raters are right; what labels on hacked texts are worth, against as many labels on ordinary texts and against as many
+# labels that say nothing; what a clever choice of pairs adds; and whether gold at equal KL is higher in the second round.
 
 # %% tags=["setup"]
 import rlhf_lesson as rl
@@ -17,6 +18,8 @@ from rlhf_lesson.course.checks import check, hint, solution, yours
 rl.setup("08_iterate")
 
 # %%
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,9 +27,8 @@ import numpy as np
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.data import raters, selection
 from rlhf_lesson.measures import distinct, score_at
-from rlhf_lesson.study import iterate
+from rlhf_lesson.study import candidates, iterate
 from rlhf_lesson.study.chain import Config, trained_chain
-from rlhf_lesson.study.demo import ppo_path
 from rlhf_lesson.train import ppo, reward_model
 from rlhf_lesson.train.progress import bar
 from rlhf_lesson.view import plots
@@ -34,11 +36,15 @@ from rlhf_lesson.view.plots import Picture
 from rlhf_lesson.view.results import measured
 from rlhf_lesson.widgets.dashboard import dashboard
 
-built = trained_chain()  # SFT policy, proxy and gold: trained once on a machine
+# %%
+built = trained_chain()  # SFT policy, proxy, its sibling, and gold, who reads text and stands for people
 data, tokenizer, sft = built.data, built.data.tokenizer, built.sft
 pad_id, end_id = tokenizer.pad_token_id, tokenizer.eos_token_id
-prompts, held_out = data.prompts("gold", "proxy"), data.held_out_prompts(64)
+prompts, held_out = data.prompts("gold", "proxy"), data.held_out_prompts(rl.scale(quick=32, full=128))
 gold = built.scorers["gold"]
+if gold is built.scorers["sibling"]:
+    print("SmolLM2 was not fetched: gold is the proxy's sibling, which is fooled where the proxy is fooled,")
+    print("so what this chapter is about can be seen in section 8 only, in results that were measured with a reader.")
 
 # %% [markdown]
 # ## 1. Why again?
@@ -46,78 +52,116 @@ gold = built.scorers["gold"]
 # The proxy learnt from comparisons of *human* sentences. Then PPO went looking for texts that it likes, and found texts of
 # another kind. What counts is how well the proxy orders those:
 #
-# $$\text{accuracy}(\pi) = \Pr_{\,y, y' \sim \pi}\big[\, r(y) > r(y') \iff r_{\text{gold}}(y) > r_{\text{gold}}(y') \,\big],$$
+# $$\text{accuracy}(\pi, \pi') = \Pr_{\,y \sim \pi,\; y' \sim \pi'}\big[\, r(y) > r(y') \iff r_{\text{gold}}(y) >
+# r_{\text{gold}}(y') \,\big],$$
 #
 # and $\pi$ is the policy that the proxy itself has shaped. Statistics calls this *distribution shift*; here it is made on
-# purpose, and it is the opening through which reward hacking comes in (chapter 07).
+# purpose, and it is the opening through which reward hacking comes in.
 #
-# First a short round of PPO, with a weak KL penalty so that it gets somewhere.
+# First the run of chapter 07 in small: PPO without a KL penalty, which goes where the proxy leads.
 
 # %%
 play = iterate.Config(
-    candidates=rl.scale(quick=192, full=512),
-    labels=rl.scale(quick=64, full=128),
-    held_out=rl.scale(quick=128, full=512),
+    candidates=rl.scale(quick=64, full=256),  # prompts that every writer answers
+    labels=rl.scale(quick=128, full=512),
+    held_out=rl.scale(quick=48, full=256),  # prompts of the fresh pairs
     batch=32,
     reward=reward_model.Config(epochs=1, learning_rate=2e-4),
-    ppo=ppo.Config(iterations=rl.scale(quick=12, full=40), batch=32, temperature=0.7, kl_coef=0.05),
+    # no penalty and a large learning rate: it is meant to go too far
+    ppo=replace(Config().ppo, iterations=rl.scale(quick=24, full=60), batch=32, learning_rate=5e-4, kl_coef=0.0),
 )
-curve = []
-steps = ppo.train(play.ppo, sft, prompts, built.scorers, pad_id=pad_id, end_id=end_id)
-for state, metrics, _ in bar("PPO, first round", steps):
-    curve.append(metrics)
-policy, first_path = state.policy, ppo_path(curve)
+every, eye = play.ppo.iterations // 4, jax.random.key(15)  # the same noise for all that is measured on the way
+
+
+def look(policy, **more):
+    """Samples of a policy for the held-out prompts, with every score and the KL."""
+    scorers = {**built.scorers, **more}
+    return built.sample(policy, held_out, jax.random.clone(eye), scorers=scorers, batch=play.batch)
+
+
+# %%
+on_way = [look(sft)]
+first_round = ppo.train(play.ppo, sft, prompts, built.models, pad_id=pad_id, end_id=end_id)
+for state, metrics, _ in bar("PPO, first round", first_round):
+    if metrics["step"] % every == 0:
+        on_way.append(look(state.policy))
+    if metrics["step"] == 2 * every:
+        early = jax.tree.map(jnp.copy, state.policy)  # the next step overwrites the state
+late, first_path = state.policy, [drawn.means() for drawn in on_way]
+
+# %%
+for drawn in (on_way[0], on_way[-1]):
+    means = drawn.means()
+    print(
+        f"{means['kl']:.0f} nats: proxy {means['proxy']:+.1f}, sibling {means['sibling']:+.1f}, gold {means['gold']:+.1f}"
+    )
+    print("   ", "\n    ".join(drawn.texts[:3]))
 
 # %% [markdown]
-# Now two samples of the policy for each of some prompts: *candidates* to be compared. Pairs of equal texts are dropped,
-# since nobody could choose between them.
+# Now *candidates*: pairs of texts that raters could be asked to compare. There are three writers: the SFT policy, the policy
+# *early* in the run, at half of it, and the *late* one from its end. Pairs of equal texts are dropped, since nobody could
+# choose.
 #
-# **Predict, then run.** On pairs of the SFT policy's samples, how often does the proxy agree with gold? And on pairs of the
-# new policy's, more often or less? Think of what PPO did to the spread of the proxy's scores, too.
+# **Predict, then run.** On pairs of two SFT texts, how often does the proxy agree with gold? On pairs of two late texts? And
+# of a late and an early text: which one does the proxy prefer, how often, and what does gold say?
 
 # %%
-writers = {"first policy": policy, "SFT policy": sft}
-fresh = {}
-for (name, writer), key in zip(writers.items(), jax.random.split(jax.random.key(8))):
-    fresh[name] = iterate.candidates(writer, sft, built.scorers, prompts, key, tokenizer, play, play.held_out)
-for name, pairs in fresh.items():
-    share = iterate.agreement_with_gold(pairs.scores["proxy"], pairs.scores["gold"])
-    error = (share * (1 - share) / len(pairs.rows)) ** 0.5
-    print(f"{name:<13} proxy agrees with gold on {share:.1%} ± {error:.1%} of {len(pairs.rows)} pairs")
+settings = {**play.sampling, "scorers": built.scorers}
 
-# %% [markdown]
-# Mind the standard errors: so few pairs can't tell small differences, and near the reference there may be none. Two things
-# happen at once. The proxy is less reliable on what it has not seen; but PPO also changes how far apart two samples lie, and
-# pairs that lie far apart are easy. That is why the cure must be judged by gold, and on the very pairs that it is meant for.
+
+def answers(writer, use, among, count):
+    """One response of a writer to each of `count` prompts, with every score; `among` decides the prompts."""
+    asked = iterate.some(prompts, count, jax.random.key(among))
+    return built.sample(writer, asked, jax.random.fold_in(jax.random.key(8), use), **settings)
+
+
+writers = {"late": late, "late again": late, "early": early, "SFT": sft, "SFT again": sft}
+texts = {name: answers(writer, i, 20, play.held_out) for i, (name, writer) in enumerate(writers.items())}
+kinds = {"SFT, SFT": ("SFT", "SFT again"), "late, late": ("late", "late again")}
+kinds |= {"late, SFT": ("late", "SFT"), "late, early": ("late", "early")}
+fresh = {kind: candidates.paired(*(texts[name] for name in two)) for kind, two in kinds.items()}
 
 # %%
-leads, crossed = {}, {}
-for name, pairs in fresh.items():
-    leads[name] = {scorer: pairs.scores[scorer][:, 0] - pairs.scores[scorer][:, 1] for scorer in ("proxy", "gold")}
-    crossed[name] = leads[name]["proxy"] * leads[name]["gold"] < 0
+right, error = {}, {}
+for kind, pairs in fresh.items():
+    share = right[kind] = candidates.agreement_with_gold(pairs.scores["proxy"], pairs.scores["gold"])
+    error[kind] = (share * (1 - share) / len(pairs.rows)) ** 0.5
+    first = {name: np.mean(pairs.scores[name][:, 0] > pairs.scores[name][:, 1]) for name in ("proxy", "gold")}
+    print(f"{kind:<12} proxy agrees with gold on {share:.0%} ± {error[kind]:.0%} of {len(pairs.rows)} pairs; ", end="")
+    print(f"the first text is preferred by the proxy in {first['proxy']:.0%}, by gold in {first['gold']:.0%}")
+for kind in ("late, late", "late, early"):
+    change, noise = right[kind] - right["SFT, SFT"], np.hypot(error[kind], error["SFT, SFT"])
+    word = "worse" if change < -2 * noise else "better" if change > 2 * noise else "not clearly different"
+    print(f"on pairs {kind} the proxy is {word} than on pairs of SFT texts: {change:+.0%} ± {noise:.0%}")
 
 # %% tags=["figure"]
 # Figure: by how much the first text of each pair leads, for proxy and gold
-panels = plots.panels(2, width=8, height=3.4, sharex=True, sharey=True)
-for axes, (name, lead) in zip(panels, leads.items()):
-    wrong = crossed[name]
-    axes.plot(lead["proxy"][~wrong], lead["gold"][~wrong], ".", color="#999999", markersize=4, label="same order")
-    axes.plot(lead["proxy"][wrong], lead["gold"][wrong], "x", color=plots.ROLES["policy"]["color"], label="other order")
+panels = plots.panels(4, width=11, height=3.2, sharex=True, sharey=True)
+for axes, (kind, pairs) in zip(panels, fresh.items()):
+    proxy, true = (pairs.scores[name][:, 0] - pairs.scores[name][:, 1] for name in ("proxy", "gold"))
+    wrong = proxy * true < 0
+    axes.plot(proxy[~wrong], true[~wrong], ".", color="#999999", markersize=4, label="same order")
+    axes.plot(proxy[wrong], true[wrong], "x", color=plots.ROLES["policy"]["color"], label="other order")
     axes.axhline(0, color="black", linewidth=0.6)
     axes.axvline(0, color="black", linewidth=0.6)
-    axes.set(xlabel="proxy: first less second", title=f"{name}: {wrong.mean():.0%} in another order")
-panels[1].legend(fontsize=8)
+    axes.set(xlabel="proxy: first less second", title=f"{kind}: {wrong.mean():.0%} crossed")
+panels[0].legend(fontsize=8)
 panels[0].set_ylabel("gold: first less second")
-Picture(panels[0], "Leads of proxy and gold in pairs of samples: crosses are pairs that the two order differently.")
+Picture(panels[0], "Leads of proxy and gold in four kinds of pairs: crosses are pairs that the two order differently.")
 
 # %% [markdown]
-# Most crosses lie near the middle: pairs that gold finds nearly equal. Those far out are the dangerous ones.
+# Read the figure by its directions. Along the vertical axis lies what gold sees, along the horizontal one what the proxy
+# sees. A cloud that lies far to one side is a proxy that is *sure of a difference that gold does not see*: that is what
+# hacking looks like. Mind that a hacked policy's text may well be better than an ordinary one, in gold's eyes too: PPO has
+# learnt something. It is the *second half* of the way that went wrong, where the proxy still rises and gold does not. So
+# raters should compare late texts with early ones and both with ordinary ones: that says where the way should have ended.
 
 # %% [markdown]
 # ## 2. Raters are noisy: how noisy?
 #
-# A gold model that answered without error would be too good a rater. Real ratings tell how good single raters are: draw a
-# pair of film sentences and one rating of each, and see whether that choice agrees with the mean of all *other* ratings.
+# Gold's answers without error would be too good a rater. Real ratings tell how good single raters are: draw a pair of film
+# sentences and one rating of each, call the higher one the choice, and see whether it agrees with the mean of all *other*
+# ratings. (Nobody was asked to compare two texts; these are choices made of two ratings.)
 #
 # The model of this noise is Bradley-Terry with a temperature $T$: a rater who truly sees a lead of $m$ chooses the better
 # text with probability $\sigma(m / T)$. Averaged over all pairs that must give the agreement that was measured,
@@ -156,8 +200,8 @@ axes.set_title(f"Single raters agree with the crowd in {agrees.mean():.1%} of th
 Picture(axes, "Agreement of single raters with the crowd rises with the distance, as one logistic curve says.")
 
 # %% [markdown]
-# One number describes near and far pairs. That is the best argument there is for the logistic function in every
-# preference loss of this course.
+# One number describes near and far pairs, so the logistic function in every preference loss of this course is a fair picture of
+# these raters. It is not the only one: a normal distribution of the noise, the *probit*, would fit about as well.
 #
 # ### Pitfall: a rating that is compared with itself
 #
@@ -170,10 +214,9 @@ Picture(axes, "Agreement of single raters with the crowd rises with the distance
 # often as real raters agree with the crowd, on the same kind of pairs.
 
 # %%
-sentences = [rated.response for rated in data.rated("eval")]
-scores = reward_model.score(gold, sentences, pad_id=pad_id)
-i, j = np.random.default_rng(0).integers(len(scores), size=(2, 10_000))
-temperature = noise_temperature((scores[i] - scores[j])[i != j], float(agrees.mean()))
+temperature = candidates.rater_temperature(
+    data, gold, sentences=rl.scale(quick=120, full=None), noise_temperature=noise_temperature
+)
 print(f"T = {in_points:.2f} rating points, or {temperature:.2f} of gold's units")
 
 # %% [markdown]
@@ -189,15 +232,21 @@ from rlhf_lesson.data.raters import label
 # %%
 label = yours("label")
 key = jax.random.key(9)
-pool = iterate.candidates(policy, sft, built.scorers, prompts, key, tokenizer, play, play.candidates)
+three = {"late": late, "early": early, "SFT": sft}
+seen = {name: answers(writer, 10 + i, 21, play.candidates) for i, (name, writer) in enumerate(three.items())}
+parts = [candidates.paired(seen[a], seen[b]) for a, b in (("late", "early"), ("late", "SFT"), ("early", "SFT"))]
+pool = candidates.together(parts)
 truth = pool.scores["gold"]
 choices = label(jnp.asarray(truth[:, 0]), jnp.asarray(truth[:, 1]), jax.random.key(10), temperature=temperature)
 correct = np.asarray(choices) == (truth[:, 0] > truth[:, 1])
-print(f"on film sentences a rater is right in {agrees.mean():.1%}, on this policy's pairs in {correct.mean():.1%}")
+first_part = len(parts[0].rows)
+for name, part in {"late and early": correct[:first_part], "one from SFT": correct[first_part:]}.items():
+    print(f"a rater is right in {agrees.mean():.0%} of pairs of film sentences, in {part.mean():.0%} of pairs {name}")
 
 # %% [markdown]
-# The policy's samples are more alike than random film sentences, so raters are wrong more often on them. The better a policy
-# gets, the more a label costs per bit of truth: one reason why later rounds of RLHF are dearer than the first.
+# Texts of one policy are more alike than random film sentences, and so are those of two policies from one run. Where texts
+# are nearly equal in truth raters are wrong more often, and a label costs more per bit of truth: one reason why later rounds
+# of RLHF are dearer than the first.
 
 # %% [markdown]
 # ## 4. Which pairs?
@@ -232,6 +281,8 @@ from rlhf_lesson.data.selection import most
 # %% [markdown]
 # Where do the members come from? Several reward models would be best and cost several trainings. The proxy was trained with
 # dropout, so thinned copies of it are an ensemble for free: each member drops its own units, the same ones for all texts.
+#
+# (Here they are four copies; the benchmark of section 8 takes six.)
 #
 # **Predict, then run.** The left cloud shows doubt and dispute for each pair. Must one of the two always be the larger? And
 # which measure picks pairs that lie closer together in gold's eyes?
@@ -269,10 +320,16 @@ Picture(left, "Doubt against dispute of each candidate, and how far apart gold p
 # %% [markdown]
 # ## 5. Ask, and teach the reward model
 #
-# Each rule gets the same number of labels, from the same raters, on pairs from the same pool. New labels are few and old
-# ones many, so a new pair appears several times in the training data, mixed with old pairs; without these the model would
-# forget what it knew. Training continues from the proxy's own trunk. Two questions need two controls: a *random* choice of pairs
-# (does choosing pay?), and old labels in place of new ones (or is it mere extra training? In the full preset and in section 8).
+# Every arm gets the same number of labels from the same raters. New labels are few and old ones many, so a new pair appears
+# several times in the training data, mixed with old pairs; without these the model would forget what it knew. Training
+# continues from the proxy's own trunk. To know what helped, each question needs its control:
+#
+# | question | control |
+# |---|---|
+# | is it the *hacked* texts? | **SFT pairs**: as many labels on pairs of SFT samples |
+# | is it what the raters *said*? | **shuffled**: the same pairs, each decided by a coin |
+# | is it the clever choice? | **random**: pairs drawn at random from the same candidates |
+# | is it the extra training? | **old labels**: old pairs in place of new ones (full preset, and section 8) |
 
 
 # %%
@@ -291,28 +348,51 @@ def teach(name, new):
 
 
 # %%
-arms = rl.scale(quick=("random", "dispute"), full=("old labels", "random", "doubt", "dispute"))
-asked = {"old labels": []}  # the control that learns nothing new
+others = [answers(sft, 20 + i, among, play.candidates) for i, among in enumerate((21, 22, 22))]
+ordinary = candidates.together([candidates.paired(seen["SFT"], others[0]), candidates.paired(*others[1:])])
+everyone, key = np.arange(len(ordinary.rows))[: play.labels], jax.random.key(14)
+asked = {"old labels": [], "SFT pairs": candidates.ask(ordinary, everyone, key, temperature=temperature, label=label)}
 for name, rows in chosen.items():  # the response that your `label` prefers stands first
-    asked[name] = iterate.ask(pool, rows, jax.random.key(14), temperature=temperature, label=label)
+    asked[name] = candidates.ask(pool, rows, jax.random.clone(key), temperature=temperature, label=label)
+coins = np.random.default_rng(1).random(len(asked["random"])) < 0.5
+asked["shuffled"] = [c._replace(responses=c.responses[::-1]) if coin else c for c, coin in zip(asked["random"], coins)]
+arms = ["SFT pairs", "shuffled", "random", "dispute", *rl.scale(quick=[], full=["old labels", "doubt"])]
 proxies = {"old proxy": built.scorers["proxy"], **{name: teach(name, asked[name]) for name in arms}}
 
+# %% [markdown]
+# **Predict, then run.** Which arms agree with gold more often than the old proxy, on which kind of pairs? Can an arm become
+# better on one kind of pairs and worse on another?
+
 # %%
-own = fresh["first policy"]
-texts = [row for pair in own.rows for row in pair]
-accuracy = {
-    name: iterate.agreement_with_gold(reward_model.score(m, texts, pad_id=pad_id).reshape(-1, 2), own.scores["gold"])
-    for name, m in proxies.items()
+accuracy = {name: {} for name in proxies}
+for name, model in proxies.items():
+    for kind, pairs in fresh.items():
+        scores = candidates.scores_of_pairs(model, pairs, pad_id)
+        accuracy[name][kind] = candidates.agreement_with_gold(scores, pairs.scores["gold"])
+print("agrees with gold on" + "".join(f"{kind:>16}" for kind in fresh))
+for name, shares in accuracy.items():
+    print(f"{name:<19}" + "".join(f"{share:>16.0%}" for share in shares.values()))
+print(
+    f"one standard error is about {(0.25 / play.held_out) ** 0.5:.0%}; all judge the same pairs, which helps a little"
+)
+lead = {
+    name: np.mean(-np.diff(candidates.scores_of_pairs(m, fresh["late, early"], pad_id))) for name, m in proxies.items()
 }
-for name, share in accuracy.items():
-    print(f"{name:<18} agrees with gold on {share:.1%} of fresh pairs of the labelled policy")
-print(f"one standard error is {np.sqrt(0.2 * 0.8 / len(own.rows)):.1%}; all judge the same pairs, which helps a little")
+lead["gold"] = np.mean(-np.diff(fresh["late, early"].scores["gold"]))
+print("\nhow far the late text leads the early one, in spreads of the SFT policy's scores:")
+print("  ".join(f"{name} {value:+.1f}" for name, value in lead.items()))
+
+# %% [markdown]
+# The last line is the one to remember: the number that PPO climbed in the second half of its way. An arm that brings it down
+# towards gold's has been told something; an arm that leaves it where it was will be climbed again. Mind the coin: shuffled labels
+# on these pairs bring the lead down as well, since they say "no difference", and say so of late and SFT texts, too, where there is
+# one. So look for an arm that is right on *all* kinds of pairs.
 
 # %% [markdown]
 # ### Pitfall: judging on the pairs that were chosen
 #
-# Accuracy is measured on *fresh, random* pairs. On the chosen ones every actively taught model looks poor, since they are the
-# hard ones, and comparing models on the pairs of one of them favours that one. Hold out before you choose.
+# Accuracy is measured on *fresh, random* pairs of each kind. On the chosen ones every actively taught model looks poor, since
+# they are the hard ones, and comparing models on the pairs of one of them favours that one. Hold out before you choose.
 #
 # ### Pitfall: a new reward model has a new scale
 #
@@ -325,51 +405,72 @@ print(f"one standard error is {np.sqrt(0.2 * 0.8 / len(own.rows)):.1%}; all judg
 #
 # It starts from the SFT policy again, with the same settings, seed and length as the first, so that what it gains comes from
 # labels and not from more training. (Production systems often continue from the last policy instead, and then must say which
-# reference their KL is measured from.)
+# reference their KL is measured from.) Its reward is the proxy with labels on *random* candidates, the simplest of the arms.
 
 # %%
-scorers = {"proxy": proxies["dispute"], "gold": gold}
-steps = ppo.train(play.ppo, sft, prompts, scorers, pad_id=pad_id, end_id=end_id)
-live = dashboard(steps, title="PPO, second round")
+new = proxies["random"]
+second_way = [look(sft, new=new)]
+
+
+def watched():
+    """The second round, which stops four times for a look at held-out prompts."""
+    models = {"proxy": new, "sibling": built.scorers["sibling"]}
+    for state, metrics, rollout in ppo.train(play.ppo, sft, prompts, models, pad_id=pad_id, end_id=end_id):
+        if metrics["step"] % every == 0:
+            second_way.append(look(state.policy, new=new))
+        yield state, metrics, rollout
+
+
+live = dashboard(watched(), title="PPO, second round")
 live
 
 # %%
 second = live.start().result().policy
-second_path = ppo_path(live.rows)
+second_path = [drawn.means() for drawn in second_way]
+rounds = {"First round": (first_path, "proxy"), "Second round": (second_path, "new")}
 
 # %% [markdown]
-# **Predict, then run.** Proxy and gold against KL for both rounds. If the new labels helped, which curve must come closer to
-# which, and at which end of the axis would you look?
+# **Predict, then run.** The reward of each round, and gold, against KL. If the new labels helped, which curve must come closer
+# to which, and at which end of the axis would you look?
 
 # %% tags=["figure"]
-# Figure: proxy and gold against KL in both rounds
+# Figure: each round's own proxy and gold against KL
 panels = plots.panels(2, width=9, height=3.8, sharex=True, sharey=True)
-for axes, path, title in zip(panels, (first_path, second_path), ("First round", "Second round")):
-    plots.reward_against_kl(axes, [path], title=title)
-Picture(panels[0], "Proxy and gold against KL in the first and in the second round of PPO, on the same axes.")
+for axes, (title, (path, reward)) in zip(panels, rounds.items()):
+    curves = {"its reward": [p[reward] for p in path], "gold": [p["gold"] for p in path]}
+    curves["sibling"] = [p["sibling"] for p in path]
+    plots.lines([p["kl"] for p in path], curves, ax=axes, roles=("proxy", "gold", "sibling"), marks=True, title=title)
+    axes.set_xlabel(plots.KL_LABEL)
+panels[0].set_ylabel(plots.SCORE_LABEL)
+Picture(panels[0], "Reward, gold and sibling against KL in the first and in the second round of PPO, on the same axes.")
 
 # %%
-smoothed = {
-    name: {key: plots.smooth([p[key] for p in path]) for key in ("kl", "proxy", "gold")}
-    for name, path in {"first round": first_path, "second round": second_path}.items()
-}
-same = min(path["kl"].max() for path in smoothed.values())
+same = min(max(p["kl"] for p in path) for path, _ in rounds.values())
 reached = {}
-for name, path in smoothed.items():
-    reached[name] = {scorer: score_at(same, path["kl"], path[scorer]) for scorer in ("proxy", "gold")}
-    print(f"{name:<13} at {same:.1f} nats: proxy {reached[name]['proxy']:+.2f}, gold {reached[name]['gold']:+.2f}")
+for title, (path, _) in rounds.items():
+    kl = [p["kl"] for p in path]
+    reached[title] = {name: score_at(same, kl, [p[name] for p in path]) for name in ("proxy", "gold")}
+    best = max(path, key=lambda p: p["gold"])
+    print(
+        f"{title:<13} at {same:.0f} nats: old proxy {reached[title]['proxy']:+.2f}, gold {reached[title]['gold']:+.2f}; ",
+        end="",
+    )
+    print(f"highest gold {best['gold']:+.2f} at {best['kl']:.0f} nats")
+gained = reached["Second round"]["gold"] - reached["First round"]["gold"]
+spread = [drawn.scores["gold"].std() / len(drawn.texts) ** 0.5 for drawn in (on_way[-1], second_way[-1])]
+print(f"second less first round at equal KL: gold {gained:+.2f} ± {np.hypot(*spread):.2f} (sampling only)")
 
 # %% [markdown]
-# Read at the *same* KL, or the round that went further wins by going further. And the two proxies are two different
-# measures: only gold is the same on both sides.
+# Read at the *same* KL, or the round that went further wins by going further. The two rewards are two different measures: only
+# gold is the same on both sides. And the second round is a hack of the *second* proxy, as far as that one can be hacked: new
+# labels close the holes that were shown to raters, not those that nobody has found yet. So look again:
 
 # %%
-for name, writer in {"SFT": sft, "first round": policy, "second round": second}.items():
-    samples = built.sample(writer, held_out, jax.random.key(15), batch=play.batch)
-    means = samples.means()
+for name, drawn in {"SFT": on_way[0], "first round": on_way[-1], "second round": second_way[-1]}.items():
+    means = drawn.means()
     print(f"\n{name}: gold {means['gold']:+.2f}, KL {means['kl']:.1f}, ", end="")
-    print(f"distinct word pairs {distinct(samples.texts):.2f}")
-    for text in samples.texts[:3]:
+    print(f"distinct word pairs {distinct(drawn.texts):.2f}")
+    for text in drawn.texts[:3]:
         print("  ", text)
 
 # %% [markdown]
@@ -395,30 +496,32 @@ for name, writer in {"SFT": sft, "first round": policy, "second round": second}.
 # %% [markdown]
 # ## 8. What it measured
 #
-# One run can't tell a selection rule from luck. The results file holds a second round for several seeds, each with its own
-# candidates, labels, order of training and PPO; every rule had the same candidates and the same number of labels. A dot is
-# one seed's difference to the *random* choice of the same seed.
+# One run can't tell a good label from luck. The results file holds a second round for several seeds, each with its own first
+# round, candidates, labels, order of training and second round of PPO; every arm paid for the same number of labels. A dot is
+# one seed's difference to the *random* choice among the hacked policy's pairs. Dots on the left of the line are arms that did
+# worse.
 
 # %%
 results = measured("iterate", made_by="iterate.py")
-names = {"old proxy": "no second round", "old labels again": "old labels again"}
-names |= {"entropy": "doubt (one model)", "information": "dispute (6 members)"}
+names = {"old proxy": "no second round", "old labels again": "old labels again", "shuffled": "shuffled labels"}
+names |= {"SFT pairs": "labels on SFT pairs", "entropy": "doubt (one model)", "information": "dispute (6 copies)"}
 ahead = {what: {} for what in ("accuracy", "gold")}
 for what, by_rule in ahead.items():
-    for name, rule in names.items():  # PPO, which costs most, was not run for every rule
-        by_rule[rule] = [s[name][what] - s["random"][what] for s in results["compared"] if what in s[name]]
+    for name, rule in names.items():  # PPO, which costs most, was not run for every arm
+        if any(what in s.get(name, {}) for s in results["compared"]):
+            by_rule[rule] = [s[name][what] - s["random"][what] for s in results["compared"] if what in s[name]]
 
 # %% tags=["figure"]
-# Figure: each rule's lead over a random choice of pairs, by seed
+# Figure: each arm's lead over labels on random candidates, by seed
 panels = plots.panels(2, width=9, height=3.4, sharey=True)
 for axes, what, unit in zip(panels, ahead, ("accuracy on fresh pairs", "gold at equal KL")):
     plots.strips(ahead[what], ax=axes, xlabel=f"{unit}, less the random choice's")
     plots.levels({"random choice": 0.0}, ax=axes, vertical=True, legend=False)
-title = "Right of the line: better than a random choice of pairs at the same cost (bar: mean)"
+title = "Left of the line: worse than labels on a random choice of the policy's pairs (bar: mean)"
 panels[0].figure.suptitle(title, fontsize=11)
 Picture(
     panels[0],
-    "Differences to random selection by seed, for accuracy on fresh pairs and for gold after a second PPO run.",
+    "Differences to random candidates by seed, for accuracy on fresh pairs and for gold after a second PPO run.",
 )
 
 # %%
@@ -432,14 +535,34 @@ for name, rows in results["less_random"].items():
 for name in ("random", "entropy", "information"):
     share = np.mean([seed["arms"][name]["right_labels"] for seed in results["seeds"]])
     print(f"labels that follow gold, chosen by {name:<12} {share:.1%}")
-gained = reached["second round"]["gold"] - reached["first round"]["gold"]
-print(f"your own second round gained {gained:+.2f} of gold at equal KL; accuracy {accuracy['dispute']:.1%}")
+print(f"your own second round gained {gained:+.2f} of gold at equal KL")
+
+# %%
+lines = results["less_random"]
+controls = [name for name in ("old proxy", "shuffled", "SFT pairs") if "gold" in lines.get(name, {})]
+behind = [name for name in controls if lines[name]["gold"]["high"] < 0]
+if len(controls) < 3:
+    print(
+        "this file was made before the controls of section 5 and cannot say whether labels on hacked texts are what helps"
+    )
+elif len(behind) == len(controls):
+    print(
+        "a second round with labels on the hacked policy's texts beats no second round, shuffled labels and labels on SFT texts"
+    )
+elif behind:
+    print(
+        f"it clearly beats only: {', '.join(names[name] for name in behind)}. What it gains over the others these seeds don't tell"
+    )
+else:
+    print("no control is clearly behind: on these seeds the second round bought nothing that can be told from luck")
 
 # %% [markdown]
-# Read the verdicts before you believe in a rule. "No clear difference" is a result too: it means that the rule's labels were
-# worth about as much as a random choice's, at this number of labels and seeds, and that the random choice is simpler and
-# never biased. Published results on active learning for preferences go both ways as well; Christiano and others chose
-# by an ensemble's disagreement, and found that on some tasks it did harm.
+# Read the verdicts before you believe in anything. "No clear difference" is a result too. Of a rule of *selection* it says
+# that its labels were worth about as much as a random choice's, at this number of labels and seeds; and the random choice is
+# simpler and never biased. Of a *second round* it says that what the labels taught did not reach the policy. The order in
+# which to ask is that of the table in section 5: first whether the labels matter, then which texts they are on, and only then
+# how the pairs were chosen. Published results on active learning for preferences go both ways; Christiano and others chose by
+# an ensemble's disagreement, and found that on some tasks it did harm.
 
 # %% [markdown]
 # ## 9. What a framework would do for you here
@@ -448,8 +571,7 @@ print(f"your own second round gained {gained:+.2f} of gold at equal KL; accuracy
 #   comparisons came from supervised policies, some from PPO policies. **Bai et al.** retrained preference models and
 #   policies about weekly on fresh comparisons, and mixed old data in, as you did.
 # - **TRL** leaves the round to you: `RewardTrainer` for the reward model, then an online trainer. Its `OnlineDPOTrainer`
-#   closes the loop at every step instead: it samples two completions per prompt and asks a reward model or a *judge* (such as
-#   `HfPairwiseJudge`) which is better.
+#   closes the loop at every step instead: it samples two completions per prompt and asks a reward model which is better.
 # - **Tunix** has no collection of labels: its `RLCluster` samples and scores, and what changes between your rounds is the
 #   reward function or reward model that you pass to it.
 # - None of the three chooses which pairs to label. That, and the labelling tool, is where the work of a real round is.

@@ -40,10 +40,12 @@ from rlhf_lesson.view.results import measured
 from rlhf_lesson.widgets.frontier import frontier
 
 # %%
-built = trained_chain()  # SFT policy, proxy and gold: trained once on a machine
+built = trained_chain()  # SFT policy, proxy, its sibling, and gold, who reads text and stands for people
+if built.scorers["gold"] is built.scorers["sibling"]:
+    print("SmolLM2 was not fetched: gold is the proxy's sibling in your runs, and no independent reader judges them")
 sft, tokenizer = built.sft, built.data.tokenizer
 pad_id, end_id = tokenizer.pad_token_id, tokenizer.eos_token_id
-prompts, held_out = built.data.prompts("gold", "proxy"), built.data.held_out_prompts(64)
+prompts, held_out = built.data.prompts("gold", "proxy"), built.data.held_out_prompts(rl.scale(quick=48, full=64))
 temperature = 0.7  # of all sampling
 batch = 32  # responses in one compiled call
 
@@ -127,15 +129,15 @@ for name, logp in ends.items():
 # So DPO gets the same wishes as PPO, and the same optimum. What it does *not* get is fresh samples on its way.
 
 # %%
-count = rl.scale(quick=320, full=1280)
+count = rl.scale(quick=480, full=1440)
 rows = np.random.default_rng(0).permutation(len(prompts.tokens))[:count]
 some_prompts = Prompts(*(x[rows] for x in prompts))
 key, noise = jax.random.split(jax.random.key(9))
-twice = built.sample(sft, repeat_prompts(some_prompts, 2), key, batch=batch)
+twice = built.sample(sft, repeat_prompts(some_prompts, 2), key, scorers={"proxy": built.scorers["proxy"]}, batch=batch)
 scores = jnp.asarray(twice.scores["proxy"]).reshape(-1, 2)
 wins = np.asarray(raters.label(scores[:, 0], scores[:, 1], noise, temperature=1.0))
 choices = sampled_choices(some_prompts, twice.tokens, twice.mask, wins)
-train_pairs, unseen = choices[:-64], choices[-64:]
+train_pairs, unseen = choices[:-224], choices[-224:]
 print(len(train_pairs), "pairs to learn from;", tokenizer.decode(train_pairs[0].prompt[1:]), "...")
 print("  chosen:  ", tokenizer.decode(train_pairs[0].chosen))
 print("  rejected:", tokenizer.decode(train_pairs[0].rejected))
@@ -149,19 +151,23 @@ settings = dpo.Config(epochs=2, learning_rate=3e-4, kl_coef=0.1, temperature=tem
 look = jax.random.key(2)  # the same noise for every policy that is measured
 
 
-def point(policy):
-    """KL and scores on held-out prompts."""
-    return built.sample(policy, held_out, jax.random.clone(look), batch=batch).means()
+samples = {}  # the latest of each method
 
 
-start = point(sft)
+def point(name, policy):
+    """KL and scores on held-out prompts, where gold reads."""
+    samples[name] = built.sample(policy, held_out, jax.random.clone(look), batch=batch)
+    return samples[name].means()
+
+
+start = point("SFT", sft)
 paths = {"DPO": [start]}
 curve, policies = [], {}
 steps = dpo.train(settings, sft, train_pairs, pad_id=pad_id, dpo_loss=dpo_loss)
 for state, metrics in bar("DPO", steps):
     curve.append(metrics)
-    if metrics["step"] % max(1, metrics["steps"] // 4) == 0 or metrics["step"] == metrics["steps"]:
-        paths["DPO"].append(point(state.policy))
+    if metrics["step"] in (metrics["steps"] // 3, 2 * metrics["steps"] // 3, metrics["steps"]):
+        paths["DPO"].append(point("DPO", state.policy))
 policies["DPO"] = state.policy
 print(f"first loss {curve[0]['loss']:.4f}, log 2 is {np.log(2):.4f}")
 
@@ -175,6 +181,9 @@ def logprobs(policy, pairs, temperature=temperature):
 changes = logprobs(policies["DPO"], train_pairs) - logprobs(sft, train_pairs)
 for name, change in zip(("chosen", "rejected"), changes.T):
     print(f"{name:<8} responses: {change.mean():+.2f} nats on average, likelier than before: {(change > 0).mean():.0%}")
+way = "rose" if changes[:, 0].mean() > 0 else "fell"
+print(f"the chosen responses {way} on average, and more than half of what separates the two came from the ", end="")
+print("chosen ones" if changes[:, 0].mean() > -changes[:, 1].mean() else "rejected ones")
 
 # %% tags=["figure"]
 # Figure: DPO's implicit rewards by step, and the change of log-probability of its pairs
@@ -194,7 +203,9 @@ Picture(left, "DPO's implicit rewards by step, and how far the log-probability o
 # %% [markdown]
 # The loss sees the difference of the two only. It may be won by raising the chosen text, by lowering the rejected one, or by
 # lowering both, the rejected one more. What both lose goes to texts *that no pair showed*, where nobody asked a rater. A
-# falling `chosen reward` is therefore no bug, but a curve to watch; sampling the policy is the only way to see what rose.
+# falling `chosen reward` is therefore no bug, but a curve to watch; sampling the policy is the only way to see what rose. The
+# cell above says which way it went here. Where the chosen texts are the policy's own samples and training is short they often
+# rise; the fall that Razin and others describe comes with longer training and with pairs whose two texts are much alike.
 
 # %% [markdown]
 # ### Its own reward model
@@ -211,6 +222,8 @@ best = float(np.mean(np.maximum(chance, 1 - chance)))
 error = (agree * (1 - agree) / len(unseen)) ** 0.5
 print(f"implicit reward: right on {agree:.0%} ± {error:.0%} of {len(unseen)} unseen pairs")
 print(f"the proxy itself, which drew the labels, can be right on {best:.0%}: the rest is the raters' noise")
+verdict = "better than a coin" if agree - 2 * error > 0.5 else "not told apart from a coin"
+print(f"so what DPO learnt from {len(train_pairs)} pairs is, as a reward model, {verdict}")
 
 # %% [markdown]
 # ### Pitfall: the wrong reference
@@ -324,14 +337,16 @@ Picture(
 )
 
 # %% [markdown]
-# In groups of two the extreme case is plain: GRPO keeps only *which* one won. In larger groups it is milder and the same: prompts
-# that are nearly always answered well (or badly) weigh as much as those with something to learn. With rewards that are right
-# or wrong, a group of equals gives 0, and the rare mistake in an easy group gets a huge advantage. *Dr. GRPO* leaves the division
-# out. A group with equal scores gives exactly 0: `silent_groups` in the metrics counts these.
+# In groups of two the extreme case is plain: GRPO keeps only *which* one won. In larger groups it is milder and the same:
+# prompts that are nearly always answered well (or badly) weigh as much as those with something to learn. With rewards that
+# are right or wrong, a group of equals gives 0, and the rare mistake in an easy group gets a huge advantage. *Dr. GRPO*
+# leaves the division out. A group with equal scores gives exactly 0: `silent_groups` in the metrics counts these. With a
+# real-valued reward as here there are hardly any; chapter 12, where a reward is right or wrong, is full of them.
 #
 # ### Pitfall: the length
 #
-# The GRPO paper averages the loss within each response, then over responses. One token of a response of length $|o_i|$ then weighs
+# The GRPO paper averages the loss within each response, then over responses. One token of a response of length $|o_i|$ then
+# weighs
 #
 # $$\frac{1}{G\, |o_i|} \quad\text{instead of}\quad \frac{1}{\sum_j |o_j|}.$$
 #
@@ -357,14 +372,16 @@ Picture(
 )
 
 # %% [markdown]
-# With a negative advantage, the longer answer gets off more lightly: *wrong answers grow*. With a positive one short answers are
-# favoured. `grpo` takes the mean over all tokens of the mini-batch, which has no such preference.
+# With a negative advantage, the longer answer gets off more lightly: *wrong answers grow*. With a positive one short answers
+# are favoured. `grpo` takes the mean over all tokens of the mini-batch, which has no such preference.
 #
 # ### Pitfall: where the KL stands
 #
-# RLOO takes $\beta\, k_1$ off the reward; GRPO adds $\beta\, k_3$ to the loss. In the reward $k_1$ is right (chapter 05). In the
-# loss the gradient of $k_3$ on samples of $\pi$ is that of *another* KL, $\mathrm{KL}(\pi_{\text{ref}} \| \pi)$. And since GRPO's
-# advantages have no unit, its $\beta$ can't be compared with PPO's. One more reason to compare at equal KL, not at equal $\beta$.
+# RLOO takes $\beta\, k_1$ off the reward; GRPO adds $\beta\, k_3$ to the loss. In the reward $k_1$ is right (chapter 05). In
+# the loss the gradient of $k_3$ on samples of $\pi$ is that of *another* KL, $\mathrm{KL}(\pi_{\text{ref}} \| \pi)$. And
+# since GRPO's advantages have no unit, its $\beta$ can't be compared with PPO's. One more reason to compare at equal KL, not
+# at equal $\beta$. (A remedy exists: times the ratio $\pi / \pi_{\text{old}}$, with its gradient, $k_3$ has the right one.
+# TRL does so by default since it has `use_bias_correction_kl`.)
 
 # %% [markdown]
 # ## 5. Both, for real
@@ -398,8 +415,8 @@ for name in equations:
     )
     for state, metrics, _ in bar(name, steps):
         silent[name].append(metrics["silent_groups"])
-        if metrics["step"] % (metrics["steps"] // 4) == 0:
-            paths[name].append(point(state.policy))
+        if metrics["step"] in (metrics["steps"] // 3, 2 * metrics["steps"] // 3, metrics["steps"]):
+            paths[name].append(point(name, state.policy))
     policies[name] = state.policy
 
 # %% [markdown]
@@ -418,12 +435,11 @@ panels[0].set_ylabel(plots.SCORE_LABEL)
 Picture(panels[0], "Proxy and gold against KL on held-out prompts for DPO, RLOO and GRPO, one panel each.")
 
 # %%
-for name, policy in {"SFT": sft, **policies}.items():
-    samples = built.sample(policy, held_out, jax.random.clone(look), batch=batch)
-    means = samples.means()
+for name, drawn in samples.items():
+    means = drawn.means()
     print(f"\n{name}: KL {means['kl']:.1f}, gold {means['gold']:+.2f}, ", end="")
-    print(f"distinct word pairs {distinct(samples.texts):.2f}")
-    for text in samples.texts[:2]:
+    print(f"distinct word pairs {distinct(drawn.texts):.2f}")
+    for text in drawn.texts[:2]:
         print("  ", text)
 print("\nsilent groups:", {name: f"{np.mean(shares):.1%}" for name, shares in silent.items()})
 
@@ -435,9 +451,10 @@ print("\nsilent groups:", {name: f"{np.mean(shares):.1%}" for name, shares in si
 # %% [markdown]
 # ## 6. What it measured
 #
-# A single run of each proves little. The results file has all methods with the same proxy as their only reward, the same $\beta$
-# and the same number of sampled responses, for several seeds, each with its own SFT policy and reward models. All of them,
-# best-of-n too, were measured on the same held-out prompts, and what is shown is the *gain* over the SFT policy. Explore it:
+# A single run of each proves little. The results file has all methods with the same proxy as their only reward, the same
+# $\beta$ and the same number of sampled responses, for several seeds, each with its own SFT policy and reward models. All of
+# them, best-of-n too, were measured on the same held-out prompts, and what is shown is the *gain* over the SFT policy.
+# Explore it:
 
 # %%
 frontier()
@@ -452,10 +469,18 @@ results = measured("methods", made_by="methods_at_equal_kl.py")
 methods = list(dict.fromkeys(row["method"] for row in results["equal_kl"]))
 kls = sorted({row["kl"] for row in results["equal_kl"]})
 print(f"{len(methods)} methods, {len(results['seeds'])} seeds, at {', '.join(f'{kl:g}' for kl in kls)} nats")
+runs = [path for seed in results["seeds"] for by_beta in seed["paths"].values() for path in by_beta.values()]
+firsts = [
+    next((p["kl"] for p in path if p["kl"] > 0.05), float("inf")) for path in runs
+]  # where a path was first measured
+measured_by = {kl: np.mean([first <= kl for first in firsts]) for kl in kls}
+for kl, share in measured_by.items():
+    word = "trust it" if share > 0.5 else "mostly a straight line from 0: do not read differences here"
+    print(f"at {kl:g} nats {share:.0%} of the trained runs had been measured at least once: {word}")
 
 # %% tags=["figure"]
 # Figure: proxy and gold of all methods at equal KL, median and range over seeds
-panels = dict(zip(kls, plots.panels(len(kls), width=9, height=3.2, sharey=True)))
+panels = dict(zip(kls, plots.panels(len(kls), width=9, height=3.2, sharex=True, sharey=True)))
 for row in results["equal_kl"]:
     axes, place = panels[row["kl"]], methods.index(row["method"])
     for role, at in (("proxy", place - 0.15), ("gold", place + 0.15)):
@@ -511,14 +536,15 @@ for kl in (2.0, 4.0, 8.0):
 
 # %% [markdown]
 # How to read it. In brackets is the interval of the mean difference by Student's t. Seeds are compared in pairs, since two
-# methods of one seed share their models. Where the interval holds 0 the methods are *not told apart* by these seeds, which is not
-# the same as being equal; and of fifteen such comparisons one will look clear by luck about every other time. Between two
-# measurements a path is taken as straight: trust the small KLs least. Best-of-n is not a training method: it pays for every answer,
-# and its KL ends below the logarithm of n.
+# methods of one seed share their models. Where the interval holds 0 the methods are *not told apart* by these seeds, which is
+# not the same as being equal; and of fifteen such comparisons one will look clear by luck about every other time. Between two
+# measurements a path is taken as straight, and before its first measurement it is a straight line from 0: the cell above the
+# figure says at which KLs that is so for most runs, and there no method may be called better than another. Best-of-n is not a
+# training method: it pays for every answer, and its KL ends below the logarithm of n.
 #
-# What would it mean if PPO, REINFORCE, RLOO and GRPO were not told apart? That a critic, a clip and a group are answers to
-# problems that short texts and a small model hardly have. And equal KL is not equal *cost*: DPO never samples while it learns,
-# GRPO and RLOO need no critic, PPO needs everything.
+# What would it mean if PPO, REINFORCE, RLOO and GRPO were not told apart? Perhaps that a critic, a clip and a group are
+# answers to problems that short texts and a small model hardly have; nothing in this chapter measures that, so it is a guess.
+# And equal KL is not equal *cost*: DPO never samples while it learns, GRPO and RLOO need no critic, PPO needs everything.
 #
 # ### So which one?
 #

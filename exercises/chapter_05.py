@@ -31,7 +31,7 @@ def exact_kl(logp: Float[Array, " vocab"], ref_logp: Float[Array, " vocab"]) -> 
 # exercise: k1
 # 5 minutes, difficulty 1 of 3, 3 points
 def k1(logp: Float[Array, "*shape"], ref_logp: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """The plain estimator of KL(pi || ref): unbiased, noisy, negative about as often as not.
+    """The plain estimator of KL(pi || ref): unbiased, noisy, and often negative for single samples.
 
         k1 = d,      d = log pi(y) - log ref(y),      y sampled from pi
 

@@ -91,6 +91,17 @@ def distinct(texts: Sequence[str], n: int = 2) -> float:
     return len(grams) / max(1, sum(grams.values()))
 
 
+def smooth(values: Sequence[float] | Float[np.ndarray, " points"], window: int = 5) -> Float[np.ndarray, " points"]:
+    """Running mean, shorter at the edges.
+
+    Args:
+      values: in order.
+      window: points that are averaged, odd.
+    """
+    values = np.asarray(values, float)
+    return np.array([values[max(0, i - window // 2) : i + window // 2 + 1].mean() for i in range(len(values))])
+
+
 def score_at(
     kl: float,
     path_kl: Sequence[float] | Float[np.ndarray, " points"],

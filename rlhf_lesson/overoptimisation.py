@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from rlhf_lesson.measures import smooth
+
 Distance = float | Float[np.ndarray, "*points"]  # one, or an array of them
 
 # ---- the forms -----------------------------------------------------------------------------------
@@ -148,6 +150,39 @@ def quadratic_peak(c: float, a: float, b: float) -> Peak:
 
 
 PEAKS: Mapping[str, Callable] = {"best of n": best_of_n_peak, "RL": rl_peak, "quadratic": quadratic_peak}
+
+# ---- who noticed ---------------------------------------------------------------------------------
+
+
+class Turn(NamedTuple):
+    """Where a score was highest on the path of a run, what became of it, and whether that counts as a fall."""
+
+    place: int  # of the highest point, counted from 0
+    gained: float  # from the start to there, score units
+    lost: float  # from there to the end, score units
+    fell: bool
+
+
+def turn(
+    score: Float[np.ndarray, " points"], proxy: Float[np.ndarray, " points"], *, share: float = 0.25, window: int = 3
+) -> Turn:
+    """Whether a score noticed: it lost a share of its gain after its highest point, while the proxy rose on.
+
+        fell  =  lost > share * gained   and   proxy_end > proxy_place
+
+    The highest of many noisy points is partly luck, so both scores are smoothed before.
+
+    Args:
+      score: of another scorer than the optimised one, in order of training; the first point is the reference policy.
+      proxy: the optimised score at the same points.
+      share: of the gain; a convention.
+      window: points of a running mean, shorter at the ends.
+    """
+    score, proxy = (smooth(s, window) for s in (score, proxy))
+    place = int(np.argmax(score))
+    gained, lost = float(score[place] - score[0]), float(score[place] - score[-1])
+    return Turn(place, gained, lost, bool(lost > share * gained and proxy[-1] > proxy[place]))
+
 
 # ---- side by side --------------------------------------------------------------------------------
 

@@ -100,3 +100,14 @@ def test_what_is_held_out_is_half_and_depends_on_distance_not_on_order():
         assert abs(marked.mean() - 0.5) < 0.05
         assert set(shuffled[marked]) == set(D[split(D)])
     assert D[over.far_half(D)].min() > np.median(D)
+
+
+def test_a_score_fell_if_it_lost_a_quarter_of_its_gain_while_the_proxy_rose_on():
+    rise = np.arange(8.0)
+    # running means of three: 0.5 1 2 3 3 2 1 0.5
+    found = over.turn(np.array([0.0, 1, 2, 3, 4, 2, 0, 1]), rise)
+    assert found == (3, 2.5, 2.5, True)
+    assert not over.turn(rise, rise).fell
+    assert not over.turn(np.array([0.0, 1, 2, 3, 4, 2, 0, 1]), -rise).fell, "the run itself went astray"
+    almost = np.array([0.0, 4, 4, 4, 4, 3.9, 3.8, 3.7])
+    assert not over.turn(almost, rise).fell and over.turn(almost, rise, share=0.05).fell

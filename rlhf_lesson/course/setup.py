@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import TypeVar
 
 OLDEST_JAX = "0.7.2"
-WITH_SMOLLM2 = ("04", "10")  # the chapters that read with it, where it was fetched
+WITH_SMOLLM2 = ("04", "07", "10")  # the chapters that read with it, where it was fetched
 CHIPS = {"TPU": ("/dev/accel[0-9]*", "/dev/vfio/[0-9]*"), "GPU": ("/dev/nvidia[0-9]*",)}
 Value = TypeVar("Value")
 

@@ -14,6 +14,17 @@ from rlhf_lesson.logprobs import entropy, token_logprobs
 from rlhf_lesson.models.decoder import Decoder, from_logits, response_slice
 
 
+def mean_state(hidden: Float[Array, "batch time dim"], mask: Bool[Array, "batch time"]) -> Float[Array, "batch dim"]:
+    """The mean state of each row's real tokens; 0 for a row of padding.
+
+    Args:
+      hidden: states.
+      mask: True on real tokens.
+    """
+    count = jnp.maximum(jnp.sum(mask, axis=-1, keepdims=True), 1)
+    return jnp.sum(jnp.where(mask[..., None], hidden, 0.0), axis=1) / count
+
+
 class ScalarModel(nnx.Module):
     """A trunk with one linear head: a number per token (critic) or per response (reward model).
 
@@ -44,9 +55,7 @@ class ScalarModel(nnx.Module):
         """The score from states that were computed already: the head of `hidden` pooled where `mask` is True."""
         if self.pooling == "last":
             return self.head(last_token_state(hidden, mask))[..., 0]
-        count = jnp.maximum(jnp.sum(mask, axis=-1, keepdims=True), 1)
-        pooled = jnp.sum(jnp.where(mask[..., None], hidden, 0.0), axis=1) / count  # (B, D)
-        return self.head(pooled)[..., 0]
+        return self.head(mean_state(hidden, mask))[..., 0]
 
 
 class LowerScorer(ScalarModel):

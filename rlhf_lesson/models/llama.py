@@ -43,7 +43,13 @@ class Equations(NamedTuple):
 
 
 def product(x, kernel, dimensions, **settings):
-    """A product whose sums are kept in float32 whatever its operands are: truer in bfloat16, and faster where chips have it."""
+    """A product whose sums are kept in float32 whatever its operands are: truer in bfloat16, and faster where chips have it.
+
+    Args:
+      x, kernel: the operands.
+      dimensions: which are summed over and which go together, as `jax.lax.dot_general` takes them.
+      settings: others of `jax.lax.dot_general`.
+    """
     return jax.lax.dot_general(x, kernel, dimensions, preferred_element_type=jnp.float32, **settings).astype(x.dtype)
 
 

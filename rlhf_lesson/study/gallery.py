@@ -19,7 +19,7 @@ from rlhf_lesson.train.diagnose import diagnose
 from rlhf_lesson.train.rollout import Rollout, collect
 
 SHOWN = (
-    "step score score/proxy score/gold return kl entropy length missing_end repeats"
+    "step score score/proxy score/sibling score/gold return kl entropy length missing_end repeats"
     " sampler_gap first_ratio_gap clip_fraction explained_variance value_loss"
 ).split()
 
@@ -93,7 +93,7 @@ def run(
       config: settings.
       policy: start and reference.
       prompts: left-padded, at least one batch.
-      scorers: "proxy", which is optimised, and "gold".
+      scorers: "proxy", which is optimised, and others that read tokens, such as its "sibling".
       tokenizer: of the models.
     """
     sentences: list[str] = []

@@ -10,20 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Float
-from tqdm.auto import tqdm
 
 from rlhf_lesson import bradley_terry
-from rlhf_lesson.data.batches import check_rows, pad, plan
 from rlhf_lesson.data.examples import Comparison
-from rlhf_lesson.models.heads import LowerScorer
+from rlhf_lesson.models.heads import LowerScorer, mean_state
 from rlhf_lesson.models.llama import Llama
+from rlhf_lesson.study.reader import states_of_rows
 
 
 @jax.jit
 def _pooled(model: Llama, tokens, mask):
     """The mean state of the real tokens after the frozen layers."""
-    count = jnp.maximum(jnp.sum(mask, axis=-1, keepdims=True), 1)
-    return jnp.sum(jnp.where(mask[..., None], model.lower(tokens, mask), 0.0), axis=1) / count
+    return mean_state(model.lower(tokens, mask), mask)
 
 
 def pooled_states(
@@ -41,17 +39,12 @@ def pooled_states(
         raise ValueError("no layer is frozen: set it first, `model.config = model.config._replace(frozen=22)`")
     place = {row: i for i, row in enumerate(dict.fromkeys(map(tuple, rows)))}
     unique = [list(row) for row in place]
-    check_rows(unique, model.config)
-    out = np.zeros((len(unique), model.config.dim), np.float32)
-    lengths = [len(row) for row in unique]
-    with tqdm(total=len(unique), desc="states", unit="text", delay=5.0, mininterval=0.5) as line:
-        for count, width, indices in plan(
-            lengths, batch_tokens=batch_tokens, seed=0, epoch=0, context=model.config.context
-        ):
-            tokens, mask = pad([unique[i] for i in indices], count, width, pad_id=pad_id)
-            out[indices] = np.asarray(_pooled(model, tokens, mask))[: len(indices)]
-            line.update(len(indices))
-    return out[[place[tuple(row)] for row in rows]]
+
+    def of_batch(tokens, mask):
+        return [_pooled(model, tokens, mask)]
+
+    states = states_of_rows(of_batch, unique, model, kinds=1, pad_id=pad_id, batch_tokens=batch_tokens)
+    return states[[place[tuple(row)] for row in rows], 0]
 
 
 def fit_lower_head(

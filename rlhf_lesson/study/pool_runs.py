@@ -22,12 +22,14 @@ from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import pool
 from rlhf_lesson.study.chain import Chain, Config, normalised_scorers
 from rlhf_lesson.study.pool import Proxy
+from rlhf_lesson.study.reader import Reader
 from rlhf_lesson.train import ppo as ppo_loop
 from rlhf_lesson.train import reward_model
+from rlhf_lesson.train.text_scorer import Scorer
 
 RUNS = pool.ASSET.with_name("ppo_runs.json")
 SAMPLING = {"response": 32, "temperature": 0.7}  # of the pool, of the measured runs and of live ones
-PROMPTS, DRAWS = 12, 16  # held-out prompts; responses per prompt when a policy is measured
+PROMPTS, DRAWS = 12, 5  # held-out prompts; responses per prompt when a policy is measured: 60 texts to read
 CLEAN = Proxy(5000, 0.0)  # the course's own proxy
 
 # ---- proxies -------------------------------------------------------------------------------------
@@ -85,10 +87,12 @@ def settings(**changes) -> ppo_loop.Config:
     return replace(Config().ppo, **SAMPLING, **changes)
 
 
-def measure(policy: Decoder, chain: Chain, scorers: Mapping[str, ScalarModel], *, seed: int) -> dict[str, float]:
+def measure(
+    policy: Decoder, chain: Chain, scorers: Mapping[str, Scorer | Reader], *, seed: int, draws: int = DRAWS
+) -> dict[str, float]:
     """Mean KL from the SFT policy, proxy, gold and judge of fresh responses to the pool's prompts."""
-    prompts = repeat_prompts(few_prompts(chain.data), DRAWS)
-    batch = PROMPTS * DRAWS
+    prompts = repeat_prompts(few_prompts(chain.data), draws)
+    batch = PROMPTS * draws
     samples = chain.sample(
         policy, prompts, stage_key(seed, "points on the pool"), scorers=scorers, batch=batch, **SAMPLING
     )
@@ -112,7 +116,7 @@ def trained_proxy(chain: Chain, wanted: Proxy) -> Iterator[tuple[ScalarModel, di
 
 
 def measured_ppo(
-    ppo: ppo_loop.Config, chain: Chain, proxy: ScalarModel, *, every: int
+    ppo: ppo_loop.Config, chain: Chain, proxy: ScalarModel, *, every: int, draws: int = DRAWS
 ) -> Iterator[tuple[ppo_loop.State, dict]]:
     """PPO against a proxy; every few iterations, and at both ends, the row holds the `measure` of the policy.
 
@@ -123,17 +127,18 @@ def measured_ppo(
       chain: where it starts from.
       proxy: what is optimised, normalised.
       every: iterations between two measurements.
+      draws: responses to each of the pool's prompts at a measurement; gold may have to read them all.
     """
     tokenizer = chain.data.tokenizer
     prompts = chain.data.prompts("gold", "proxy")
     scorers = {"proxy": proxy, "gold": chain.scorers["gold"]}
     end_id = tokenizer.eos_token_id
-    steps = ppo_loop.train(ppo, chain.sft, prompts, scorers, pad_id=tokenizer.pad_token_id, end_id=end_id)
+    steps = ppo_loop.train(ppo, chain.sft, prompts, {"proxy": proxy}, pad_id=tokenizer.pad_token_id, end_id=end_id)
     for state, metrics, _ in steps:
         step = metrics["step"]
         row = {"step": step, "steps": ppo.iterations}
         if step == 1 or step % every == 0 or step == ppo.iterations:
-            row |= measure(state.policy, chain, scorers, seed=1000 * ppo.seed + step)
+            row |= measure(state.policy, chain, scorers, seed=1000 * ppo.seed + step, draws=draws)
         yield state, row
 
 

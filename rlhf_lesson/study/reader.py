@@ -143,16 +143,41 @@ def read_states(
     plain = [normalise(text) for text in texts]
     place = {text: i for i, text in enumerate(dict.fromkeys(plain))}
     rows = encode(tokenizer, [template.format(text) for text in place])
+
+    def of_batch(tokens, mask):
+        return _last_states(model, tokens, mask, layers, last)
+
+    pad_id = tokenizer.pad_token_id
+    states = states_of_rows(of_batch, rows, model, kinds=len(layers), pad_id=pad_id, batch_tokens=batch_tokens)
+    return states[[place[text] for text in plain]]
+
+
+def states_of_rows(
+    of_batch: Callable, rows: Sequence[Sequence[int]], model: Llama, *, kinds: int, pad_id: int, batch_tokens: int
+) -> Float[np.ndarray, "rows kinds dim"]:
+    """States of token rows, computed in batches of rows of like length; progress is shown where it takes more than 5 seconds.
+
+    Args:
+      of_batch: (tokens, mask) -> so many kinds of states, of each row one.
+      rows: token ids, different ones.
+      model: that reads them.
+      kinds: how many states a row has.
+      pad_id: the padding token.
+      batch_tokens: padded tokens per compiled call.
+
+    Raises:
+      ValueError: `check_rows` refuses a row.
+    """
     check_rows(rows, model.config)
+    found = np.zeros((len(rows), kinds, model.config.dim), np.float32)
     batches = plan([len(row) for row in rows], batch_tokens=batch_tokens, seed=0, epoch=0, context=model.config.context)
-    states = np.zeros((len(rows), len(layers), model.config.dim), np.float32)
     with tqdm(total=len(rows), desc="reading", unit="text", delay=5.0, mininterval=0.5) as line:
         for count, width, indices in batches:
-            tokens, mask = pad([rows[i] for i in indices], count, width, pad_id=tokenizer.pad_token_id)
-            for k, layer in enumerate(_last_states(model, tokens, mask, layers, last)):
-                states[indices, k] = np.asarray(layer)[: len(indices)]
+            tokens, mask = pad([rows[i] for i in indices], count, width, pad_id=pad_id)
+            for kind, states in enumerate(of_batch(tokens, mask)):
+                found[indices, kind] = np.asarray(states)[: len(indices)]
             line.update(len(indices))
-    return states[[place[text] for text in plain]]
+    return found
 
 
 def ridge(x: Float[np.ndarray, "texts dim"], y: Float[np.ndarray, " texts"], strength: float) -> Probe:

@@ -16,8 +16,8 @@ SENTENCES = {
     "first-ratio": "The first ratio is not 1: the old log-probs are stale or shifted by one token.",
     "same-key": "Samples repeat from rollout to rollout: each uses the same random key; fold the iteration into it.",
     "negative-kl": "The KL is negative: log-probs do not belong to the sampled tokens (top-k, padding or a reference swap).",
-    "still-kl": "The KL never moves: policy and reference are one object, or the optimiser's update is dropped.",
     "no-returns": "The returns are 0 although the scores are not: the score lands on padding, by a mask that is off by one.",
+    "still-kl": "The KL never moves: policy and reference are one object, or the optimiser's update is dropped.",
     "constant-reward": "The reward is the same for every response: there is nothing to learn; look at what the reward reads.",
     "equal-groups": "All rewards are equal in nearly every group, so loss and gradient are 0: take prompts that are neither too"
     " easy nor too hard, larger groups, or a reward with more steps.",
@@ -40,7 +40,7 @@ SENTENCES = {
     "still-loss": "The loss never moves: nothing is learnt from, because all tokens are masked, or all pairs equal.",
     "negative-margin": "The margin is negative: chosen and rejected are swapped, or the loss has the wrong sign.",
 }
-"""Every finding by its name, most serious first."""
+"""Every finding by its name, most serious first; of two that one mistake causes, the one that says more of its place."""
 
 SWAMPED = 3.0  # the critic's pull on the shared net, in units of the policy's: see ppo.update
 ENOUGH = 8  # rows from which on a difference from the first one counts: before that it may be luck

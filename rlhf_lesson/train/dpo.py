@@ -93,6 +93,7 @@ def loss_fn(policy: Decoder, batch: Batch, config: Config, dpo_loss: Callable):
 
 @lru_cache
 def optimizer(config: Config, steps: int) -> optax.GradientTransformation:
+    """`adam` with the settings of `config` over these `steps`."""
     return adam(config, steps)
 
 

@@ -128,6 +128,7 @@ def loss_fn(thin: Decoder, batch: Experience, config: Config, equations: Equatio
 
 @lru_cache
 def optimizer(config: Config) -> optax.GradientTransformation:
+    """`adam` over all steps of a run with this `config`."""
     return adam(config, config.iterations * config.epochs * config.minibatches)
 
 

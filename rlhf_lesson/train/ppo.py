@@ -123,6 +123,7 @@ def loss_fn(thin: ActorCritic, batch: Experience, total: Scalar, config: Config,
 
 @lru_cache
 def optimizer(config: Config) -> optax.GradientTransformation:
+    """`adam` over all steps of a run with this `config`."""
     return adam(config, config.iterations * config.epochs * config.minibatches)
 
 
@@ -235,11 +236,10 @@ def train(
     current: State = initial_state(config, policy, critic, trains) if state is None else state
     whole = ActorCritic(policy, critic if config.separate_critic else None)  # fills the holes of the state
     current, policy, scorers, whole = placed((current, policy, dict(scorers), whole), mesh)
-    run_key = stage_key(config.seed, "ppo")
     batches = prompt_batches(prompts, config.batch, config.seed, int(current.step))
     sample = partial(collect, response=config.response, end_id=end_id, pad_id=pad_id, temperature=config.temperature)
     for iteration in range(int(current.step), config.iterations):
-        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(run_key, iteration))
+        sample_key, shuffle_key = jax.random.split(jax.random.fold_in(stage_key(config.seed, "ppo"), iteration))
         acting, batch = filled(current.actor_critic, whole), placed(next(batches), mesh, "data")
         rollout = sample(acting, policy, scorers, batch, sample_key)
         check_rollout(rollout.stats, first=state is None and iteration == 0)

@@ -69,6 +69,7 @@ def loss_fn(
 
 @lru_cache
 def optimizer(config: Config) -> optax.GradientTransformation:
+    """`adam` over all steps of a run with this `config`."""
     return adam(config, config.iterations)
 
 

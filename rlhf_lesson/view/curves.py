@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from rlhf_lesson.measures import smooth
 from rlhf_lesson.view.style import GREY, ROLES, figure, style
 
 KL_LABEL = "KL from reference (nats per response)"
@@ -22,12 +23,6 @@ PPO_CURVES = {  # what PPO's loop yields and a reader should watch, with units
 
 Point = Mapping[str, float]
 Curve = Sequence[Point]  # one seed's points in order of training
-
-
-def smooth(values: Sequence[float], window: int = 5) -> np.ndarray:
-    """Running mean, shorter at the edges."""
-    values = np.asarray(values, float)
-    return np.array([values[max(0, i - window // 2) : i + window // 2 + 1].mean() for i in range(len(values))])
 
 
 def median_path(paths: Sequence[Curve], role: str, window: int = 5) -> tuple[np.ndarray, np.ndarray]:

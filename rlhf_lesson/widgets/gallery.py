@@ -17,7 +17,7 @@ from rlhf_lesson.widgets import look
 
 HEALTHY = "healthy"
 PANELS: Mapping[str, tuple[str, ...]] = {
-    "score of a response": ("score/proxy", "score/gold"),
+    "score of a response": ("score/proxy", "score/sibling", "score/gold"),
     "what PPO was paid for (score)": ("score",),
     "return": ("return",),
     "KL (nats per response)": ("kl",),
@@ -59,7 +59,7 @@ class Gallery(look.Widget):
         runs = [{**results[name], "name": name, "curve": columns(results[name]["curve"])} for name in names]
         healthy = columns(results[HEALTHY]["curve"])
         shown = [{"title": t, "names": [n for n in ns if n in healthy]} for t, ns in PANELS.items()]
-        roles = {"score/proxy": "proxy", "score/gold": "gold"}
+        roles = {f"score/{role}": role for role in ("proxy", "sibling", "gold")}
         panels = [
             {**p, "roles": [roles.get(n, "policy") for n in p["names"]], "least": LEAST.get(p["names"][0], 0.0)}
             for p in shown

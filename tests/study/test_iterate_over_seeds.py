@@ -18,25 +18,27 @@ over_seeds = script("benchmarks/iterate.py")
 def shared():
     scorers = {"proxy": tiny.scorer(7, layers=1, dropout=0.2), "gold": tiny.scorer(5, layers=1)}
     sft, prompts = tiny.model(layers=1), tiny.prompts(64)
-    return over_seeds.Start(sft, sft, scorers, old_comparisons(), prompts, prompts, Numbers(), 0.3)
+    return over_seeds.Start(sft, scorers, old_comparisons(), prompts, prompts, Numbers(), 0.3)
 
 
-PLAY = replace(SMALL, batch=32, ppo=replace(SMALL.ppo, iterations=2))
+PLAY = replace(SMALL, batch=32, candidates=32, held_out=32, ppo=replace(SMALL.ppo, iterations=2))
 
 
-def test_every_selection_pays_the_same_and_a_killed_call_goes_on(shared, tmp_path, monkeypatch):
+def test_every_arm_pays_the_same_and_a_killed_call_goes_on(shared, tmp_path, monkeypatch):
     config = over_seeds.Config(
         seeds=(0, 1), members=3, replay=24, play=PLAY, runs=tmp_path / "runs", out=tmp_path / "iterate.json"
     )
-    monkeypatch.setattr(over_seeds, "start", lambda config: shared)
+    monkeypatch.setattr(over_seeds, "start", lambda: shared)
     over_seeds.main(replace(config, seeds=(0,)))
     first = json.loads(config.out.read_text())
+    (config.runs / "seed_0" / "information.json").unlink()  # as if the call had been killed there
     over_seeds.main(config)
     both = json.loads(config.out.read_text())
     assert both["seeds"][0] == first["seeds"][0] and both["seeds"][1] != first["seeds"][0]
     arms = both["seeds"][0]["arms"]
-    assert {arms[name]["labels"] for name in ("random", "entropy", "information")} == {PLAY.labels}
-    assert "labels" not in arms["old labels again"] and len(arms["old proxy"]["curve"]) == 2
+    assert set(arms) == set(over_seeds.ARMS)
+    assert {arms[name]["labels"] for name in over_seeds.ARMS[2:]} == {PLAY.labels}
+    assert "labels" not in arms["old labels again"] and len(arms["old proxy"]["curve"]) == 3
     assert arms["entropy"]["gold_gap"] != arms["random"]["gold_gap"]
     kls = {arm["equal_kl"] for arm in both["compared"][0].values() if "gold" in arm}
     assert len(kls) == 1
@@ -52,8 +54,6 @@ def test_the_summary_by_hand():
     found = over_seeds.summary([seed(0.7, 0.8), seed(0.8, 0.7), seed(0.7, 0.9)])["entropy"]["accuracy"]
     assert found["mean"] == pytest.approx(0.2 / 3) and found["ahead"] == 2
     assert found["standard_error"] == pytest.approx((42 / 900 / 2) ** 0.5 / 3**0.5)
-    steep = [{"kl": float(k), "gold": 2.0 * k} for k in range(9)]
-    assert over_seeds.gold_at(steep, 4.0) == pytest.approx(8.0)
 
 
 def test_a_member_is_one_function_and_members_differ():
