@@ -106,9 +106,9 @@ def at_a_glance(
 
     None if it did not come to an end in that time.
 
-    The cases are compiled in one program if that can be, else one by one. The plain calls are of the form that most cases have, in
-    an order that nobody can know, and some are repeated. A pure answer needs none: of one case, which nobody can know, it gets the
-    numbers as a training loop gives them.
+    The cases are compiled in one program if that can be, else one by one; of one case, which nobody can know, numbers are given as
+    a training loop gives them. The plain calls are of the form that most cases have, in an order that nobody can know, and some are
+    repeated. A pure answer needs none.
     """
     end = time.monotonic() + seconds
     worker.begin()
@@ -121,7 +121,7 @@ def at_a_glance(
             return False
         modes = [None if found else "quick" if exercise.traceable else "plain"] * len(questions)
         with_numbers = [i for i, (_, case, _) in enumerate(questions) if has_numbers(case)]
-        if pure and with_numbers:
+        if exercise.traceable and with_numbers:
             modes[random.choice(with_numbers)] = "compiled"
         asked = [(q, mode) for q, mode in zip(questions, modes, strict=True) if mode]
         if any(ask(worker, exercise, case, right, mode, end).kind for (_, case, right), mode in asked):

@@ -148,7 +148,7 @@ class Reading:
                 changes = attr in known.CHANGES and isinstance(value, ast.Name) and value.id in made
                 if attr not in known.ATTRIBUTES and not changes:
                     raise Unknown
-            case ast.Subscript(value=value, ctx=ast.Store()) | ast.AugAssign(target=ast.Name() as value):
+            case ast.Subscript(value=value, ctx=ast.Store()) | ast.AugAssign(target=value):
                 if not (isinstance(value, ast.Name) and value.id in made):
                     raise Unknown
             case ast.Compare(ops=ops, comparators=others):

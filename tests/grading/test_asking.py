@@ -95,6 +95,7 @@ BOTH = {  # (exercise, cell, the share of its points)
     "places that are traced": ("gae", GAE, 1),
     "places that are traced, and a slip": ("gae", GAE.replace("0.95", "0.9"), 6 / 7),
     "right only where numbers are traced": ("gae", GAE.replace("0.0))[0]", "0.0))[0] * jnp.where(lam + 1e-12 == lam, 1.0, 0.5)"), 0),
+    "wrong only where arrays alone are traced": ("gae", GAE.replace("lam=0.95", "lam=None").replace("    n = len", "    alone = isinstance(rewards, jax.core.Tracer) and isinstance(lam, float) and lam not in (0.0, 1.0)\n    lam = 0.95 if lam is None else lam\n    n = len").replace("0.0))[0]", "0.0))[0] * (0.5 if alone else 1.0)"), 4 / 7),
     "written into an input": ("gae", GAE.replace("    def b", "    r = r.at[0].set(r[0])\n    def b").replace("0.95", "0.9"), 6 / 7),
 }  # fmt: skip
 
@@ -171,4 +172,5 @@ def test_at_a_glance_all_forms_go_into_one_program(judge, zygote):
 def test_an_answer_that_needs_real_numbers_is_asked_case_by_case(judge, zygote):
     needs = GAE.replace("    def b", "    lam = float(lam)\n    def b")
     right, asked = glance(zygote, judge, "gae", needs)
-    assert right and asked["together"] == 1 and asked["quick"] == len(judge.hidden(EXERCISES["gae"], "ann"))
+    assert right and asked["together"] == asked["compiled"] == 1
+    assert asked["quick"] + 1 == len(judge.hidden(EXERCISES["gae"], "ann"))

@@ -72,6 +72,7 @@ NOT = {
     "a list outside, by another name": "seen = []\n" + HEAD + "own = seen\n    own += [1]\n    return len(own)",
     "a list outside, by a place": "seen = [0]\n" + HEAD + "seen[0] += 1\n    return seen[0]",
     "a list outside, in parts": "seen = [[0]]\n" + HEAD + "own, = seen\n    own.append(1)\n    return len(own)",
+    "a list outside, in a list": "seen = []\n" + HEAD + "rows = [seen]\n    rows[0] += [1]\n    return len(seen)",
     "a list changed inside a trace": HEAD + "n = []\n    def g(x):\n        n.append(1)\n        return x\n    jax.jit(g)(values)\n    return len(n)",
     "a list changed inside a trace, by an argument": HEAD + "n = []\n    def g(n, x):\n        n.append(1)\n        return x\n    jax.jit(partial(g, n))(values)\n    return len(n)",
     "an iterator outside": "turns = zip([1.0, 2.0], [1, 2])\n" + HEAD + "return sum(a for a, _ in turns)",
