@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from project import EVERY, TESTS
+from project import EVERY, ROOT, TESTS
 
 from grading import clock
 from grading.class_of_two import KEY, LOOP, PRELUDE, TWO
@@ -95,7 +95,7 @@ def test_a_hostile_class_gets_nothing_in_any_mode(how, folder):
     command = [*in_front(how, folder), sys.executable, "-B", __file__, folder / "class", folder / "out", how]
     done = subprocess.run(
         command,
-        env={**os.environ, "HOME": str(folder), "PYTHONPATH": str(TESTS)},
+        env={**os.environ, "HOME": str(folder), "PYTHONPATH": f"{TESTS}:{ROOT}"},
         cwd=folder,
         capture_output=True,
         text=True,
