@@ -26,7 +26,8 @@ from rlhf_lesson.grading.trusted import form
 Questions = Sequence[tuple[str, Case, Any]]  # the property, a case of it, its right answer
 
 AGAIN = 12  # calls, at most, that ask once more at a glance
-WARM = 0.03  # seconds for them: what is compiled by then answers in a millisecond
+LEAST = 8  # of them, at least, where forms share one call while they are traced: a slow machine asks as often
+WARM = 0.03  # seconds for the others: what is compiled by then answers in a millisecond
 READING = 1.0  # seconds
 ROUNDS_AGAIN, ALONE = 3, 1.0  # of all cases when an answer is looked at alone, and the seconds for them
 
@@ -106,7 +107,7 @@ def at_a_glance(
 
     None if it did not come to an end in that time.
 
-    The cases are compiled in one program if that can be, else one by one; of one case, which nobody can know, numbers are given as
+    The cases are compiled in one program if that can be, else one by one; in some, which nobody can know, numbers are given as
     a training loop gives them. The plain calls are of the form that most cases have, in an order that nobody can know, and some are
     repeated. A pure answer needs none.
     """
@@ -120,9 +121,9 @@ def at_a_glance(
         if found is False:
             return False
         modes = [None if found else "quick" if exercise.traceable else "plain"] * len(questions)
-        with_numbers = [i for i, (_, case, _) in enumerate(questions) if has_numbers(case)]
-        if exercise.traceable and with_numbers:
-            modes[random.choice(with_numbers)] = "compiled"
+        if exercise.traceable:
+            for i in as_a_loop(questions, pure=pure):
+                modes[i] = "compiled"
         asked = [(q, mode) for q, mode in zip(questions, modes, strict=True) if mode]
         if any(ask(worker, exercise, case, right, mode, end).kind for (_, case, right), mode in asked):
             return False
@@ -137,11 +138,11 @@ def at_a_glance(
             if ask(worker, exercise, case, right, "plain", end).kind:
                 return False
         start = time.monotonic()
-        for _ in range(AGAIN):
+        for turn in range(1, AGAIN + 1):
             _, case, right = random.choice(plain)
             if ask(worker, exercise, case, right, "plain", end).kind:
                 return False
-            if time.monotonic() - start > WARM:
+            if time.monotonic() - start > WARM and (turn >= LEAST or not exercise.traceable):
                 break
         return True
     except (Broken, frames.FrameError) as error:
@@ -156,9 +157,7 @@ def in_one_program(worker: Worker, exercise: Exercise, questions: Questions, end
     """
     groups: dict[tuple, list] = {}
     for question in questions:
-        case = question[1]
-        limits = tuple(x in (0.0, 1.0) for x in (*case.args, *case.kwargs.values()) if isinstance(x, float))
-        groups.setdefault((form(case), limits), []).append(question)
+        groups.setdefault(kind(question[1]), []).append(question)
     for turn in range(max(map(len, groups.values()))):
         now = [group[turn % len(group)] for group in groups.values()]
         body: list[bytes] = []
@@ -175,9 +174,19 @@ def in_one_program(worker: Worker, exercise: Exercise, questions: Questions, end
     return True
 
 
-def has_numbers(case: Case) -> bool:
-    """Whether a case has floats, which a quick call traces and a training loop does not."""
-    return any(isinstance(x, float) for x in (*case.args, *case.kwargs.values()))
+def kind(case: Case) -> tuple:
+    """The form of a case, and which of its numbers a quick call traces: not those at a limit (answering.py)."""
+    return form(case), tuple(x in (0.0, 1.0) for x in (*case.args, *case.kwargs.values()) if isinstance(x, float))
+
+
+def as_a_loop(questions: Questions, *, pure: bool) -> list[int]:
+    """Cases with numbers that a quick call traces and a training loop does not: one of each kind, for a pure answer one in all."""
+    groups: dict[tuple, list[int]] = {}
+    for i, (_, case, _) in enumerate(questions):
+        if not all(kind(case)[1]):
+            groups.setdefault(kind(case), []).append(i)
+    chosen = [random.choice(group) for group in groups.values()]
+    return chosen and [random.choice(chosen)] if pure else chosen
 
 
 def looked_at(worker: Worker, exercise: Exercise, questions: Questions, end: float) -> list[Outcome]:

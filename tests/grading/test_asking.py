@@ -12,9 +12,11 @@ import pytest
 from project import some
 
 from grading.class_of_two import HEAD, KEY, PRELUDE, TWO
+from grading.hostile_more import MORE
 from grading.right_forms import forms
 from rlhf_lesson.course.examine import examine
 from rlhf_lesson.course.specs import EXERCISES
+from rlhf_lesson.grading import asking
 from rlhf_lesson.grading.asking import at_a_glance
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marking import Judge
@@ -140,6 +142,14 @@ def test_what_is_not_all_right_at_a_glance_is_looked_at_alone(judge, zygote):
     worker.close()
 
 
+@pytest.mark.parametrize("attack", ["right for four calls", "right for eight calls"])
+def test_on_a_slow_machine_an_answer_is_asked_as_often(attack, judge, zygote, monkeypatch):
+    """The calls once ended with the time for them: where one call took all of it, an answer that is right for eight was full."""
+    monkeypatch.setattr(asking, "WARM", 0.0)
+    (mark,) = judge.mark(zygote, Submission("ann", [PRELUDE, MORE[attack][0]]), ["masked_mean"])
+    assert mark.points == 0, mark
+
+
 def glance(zygote, judge, name, cell):
     """(whether an answer is right at a glance, how often each thing was asked of the worker)."""
     worker, asked = zygote.fork(quick=True), Counter()
@@ -172,5 +182,5 @@ def test_at_a_glance_all_forms_go_into_one_program(judge, zygote):
 def test_an_answer_that_needs_real_numbers_is_asked_case_by_case(judge, zygote):
     needs = GAE.replace("    def b", "    lam = float(lam)\n    def b")
     right, asked = glance(zygote, judge, "gae", needs)
-    assert right and asked["together"] == asked["compiled"] == 1
-    assert asked["quick"] + 1 == len(judge.hidden(EXERCISES["gae"], "ann"))
+    assert right and asked["together"] == 1 and asked["compiled"]
+    assert asked["quick"] + asked["compiled"] == len(judge.hidden(EXERCISES["gae"], "ann"))
