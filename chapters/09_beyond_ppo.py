@@ -573,7 +573,8 @@ for row in sorted((row for row in ends if row["warmup"] and row["epochs"] == 2),
     others = [np.mean([proxy_at(s["paths"]["PPO"]["0.15"], kl) for s in same])]
     others += [np.mean([proxy_at(s["best of n"], kl) for s in same if s["best of n"][-1]["kl"] >= kl] or [np.nan])]
     print(f"rate {row['learning_rate']:g} ends at {kl:.1f} nats with {gained:.2f} of proxy;", end=" ")
-    print(f"the usual run passes there with {others[0]:.2f}, best-of-n has {others[1]:.2f}")
+    print(f"the usual run passes there with {others[0]:.2f}", end="")
+    print(f", best-of-n has {others[1]:.2f}" if np.isfinite(others[1]) else "; best-of-n was not taken that far")
     ended.append((kl, gained))
     for name, gain in zip(passing, others, strict=True):
         passing[name].append(gain)
