@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
+from rlhf_lesson import chips
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.measures import mean_and_interval, score_at
 from rlhf_lesson.overoptimisation import turn
@@ -144,4 +145,5 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
+    chips.prepare()
     main(tyro.cli(Config))

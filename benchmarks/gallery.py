@@ -12,6 +12,7 @@ from pathlib import Path
 
 import tyro
 
+from rlhf_lesson import chips
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.models.gpt2 import GPT2
@@ -61,4 +62,5 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
+    chips.prepare()
     main(tyro.cli(Config))

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
+from rlhf_lesson import chips
 from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.data import selection
 from rlhf_lesson.data.examples import Comparison
@@ -268,4 +269,5 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
+    chips.prepare()
     main(tyro.cli(Config))

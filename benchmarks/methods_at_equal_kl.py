@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
+from rlhf_lesson import chips
 from rlhf_lesson.data import raters
 from rlhf_lesson.data.examples import Choice
 from rlhf_lesson.data.prompts import Prompts, repeat_prompts
@@ -36,25 +37,30 @@ from rlhf_lesson.train import grpo
 from rlhf_lesson.train import ppo as ppo_loop
 from rlhf_lesson.train import reinforce as reinforce_loop
 
-# What benchmarks/tune.py found best for each method's own objective; an empty one was not swept yet, PPO has the chain's own.
-TUNED: dict[str, dict] = {
-    "PPO": {},
-    "REINFORCE": {},
-    "RLOO": {},
-    "GRPO": {},
-    "DPO": {"learning_rate": 5e-4, "epochs": 2},
-}
+TUNING = Path(__file__).parent / "results" / "tune.json"
+TUNED_AT = 0.15  # beta; score units per nat
+SETTINGS = ("learning_rate", "warmup", "epochs")
 KLS = (1.0, 2.0, 4.0, 8.0, 16.0)  # nats per response at which the summary reads the paths
+
+
+def tuned() -> dict[str, dict]:
+    """The settings of each method with which benchmarks/tune.py found its own objective highest."""
+    rows = json.loads(TUNING.read_text(encoding="utf-8"))["settings"]  # the best of each method come first
+    best: dict[str, dict] = {}
+    for row in rows:
+        if row["beta"] == TUNED_AT:
+            best.setdefault(row["method"], {name: row[name] for name in SETTINGS if name in row})
+    return best
 
 
 @dataclass(frozen=True)
 class Config:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    betas: tuple[float, ...] = (0.05,)  # score units per nat
-    every: int = 4  # iterations between two measurements
+    betas: tuple[float, ...] = (0.15, 0.05)  # score units per nat
+    every: int = 2  # iterations between two measurements
     group: int = 4  # responses per prompt in RLOO and GRPO
-    tuned: dict[str, dict] = field(default_factory=lambda: TUNED)  # method -> its settings
-    chain: demo.Config = field(default_factory=demo.Config)
+    tuned: dict[str, dict] = field(default_factory=tuned)  # method -> its settings
+    chain: demo.Config = field(default_factory=lambda: demo.Config(pool=256))  # best-of-256 is at 4.5 nats
     runs: Path = Path("runs/methods")
     out: Path = Path("benchmarks/results/methods.json")
 
@@ -223,7 +229,7 @@ def best_of_n(config: Config, task: Task, held_out: Prompts) -> list[dict[str, f
         tokenizer,
         response=ppo.response,
         temperature=ppo.temperature,
-        batch=min(64, len(many.tokens)),
+        batch=min(256, len(many.tokens)),
     )
     return evaluate.best_of_n_curve(pool, config.chain.pool, evaluate.powers_of_two(config.chain.pool))
 
@@ -300,4 +306,5 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
+    chips.prepare()
     main(tyro.cli(Config))

@@ -19,7 +19,7 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
-from rlhf_lesson import commands
+from rlhf_lesson import chips, commands
 from rlhf_lesson.data import own, uses
 from rlhf_lesson.data.examples import Comparison
 from rlhf_lesson.disk import write_atomically
@@ -118,4 +118,5 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
+    chips.prepare()
     main(tyro.cli(Config))

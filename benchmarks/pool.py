@@ -17,6 +17,7 @@ import jax
 import numpy as np
 import tyro
 
+from rlhf_lesson import chips
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.models.checkpoint import load_model, save_model
@@ -162,4 +163,5 @@ def report(config: Config, chain: Chain, models: dict, content: bytes, whole: li
 
 
 if __name__ == "__main__":
+    chips.prepare()
     main(tyro.cli(Config))

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import tyro
 
+from rlhf_lesson import chips
 from rlhf_lesson.data.prompts import repeat_prompts
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.measures import distinct, mean_and_interval, pairwise_accuracy
@@ -234,4 +235,5 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
+    chips.prepare()
     main(tyro.cli(Config))

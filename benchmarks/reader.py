@@ -27,6 +27,7 @@ import tyro
 from jaxtyping import Float, Int
 from reward_vs_bag_of_words import bag_scores, draws, interval, places, resampled, ridge_correlation
 
+from rlhf_lesson import chips
 from rlhf_lesson.bradley_terry import linear_bradley_terry
 from rlhf_lesson.data.snippets import Snippets
 from rlhf_lesson.disk import cache_folder, write_atomically
@@ -194,4 +195,5 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
+    chips.prepare()
     main(tyro.cli(Config))

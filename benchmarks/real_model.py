@@ -14,6 +14,7 @@ from pathlib import Path
 import jax
 import tyro
 
+from rlhf_lesson import chips
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.measures import distinct, mean_and_interval
 from rlhf_lesson.study import real_model
@@ -42,6 +43,7 @@ def one(config: real_model.Config, built, beta: float) -> dict:
         "seed": config.seed,
         "beta": beta,
         "seconds": time.perf_counter() - started,
+        "device": jax.devices()[0].device_kind,
         **built.results,
         "path": points,
     }
@@ -81,4 +83,5 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
+    chips.prepare()
     main(tyro.cli(Config))

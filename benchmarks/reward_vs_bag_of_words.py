@@ -25,6 +25,7 @@ from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, RidgeCV
 
+from rlhf_lesson import chips
 from rlhf_lesson.data.feedback import normalise
 from rlhf_lesson.data.records import Pair
 from rlhf_lesson.data.snippets import Snippets
@@ -222,4 +223,5 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
+    chips.prepare()
     main(tyro.cli(Config))

@@ -19,6 +19,7 @@ import methods_at_equal_kl as methods
 import numpy as np
 import tyro
 
+from rlhf_lesson import chips
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.seeds import stage_key
@@ -127,11 +128,11 @@ def main(config: Config) -> None:
             row = one(config, *run)
             write_atomically(file, json.dumps(row).encode())
             print(f"{file.stem}: {row['kl']:.2f} nats, J {row['gain']:+.3f}", flush=True)
-        files = [file for file, *_ in wanted(config) if file.is_file()]
-        rows = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        rows = [json.loads(kept.read_text(encoding="utf-8")) for kept in sorted(config.runs.glob("*.json"))]
         result = {"config": asdict(config.chain.ppo), "settings": summary(rows), "rows": rows}
         write_atomically(config.out, (json.dumps(result, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":
+    chips.prepare()
     main(tyro.cli(Config))

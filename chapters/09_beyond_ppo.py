@@ -451,10 +451,11 @@ print("\nsilent groups:", {name: f"{np.mean(shares):.1%}" for name, shares in si
 # %% [markdown]
 # ## 6. What it measured
 #
-# A single run of each proves little. The results file has all methods with the same proxy as their only reward, the same
-# $\beta$ and the same number of sampled responses, for several seeds, each with its own SFT policy and reward models. All of
-# them, best-of-n too, were measured on the same held-out prompts, and what is shown is the *gain* over the SFT policy.
-# Explore it:
+# A single run of each proves little. The results file has all methods with the same proxy as their only reward, the same two
+# values of $\beta$ and the same number of sampled responses, for several seeds, each with its own SFT policy and reward models.
+# Rate, warm-up and passes of each method were chosen from six settings by what the method itself maximises, on prompts that
+# no figure uses. All of them, best-of-n too, were measured on the same held-out prompts, and what is shown is the *gain* over
+# the SFT policy. Explore it:
 
 # %%
 frontier()
@@ -545,7 +546,69 @@ for kl in (2.0, 4.0, 8.0):
 # What would it mean if PPO, REINFORCE, RLOO and GRPO were not told apart? Perhaps that a critic, a clip and a group are
 # answers to problems that short texts and a small model hardly have; nothing in this chapter measures that, so it is a guess.
 # And equal KL is not equal *cost*: DPO never samples while it learns, GRPO and RLOO need no critic, PPO needs everything.
+
+# %% [markdown]
+# ### A path is not a frontier
 #
+# Best-of-n gains more at the same KL than any method that trains. Is that what training costs, or is it how these runs went? A
+# path is read where a run *passes*, on its way to more KL. Runs with smaller steps *end* at a small KL.
+#
+# **Predict, then run.** At the KL where a run with a small learning rate ends: has it gained less than the usual run had when it
+# passed there, the same, or more?
+
+
+# %%
+def proxy_at(path, kl):
+    return score_at(kl, [p["kl"] for p in path], [p["proxy"] - path[0]["proxy"] for p in path])
+
+
+ends = [
+    row for row in measured("tune", made_by="tune.py")["settings"] if row["method"] == "PPO" and row["beta"] == 0.15
+]
+same = results["seeds"][: ends[0]["seeds"]]  # the seeds of those runs
+passing = {name: [] for name in ("usual", "best of n")}
+ended = []
+for row in sorted((row for row in ends if row["warmup"] and row["epochs"] == 2), key=lambda row: row["kl"]):
+    kl, gained = row["kl"], row["gain"] + row["beta"] * row["kl"]
+    others = [np.mean([proxy_at(s["paths"]["PPO"]["0.15"], kl) for s in same])]
+    others += [np.mean([proxy_at(s["best of n"], kl) for s in same if s["best of n"][-1]["kl"] >= kl] or [np.nan])]
+    print(f"rate {row['learning_rate']:g} ends at {kl:.1f} nats with {gained:.2f} of proxy;", end=" ")
+    print(f"the usual run passes there with {others[0]:.2f}", end="")
+    print(f", best-of-n has {others[1]:.2f}" if np.isfinite(others[1]) else "; best-of-n was not taken that far")
+    ended.append((kl, gained))
+    for name, gain in zip(passing, others, strict=True):
+        passing[name].append(gain)
+
+# %% tags=["figure"]
+# Figure: proxy gained by PPO runs of four learning rates where they end, the usual run's path, and best-of-n
+axes = plots.panels(1, width=6, height=3.6)[0]
+axes.plot(*zip(*ended), "o", markersize=8, label="PPO, four learning rates: where each run ends")
+for (name, gains), line in zip(passing.items(), ("--", "-")):
+    label = "the usual run, where it passes" if name == "usual" else name
+    axes.plot([kl for kl, _ in ended], gains, line, label=label)
+axes.set(xlabel=plots.KL_LABEL, ylabel="gain in proxy", xlim=(0, None), ylim=(0, None))
+axes.legend(fontsize=8)
+Picture(
+    axes, "Proxy gained at equal KL: runs of four learning rates at their ends, the usual run's path, and best-of-n."
+)
+
+# %%
+small = ended[0][1] - passing["usual"][0]
+print(f"small steps had {small:+.2f} more proxy at {ended[0][0]:.1f} nats than the usual run had when it passed there:")
+print(
+    "a part of the usual run's KL bought nothing"
+    if small > 0.1
+    else "on these seeds the steps' size makes no difference"
+)
+
+# %% [markdown]
+# Why would a part of the KL buy nothing? A gradient from a few dozen responses is a guess, and the error in it moves the policy
+# too: away from the reference, in no useful direction. Large steps walk such a random walk faster than small ones, and only in
+# the end does the penalty pull it back. (Try it: shuffle the rewards among the responses before the update. Nothing can be
+# learned from them, and KL rises all the same.) Best-of-n has no such noise, since it trains nothing. So compare methods where
+# their runs end, or give each the steps, the batch and the time that it needs at that KL.
+
+# %% [markdown]
 # ### So which one?
 #
 # | | needs | strong where | weak where |

@@ -1,6 +1,7 @@
 """Exercises of chapter 03: write each body, then run `pytest exercises/`, or hand this file in."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp

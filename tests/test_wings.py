@@ -53,7 +53,7 @@ def test_no_imports_go_in_a_circle():
 @pytest.mark.parametrize("name", EQUATIONS)
 def test_an_equation_knows_arrays_only(name):
     module = f"rlhf_lesson.{name}"
-    allowed = {"jax", "jaxtyping", "collections", "rlhf_lesson"}
+    allowed = {"jax", "jaxtyping", "collections", "functools", "rlhf_lesson"}
     assert {target.split(".")[0] for target in imported(module)} <= allowed
     assert "jax.random" not in MODULES[module].read_text(), f"{name} holds equations: no randomness"
 

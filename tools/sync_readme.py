@@ -9,7 +9,7 @@ import re
 import textwrap
 from pathlib import Path
 
-from rlhf_lesson.measures import mean_and_interval
+from rlhf_lesson.measures import mean_and_interval, score_at
 from rlhf_lesson.view.report import WHEN
 from rlhf_lesson.wings import EQUATIONS, ORDER, wing
 
@@ -85,11 +85,13 @@ def table() -> str:
         *leads(reward),
         ("VADER's rules on the same choices", accuracy(reward, "vader")),
         (
-            "Gold model: correlation with raters' means on held-out snippets",
-            over_seeds(reward["rows"], "gold_correlation", 3),
+            "Gold, a reader: correlation with raters' means on held-out snippets",
+            f"{free[0]['gold.correlation']:.3f}",
         ),
+        ("A net on the proxy's base, taught by the same ratings", over_seeds(reward["rows"], "gold_correlation", 3)),
         ("Ridge regression on the same ratings", f"{reward['ridge_correlation']:.3f}"),
         ("PPO: gain in gold reward (reference spreads)", over_seeds(tuned, "ppo.gold_gain")),
+        ("PPO: gain by the sibling, a net on the proxy's base", over_seeds(tuned, "ppo.sibling_gain")),
         ("PPO: gain by the independent judge (-1 to 1)", over_seeds(tuned, "ppo.judge_gain")),
         ("PPO: prompts on which gold prefers it to SFT", over_seeds(tuned, "ppo.win_rate_gold", 0, 100) + " %"),
         ("PPO: KL from SFT, nats per response", over_seeds(tuned, "ppo.kl_nats", 1)),
@@ -98,6 +100,8 @@ def table() -> str:
             f"{over_seeds(tuned, 'ppo.distinct2_before')}, {over_seeds(tuned, 'ppo.distinct2_after')}",
         ),
         ("Without the penalty: KL from SFT, nats per response", over_seeds(free, "ppo.kl_nats", 0)),
+        ("Without the penalty: gain in gold reward, at the end", over_seeds(free, "ppo.gold_gain")),
+        ("Without the penalty: gain by the sibling, at the end", over_seeds(free, "ppo.sibling_gain")),
         ("Without the penalty: distinct bigrams, after", over_seeds(free, "ppo.distinct2_after")),
         (
             "Without the penalty: the proxy keeps rising while the text collapses",
@@ -183,12 +187,34 @@ def takeaways() -> str:
         sentences.append(
             f"At equal KL (about {kl:.1f} nats), on the same prompts, PPO and best-of-n are not told apart."
         )
+    sentences.append(small_steps())
     collapsed, fell, seeds = len(chain["text_collapses"]), len(chain["gold_falls"]), len(rows)
     sentences.append(
-        f"Without the KL penalty the proxy keeps rising while the text falls apart in {collapsed} of {seeds} seeds; the gold"
-        f" model, a network of the same kind, falls by a quarter in {fell}."
+        f"Without the KL penalty the proxy keeps rising while the text falls apart in {collapsed} of {seeds} seeds; gold,"
+        f" which shares no weights with the proxy, loses at least a quarter of what it had gained in {fell}, and the sibling, a net on"
+        f" the proxy's base, ends {mean_of([row['unpenalised']['ppo.sibling_gain'] for row in rows])} above its start."
     )
     return " ".join(sentences)
+
+
+def small_steps(rate: float = 5e-5) -> str:
+    """How much more proxy a run with small steps has at the KL at which it ends than the usual run had when it passed there."""
+    tuned, usual = read("tune"), read("tune")["config"]["learning_rate"]
+    (small,) = [
+        row
+        for row in tuned["settings"]
+        if (row["method"], row["learning_rate"], row["beta"]) == ("PPO", rate, tuned["config"]["kl_coef"])
+    ]
+    gained = small["gain"] + small["beta"] * small["kl"]
+    passed = []
+    for seed in read("methods")["seeds"]:
+        path = seed["paths"]["PPO"][str(small["beta"])]
+        passed.append(score_at(small["kl"], [p["kl"] for p in path], [p["proxy"] - path[0]["proxy"] for p in path]))
+    return (
+        f"PPO's steps cost KL of their own: with a learning rate of {rate:g} it had gained {gained:.2f} of proxy when it ended at"
+        f" {small['kl']:.1f} nats ({small['seeds']} seeds); with the usual {usual:g}, which goes on to more, it had"
+        f" {sum(passed) / len(passed):.2f} when it passed there."
+    )
 
 
 def lessons() -> str:

@@ -16,7 +16,7 @@ from jaxtyping import PRNGKeyArray
 from rlhf_lesson.data import feedback
 from rlhf_lesson.data.prompts import Prompts
 from rlhf_lesson.data.snippets import Snippets
-from rlhf_lesson.disk import cache_folder, write_atomically
+from rlhf_lesson.disk import cache_folder, fingerprint, write_atomically
 from rlhf_lesson.models.checkpoint import load_model, save_model
 from rlhf_lesson.models.decoder import Decoder
 from rlhf_lesson.models.heads import ScalarModel
@@ -24,6 +24,7 @@ from rlhf_lesson.models.pretrained import BASE, load_base
 from rlhf_lesson.models.vader import vader_scores
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study.evaluate import Samples, normalise_on_samples, rater_correlation, reward_accuracy, sample
+from rlhf_lesson.study.reader import FILE as PROBE_FILE
 from rlhf_lesson.study.reader import Probe, Reader, reader_if_fetched
 from rlhf_lesson.train import objectives, reward_model
 from rlhf_lesson.train import ppo as ppo_loop
@@ -226,7 +227,9 @@ def trained_chain(config: Config | None = None) -> Chain:
     scorers["sibling"] = scorers["gold"]
     if reader := reader_if_fetched():
         results["gold.correlation"] = reader.correlation
-        kept = home / "reader.json"  # its mean and spread on the SFT policy's samples, which are read once on a machine
+        kept = (
+            home / f"reader_{fingerprint(PROBE_FILE)}.json"
+        )  # its mean and spread on the SFT policy's samples, which are read once on a machine
         if not kept.is_file():
             probe = normalised_scorers(config, {"gold": reader}, sft, data)["gold"].probe
             write_atomically(kept, json.dumps({"weights": probe.weights.tolist(), "bias": probe.bias}).encode())

@@ -7,7 +7,7 @@ benchmarks/reader.py from the ratings of the gold split. It reads text, so it ta
 
 import json
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from rlhf_lesson.arrays import last_token_state
 from rlhf_lesson.data.batches import check_rows, pad, plan
 from rlhf_lesson.data.feedback import normalise
 from rlhf_lesson.models.llama import Llama
-from rlhf_lesson.models.pretrained import smollm2
+from rlhf_lesson.models.pretrained import smollm2, smollm2_file
 from rlhf_lesson.models.tokenizer import encode
 from rlhf_lesson.precision import fast_bfloat16
 
@@ -77,8 +77,15 @@ class Reader(NamedTuple):
         return self._replace(probe=Probe(self.probe.weights / std, (self.probe.bias - mean) / std))
 
 
+@lru_cache(maxsize=1)
+def _loaded(file: Path, rounded: bool) -> tuple[Llama, Any]:
+    """SmolLM2, which takes some seconds to load and which nobody trains here: once in a process. The file tells caches apart."""
+    model, tokenizer = smollm2()
+    return jax.tree.map(lambda x: x.astype(jnp.bfloat16), model) if rounded else model, tokenizer
+
+
 def reader(file: Path | str = FILE) -> Reader:
-    """SmolLM2 with the probe that ships. Loading takes some seconds: keep what this gives.
+    """SmolLM2 with the probe that ships. The first call of a process takes some seconds.
 
     Where bfloat16 is fast (`precision.fast_bfloat16`) its weights are rounded to it: a text is read more than twice as fast,
     and its rating moves by a hundredth of a point.
@@ -89,9 +96,7 @@ def reader(file: Path | str = FILE) -> Reader:
     Raises:
       ValueError: SmolLM2 was not fetched; the message has the command.
     """
-    model, tokenizer = smollm2()
-    if fast_bfloat16():
-        model = jax.tree.map(lambda x: x.astype(jnp.bfloat16), model)
+    model, tokenizer = _loaded(smollm2_file(), fast_bfloat16())
     kept = json.loads(Path(file).read_text(encoding="utf-8"))
     return Reader(model, tokenizer, Probe(np.array(kept["weights"]), kept["bias"]), kept["card"]["layer"], kept["card"])
 

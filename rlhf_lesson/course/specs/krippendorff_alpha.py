@@ -20,7 +20,7 @@ def some_raters(
 ) -> Case:
     """Ratings from 1 to 5 by three or four raters; some are missing, and `lonely` leaves one item with one rating."""
     raters = int(rng.integers(3, 5))
-    items = int(rng.integers(7, 10))
+    items = 8  # one size, so that few shapes are compiled while a learner waits
     truth = rng.integers(1, 6, items)
     ratings = np.clip(truth + rng.integers(-1, 2, (raters, items)), 1, 5).astype(np.float32)
     ratings[2:][rng.random((raters - 2, items)) < missing] = np.nan  # two raters saw all items

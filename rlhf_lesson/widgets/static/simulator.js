@@ -182,7 +182,14 @@ function countRuns({ model, out }) {
   if (!model.get("runs").length) out.runCount.textContent = "none are shipped";
   else if (!isClean(model)) {
     out.runCount.textContent = `these optimised the proxy of ${pairs} clean pairs: choose it to see them`;
-  } else out.runCount.textContent = count ? `${count} shown` : "none measured with these three";
+  } else out.runCount.textContent = count ? `${count} shown` : `none measured with these three${otherRuns(model)}`;
+}
+
+// With which learning rate and clip the chosen beta was measured.
+function otherRuns(model) {
+  const runs = model.get("runs").filter((run) => run.beta === model.get("run_beta"));
+  const pairs = new Set(runs.map((run) => `learning rate ${short(run.rate)} and clip ${short(run.clip)}`));
+  return pairs.size ? `; this β was, with ${[...pairs].join(" or ")}` : "";
 }
 
 function sayTrust({ model, pool, policies, out }, now) {
