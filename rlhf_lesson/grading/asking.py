@@ -180,13 +180,13 @@ def kind(case: Case) -> tuple:
 
 
 def as_a_loop(questions: Questions, *, pure: bool) -> list[int]:
-    """Cases with numbers that a quick call traces and a training loop does not: one of each kind, for a pure answer one in all."""
-    groups: dict[tuple, list[int]] = {}
-    for i, (_, case, _) in enumerate(questions):
+    """Cases with numbers that a quick call traces and a loop does not: one of each property, for a pure answer one in all."""
+    groups: dict[str, list[int]] = {}
+    for i, (text, case, _) in enumerate(questions):
         if not all(kind(case)[1]):
-            groups.setdefault(kind(case), []).append(i)
+            groups.setdefault(text, []).append(i)
     chosen = [random.choice(group) for group in groups.values()]
-    return chosen and [random.choice(chosen)] if pure else chosen
+    return random.sample(chosen, 1) if pure and chosen else chosen
 
 
 def looked_at(worker: Worker, exercise: Exercise, questions: Questions, end: float) -> list[Outcome]:
