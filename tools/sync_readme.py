@@ -191,8 +191,8 @@ def takeaways() -> str:
     collapsed, fell, seeds = len(chain["text_collapses"]), len(chain["gold_falls"]), len(rows)
     sentences.append(
         f"Without the KL penalty the proxy keeps rising while the text falls apart in {collapsed} of {seeds} seeds; gold,"
-        f" which shares no weights with the proxy, loses at least a quarter of what it had gained in {fell}, and the sibling, a net on"
-        f" the proxy's base, ends {mean_of([row['unpenalised']['ppo.sibling_gain'] for row in rows])} above its start."
+        f" which shares no weights with the proxy, loses at least a quarter of what it had gained in {fell}, and the sibling, a net"
+        f" on the proxy's base, ends {mean_of([row['unpenalised']['ppo.sibling_gain'] for row in rows])} above its start."
     )
     return " ".join(sentences)
 
