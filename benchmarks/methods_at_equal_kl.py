@@ -27,7 +27,7 @@ from rlhf_lesson.data.examples import Choice
 from rlhf_lesson.data.prompts import Prompts, repeat_prompts
 from rlhf_lesson.data.prompts import sampled_choices as pairs_of_samples
 from rlhf_lesson.disk import write_atomically
-from rlhf_lesson.measures import distinct, mean_and_interval, score_at
+from rlhf_lesson.measures import distinct, gain_at, mean_and_interval
 from rlhf_lesson.models.gpt2 import GPT2
 from rlhf_lesson.seeds import stage_key
 from rlhf_lesson.study import chain as chain_study
@@ -249,7 +249,7 @@ def read_at(rows: Sequence[Mapping[str, float]], kl: float) -> dict[str, float] 
     path_kl = [row["kl"] for row in rows]
     if not path_kl[0] <= kl <= max(path_kl):
         return None
-    return {name: score_at(kl, path_kl, [row[name] - rows[0][name] for row in rows]) for name in ("proxy", "gold")}
+    return {name: gain_at(kl, rows, name) for name in ("proxy", "gold")}
 
 
 def at_equal_kl(seeds: Sequence[Mapping]) -> list[dict]:

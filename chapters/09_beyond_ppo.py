@@ -28,7 +28,7 @@ from rlhf_lesson.bradley_terry import win_probability
 from rlhf_lesson.data import raters
 from rlhf_lesson.data.prompts import Prompts, repeat_prompts, sampled_choices
 from rlhf_lesson.kl import exact_kl, tilted_policy
-from rlhf_lesson.measures import distinct, mean_and_interval, score_at
+from rlhf_lesson.measures import distinct, gain_at, mean_and_interval
 from rlhf_lesson.study.chain import trained_chain
 from rlhf_lesson.train import dpo, grpo
 from rlhf_lesson.train.checks import check_first_margin
@@ -498,16 +498,14 @@ Picture(axes, "Median gain in proxy and gold of six methods, with the range over
 
 
 # %%
-def gold_at(path, kl):
-    return score_at(kl, [p["kl"] for p in path], [p["gold"] - path[0]["gold"] for p in path])
-
-
 print("gold gained where DPO's path ends, and what the others had gained at that KL:")
 for seed in results["seeds"]:
     by_beta = {name: max(runs.values(), key=lambda rows: rows[-1]["proxy"]) for name, runs in seed["paths"].items()}
     by_beta["best of n"] = seed["best of n"]
     kl = by_beta["DPO"][-1]["kl"]
-    line = "  ".join(f"{name} {gold_at(path, kl):+.2f}" for name, path in by_beta.items() if path[-1]["kl"] >= kl)
+    line = "  ".join(
+        f"{name} {gain_at(kl, path, 'gold'):+.2f}" for name, path in by_beta.items() if path[-1]["kl"] >= kl
+    )
     print(f"  seed {seed['seed']}, {kl:.1f} nats: {line}")
 for name, path in paths.items():
     print(f"your {name}: gold {path[-1]['gold']:+.2f} at {path[-1]['kl']:.1f} nats")
@@ -521,7 +519,7 @@ def differences(kl, first, second):
         runs = {name: next(iter(by_beta.values())) for name, by_beta in seed["paths"].items()}
         runs["best of n"] = seed["best of n"]
         if all(max(p["kl"] for p in runs[name]) >= kl for name in (first, second)):
-            pairs.append(gold_at(runs[first], kl) - gold_at(runs[second], kl))
+            pairs.append(gain_at(kl, runs[first], "gold") - gain_at(kl, runs[second], "gold"))
     return pairs
 
 
@@ -553,56 +551,54 @@ for kl in (2.0, 4.0, 8.0):
 # Best-of-n gains more at the same KL than any method that trains. Is that what training costs, or is it how these runs went? A
 # path is read where a run *passes*, on its way to more KL. Runs with smaller steps *end* at a small KL.
 #
-# **Predict, then run.** At the KL where a run with a small learning rate ends: has it gained less than the usual run had when it
-# passed there, the same, or more?
-
+# **Predict, then run.** At the KL where a run with a small learning rate ends: has it gained less than the chosen run, the one of
+# the figure above, had when it passed there, the same, or more?
 
 # %%
-def proxy_at(path, kl):
-    return score_at(kl, [p["kl"] for p in path], [p["proxy"] - path[0]["proxy"] for p in path])
-
-
 ends = [
     row for row in measured("tune", made_by="tune.py")["settings"] if row["method"] == "PPO" and row["beta"] == 0.15
 ]
-same = results["seeds"][: ends[0]["seeds"]]  # the seeds of those runs
-passing = {name: [] for name in ("usual", "best of n")}
-ended = []
+chosen = ends[0]  # the best come first, so the runs above had its settings
+print(f"the chosen run: rate {chosen['learning_rate']:g}, {chosen['epochs']} passes over each rollout")
+same = results["seeds"][: chosen["seeds"]]  # the seeds of these runs
+passing, ended = {"the chosen run, where it passes": [], "best of n": []}, []
 for row in sorted((row for row in ends if row["warmup"] and row["epochs"] == 2), key=lambda row: row["kl"]):
     kl, gained = row["kl"], row["gain"] + row["beta"] * row["kl"]
-    others = [np.mean([proxy_at(s["paths"]["PPO"]["0.15"], kl) for s in same])]
-    others += [np.mean([proxy_at(s["best of n"], kl) for s in same if s["best of n"][-1]["kl"] >= kl] or [np.nan])]
-    print(f"rate {row['learning_rate']:g} ends at {kl:.1f} nats with {gained:.2f} of proxy;", end=" ")
-    print(f"the usual run passes there with {others[0]:.2f}", end="")
-    print(f", best-of-n has {others[1]:.2f}" if np.isfinite(others[1]) else "; best-of-n was not taken that far")
+    others = [np.mean([gain_at(kl, s["paths"]["PPO"]["0.15"], "proxy") for s in same])]
+    reached = [s["best of n"] for s in same if s["best of n"][-1]["kl"] >= kl]
+    others.append(np.mean([gain_at(kl, path, "proxy") for path in reached] or [np.nan]))
+    print(f"rate {row['learning_rate']:g}, 2 passes, ends at {kl:.1f} nats with {gained:.2f} of proxy;", end=" ")
+    print(f"the chosen run passes there with {others[0]:.2f}", end="")
+    print(f", best-of-n has {others[1]:.2f}" if reached else "; best-of-n was not taken that far")
     ended.append((kl, gained))
-    for name, gain in zip(passing, others, strict=True):
-        passing[name].append(gain)
+    for gains, gain in zip(passing.values(), others, strict=True):
+        gains.append(gain)
 
 # %% tags=["figure"]
-# Figure: proxy gained by PPO runs of four learning rates where they end, the usual run's path, and best-of-n
+# Figure: proxy gained by PPO runs of four learning rates where they end, the chosen run's path, and best-of-n
 axes = plots.panels(1, width=6, height=3.6)[0]
 axes.plot(*zip(*ended), "o", markersize=8, label="PPO, four learning rates: where each run ends")
 for (name, gains), line in zip(passing.items(), ("--", "-")):
-    label = "the usual run, where it passes" if name == "usual" else name
-    axes.plot([kl for kl, _ in ended], gains, line, label=label)
+    axes.plot([kl for kl, _ in ended], gains, line, label=name)
 axes.set(xlabel=plots.KL_LABEL, ylabel="gain in proxy", xlim=(0, None), ylim=(0, None))
 axes.legend(fontsize=8)
 Picture(
-    axes, "Proxy gained at equal KL: runs of four learning rates at their ends, the usual run's path, and best-of-n."
+    axes, "Proxy gained at equal KL: runs of four learning rates at their ends, the chosen run's path, and best-of-n."
 )
 
 # %%
-small = ended[0][1] - passing["usual"][0]
-print(f"small steps had {small:+.2f} more proxy at {ended[0][0]:.1f} nats than the usual run had when it passed there:")
+small = ended[0][1] - passing["the chosen run, where it passes"][0]
 print(
-    "a part of the usual run's KL bought nothing"
+    f"small steps had {small:+.2f} more proxy at {ended[0][0]:.1f} nats than the chosen run had when it passed there:"
+)
+print(
+    "a part of the chosen run's KL bought nothing"
     if small > 0.1
     else "on these seeds the steps' size makes no difference"
 )
 
 # %% [markdown]
-# Why would a part of the KL buy nothing? A gradient from a few dozen responses is a guess, and the error in it moves the policy
+# How can a part of the KL buy nothing? A gradient from a few dozen responses is a guess, and the error in it moves the policy
 # too: away from the reference, in no useful direction. Large steps walk such a random walk faster than small ones, and only in
 # the end does the penalty pull it back. (Try it: shuffle the rewards among the responses before the update. Nothing can be
 # learned from them, and KL rises all the same.) Best-of-n has no such noise, since it trains nothing. So compare methods where

@@ -4,7 +4,7 @@ Training never reads these numbers; people do.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -120,6 +120,20 @@ def score_at(
       In the unit of the scores.
     """
     return float(np.interp(kl, np.maximum.accumulate(path_kl), path_score))
+
+
+def gain_at(kl: float, path: Sequence[Mapping[str, float]], name: str) -> float:
+    """How far a score lies above the start of its own run where the run's KL first gets to a value; see `score_at`.
+
+    Args:
+      kl: at which to read, nats per response.
+      path: the points of the run, in order, each with its kl, nats per response, and its scores.
+      name: of the score.
+
+    Returns:
+      In the unit of the score.
+    """
+    return score_at(kl, [point["kl"] for point in path], [point[name] - path[0][name] for point in path])
 
 
 def mean_and_interval(values: Sequence[float] | Float[np.ndarray, " runs"]) -> dict[str, float | None]:

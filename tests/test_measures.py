@@ -5,7 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rlhf_lesson.measures import calibration, distinct, looks_ahead, mean_and_interval, pairwise_accuracy, score_at
+from rlhf_lesson.measures import (
+    calibration,
+    distinct,
+    gain_at,
+    looks_ahead,
+    mean_and_interval,
+    pairwise_accuracy,
+    score_at,
+)
 
 KL, SCORE = [0.0, 2.0, 4.0], [0.0, 1.0, 5.0]  # a path
 
@@ -47,6 +55,11 @@ def test_distinct_counts_different_pairs_of_words_over_all_texts():
 def test_a_score_between_two_points_of_a_path_lies_on_the_straight_line():
     assert score_at(2.0, KL, SCORE) == 1.0
     assert score_at(3.0, KL, SCORE) == pytest.approx(3.0)  # half-way from 1 to 5
+
+
+def test_a_gain_is_read_above_the_start_of_its_own_path():
+    path = [{"kl": kl, "gold": 10.0 + score} for kl, score in zip(KL, SCORE, strict=True)]
+    assert gain_at(3.0, path, "gold") == pytest.approx(score_at(3.0, KL, SCORE) - SCORE[0])
 
 
 def test_beyond_a_path_its_end_counts():

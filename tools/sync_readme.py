@@ -9,7 +9,7 @@ import re
 import textwrap
 from pathlib import Path
 
-from rlhf_lesson.measures import mean_and_interval, score_at
+from rlhf_lesson.measures import gain_at, mean_and_interval
 from rlhf_lesson.view.report import WHEN
 from rlhf_lesson.wings import EQUATIONS, ORDER, wing
 
@@ -198,22 +198,18 @@ def takeaways() -> str:
 
 
 def small_steps(rate: float = 5e-5) -> str:
-    """How much more proxy a run with small steps has at the KL at which it ends than the usual run had when it passed there."""
-    tuned, usual = read("tune"), read("tune")["config"]["learning_rate"]
-    (small,) = [
-        row
-        for row in tuned["settings"]
-        if (row["method"], row["learning_rate"], row["beta"]) == ("PPO", rate, tuned["config"]["kl_coef"])
-    ]
+    """How much more proxy a run with small steps has at the KL at which it ends than the chosen run had when it passed there."""
+    tuned = read("tune")
+    settings = [row for row in tuned["settings"] if (row["method"], row["beta"]) == ("PPO", tuned["config"]["kl_coef"])]
+    chosen = settings[0]  # the best come first, and methods_at_equal_kl.py takes them
+    (small,) = (row for row in settings if row["learning_rate"] == rate)
     gained = small["gain"] + small["beta"] * small["kl"]
-    passed = []
-    for seed in read("methods")["seeds"]:
-        path = seed["paths"]["PPO"][str(small["beta"])]
-        passed.append(score_at(small["kl"], [p["kl"] for p in path], [p["proxy"] - path[0]["proxy"] for p in path]))
+    same = read("methods")["seeds"][: small["seeds"]]
+    passed = [gain_at(small["kl"], seed["paths"]["PPO"][str(small["beta"])], "proxy") for seed in same]
     return (
         f"PPO's steps cost KL of their own: with a learning rate of {rate:g} it had gained {gained:.2f} of proxy when it ended at"
-        f" {small['kl']:.1f} nats ({small['seeds']} seeds); with the usual {usual:g}, which goes on to more, it had"
-        f" {sum(passed) / len(passed):.2f} when it passed there."
+        f" {small['kl']:.1f} nats ({small['seeds']} seeds); with the setting that was chosen, {chosen['learning_rate']:g} and"
+        f" {chosen['epochs']} passes, which goes on to more, it had {sum(passed) / len(passed):.2f} when it passed there."
     )
 
 

@@ -227,9 +227,8 @@ def trained_chain(config: Config | None = None) -> Chain:
     scorers["sibling"] = scorers["gold"]
     if reader := reader_if_fetched():
         results["gold.correlation"] = reader.correlation
-        kept = (
-            home / f"reader_{fingerprint(PROBE_FILE)}.json"
-        )  # its mean and spread on the SFT policy's samples, which are read once on a machine
+        # its mean and spread on the SFT policy's samples, which are read once on a machine for each probe that ships
+        kept = home / f"reader_{fingerprint(PROBE_FILE)}.json"
         if not kept.is_file():
             probe = normalised_scorers(config, {"gold": reader}, sft, data)["gold"].probe
             write_atomically(kept, json.dumps({"weights": probe.weights.tolist(), "bias": probe.bias}).encode())

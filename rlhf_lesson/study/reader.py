@@ -81,7 +81,9 @@ class Reader(NamedTuple):
 def _loaded(file: Path, rounded: bool) -> tuple[Llama, Any]:
     """SmolLM2, which takes some seconds to load and which nobody trains here: once in a process. The file tells caches apart."""
     model, tokenizer = smollm2()
-    return jax.tree.map(lambda x: x.astype(jnp.bfloat16), model) if rounded else model, tokenizer
+    if rounded:
+        model = jax.tree.map(lambda x: x.astype(jnp.bfloat16), model)
+    return model, tokenizer
 
 
 def reader(file: Path | str = FILE) -> Reader:
