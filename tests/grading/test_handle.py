@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from project import SLOWER
 
 from grading import clock
 from grading.class_of_two import KEY, TWO
@@ -20,7 +21,7 @@ def test_a_large_input_does_not_wait_in_the_pipe(zygote):
     answer, _ = worker.ask(request, [bytes(2**25)], seconds=10)
     worker.close()
     assert answer["failure"] == "crashed"  # the bytes belong to no argument
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 3 * SLOWER
 
 
 def test_what_floods_the_answers_while_a_request_is_sent_is_not_gathered(zygote):
@@ -68,7 +69,7 @@ def test_busy_threads_buy_no_time(attack, zygote):
         start = time.monotonic()
         (mark,) = judge.mark(zygote, Submission("eve", [cell, NOISE[attack][0]]), ["masked_mean"])
     took = time.monotonic() - start - busy()  # what other processes took from it
-    assert mark.kind == "timeout" and took < 2.0 + 2.0 + 1.0, "it was 120 seconds and more"
+    assert mark.kind == "timeout" and took < 2.0 + clock.LATE + 1.0, "it was 120 seconds and more"
 
 
 def test_an_answer_of_millions_of_things_costs_the_judge_nothing(zygote):
@@ -78,4 +79,4 @@ def test_an_answer_of_millions_of_things_costs_the_judge_nothing(zygote):
         cells = ["import numpy as np", BIG[attack][0]]
         start = time.thread_time()
         (mark,) = judge.mark(zygote, Submission("eve", cells), ["masked_mean"])
-        assert mark.points == 0 and mark.kind in BIG[attack][1] and time.thread_time() - start < 1.0
+        assert mark.points == 0 and mark.kind in BIG[attack][1] and time.thread_time() - start < SLOWER
