@@ -26,9 +26,9 @@ def others():
     waits, waited, before = [], Worker.waited, delay()
 
     def noted(worker):
-        excused = worker.excused
-        waits.append(waited(worker) - excused)
-        return worker.excused
+        before = worker.delayed
+        waits.append(waited(worker) - before)
+        return worker.delayed
 
     Worker.waited = noted
     try:

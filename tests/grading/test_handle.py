@@ -7,6 +7,7 @@ from project import SLOWER
 
 from grading import clock
 from grading.class_of_two import KEY, TWO
+from grading.hostile import top
 from grading.hostile_more import BIG, NOISE
 from rlhf_lesson.grading import frames, library
 from rlhf_lesson.grading.handle import Worker
@@ -58,6 +59,24 @@ def test_waiting_for_other_processes_is_excused_and_waiting_for_ones_own_threads
         "of 0.75 seconds its other thread may have taken 0.25"
     )
     assert clocked(start, (1.0, 0.0, {})) == 0.0, "a kernel that does not count"
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_judge_that_keeps_an_answer_waiting_pays_for_it_unless_the_answer_ran_meanwhile(busy, zygote):
+    """On a busy machine the judge has no core or waits for its other threads: this once was an honest answer's time."""
+    thread = "import threading\ndef spin():\n    while True: pass\nthreading.Thread(target=spin, daemon=True).start()"
+    submission = Submission("ann", ["import numpy as np", top(thread if busy else "pass")])
+    request = {"op": "load", **submission.asked("masked_mean"), **library.for_exercise(TWO, "masked_mean")}
+    worker = zygote.fork()
+    assert worker.ask(request, seconds=10)[0].get("loaded") is True
+    worker.begin()
+    ran, start = worker.processor(), time.monotonic()
+    time.sleep(1.0)
+    ran, away = worker.processor() - ran, time.monotonic() - start
+    worker.ask(request, seconds=10)
+    assert away - ran - 0.05 < worker.lag < away - ran + 0.2 + (time.monotonic() - start - away)
+    assert busy == (ran > 0.05) and worker.excused >= worker.lag
+    worker.close()
 
 
 @pytest.mark.parametrize("attack", ["busy threads of its own", "threads come and go"])
