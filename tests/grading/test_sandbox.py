@@ -1,7 +1,7 @@
 """The same walls for every account and mode of a machine: as root, as an ordinary user, and inside bubblewrap where it works.
 
 Each mode grades a small class by a command of its own; this file is that command too: `python tests/grading/test_sandbox.py
-SUBMISSIONS OUT`. By default seven attacks are in the class; `EVERY=1 pytest tests/grading/test_sandbox.py` has all of them in each
+SUBMISSIONS OUT`. By default ten attacks are in the class; `EVERY=1 pytest tests/grading/test_sandbox.py` has all of them in each
 mode, which is an hour.
 """
 
@@ -29,6 +29,8 @@ from rlhf_lesson.grading.workers import Zygote
 
 ALL = {**ATTACKS, **MORE}
 FEW = "forks", "UDP", "TCP", "signals the judge", "changes a file's mode", "removes a file", "reads the package's file"
+FEW += "16 million pairs", "strings with the room of the longest", "floods the answers at load"
+MOST = 1 << 20  # kB of memory that the judge may take, whatever is handed in
 TRIED = tuple(ALL) if EVERY else FEW
 NOBODY = 65534
 
@@ -104,6 +106,7 @@ def test_a_hostile_class_gets_nothing_in_any_mode(how, folder):
     assert all(json.loads((folder / "out" / "sandbox.json").read_text()).values())
     owner = (folder / "out" / "sandbox.json").stat().st_uid
     assert owner == (NOBODY if how == "as nobody" else os.geteuid())
+    assert int((folder / "out" / "peak").read_text()) < MOST
     results = [json.loads(p.read_text()) for p in (folder / "out" / "results").iterdir()]
     assert len(results) == len(TRIED)
     wrong = {}
@@ -152,4 +155,7 @@ def test_a_late_exercise_ends_in_time_too_and_its_neighbours_are_full(attack, zy
 if __name__ == "__main__":
     if sys.argv[3] == "as nobody":
         become_nobody()
-    sys.exit(run.grade(Path(sys.argv[1]), Path(sys.argv[2]), KEY, TWO, seconds=6.0, progress=False))
+    code = run.grade(Path(sys.argv[1]), Path(sys.argv[2]), KEY, TWO, seconds=6.0, progress=False)
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    Path(sys.argv[2], "peak").write_text(status["VmHWM"].removesuffix("kB"))
+    sys.exit(code)
