@@ -553,7 +553,10 @@ study = real_model.Config(
     normalising=rl.scale(quick=32, full=64),
     prompts=rl.scale(quick=16, full=32),
 )
-study = replace(study, ppo=replace(study.ppo, iterations=rl.scale(quick=6, full=40) if real else 2))
+study = replace(
+    study,
+    ppo=replace(study.ppo, iterations=rl.scale(quick=6, full=40) if real else 2, batch=rl.scale(quick=16, full=32)),
+)
 feedback.fetch()
 data = Snippets(tokenizer, study.seed)
 pad_id, end_id = tokenizer.pad_token_id, tokenizer.eos_token_id
