@@ -560,7 +560,9 @@ study = replace(
 feedback.fetch()
 data = Snippets(tokenizer, study.seed)
 pad_id, end_id = tokenizer.pad_token_id, tokenizer.eos_token_id
-demonstrations = data.sft("proxy", "gold")[: study.demonstrations]
+texts = data.sft("proxy", "gold")
+short = [text for text in texts if len(text.tokens) <= 32]  # each shows an end early, and fewer shapes are compiled
+demonstrations = rl.scale(quick=short, full=texts)[: study.demonstrations]
 for state, metrics in bar("SFT", sft.train(study.sft, model, demonstrations, pad_id=pad_id, trains=trains)):
     pass
 tuned = filled(state.model, model)  # the trained layers upon the frozen ones: no second copy of those
