@@ -603,7 +603,7 @@ normal = evaluate.normalise_on_samples(
     Prompts(*(x[: study.normalising] for x in data.prompts("proxy"))),
     jax.random.key(3),
     tokenizer,
-    **{**sampling, "batch": study.normalising},
+    **sampling,
 )
 
 # %% [markdown]
