@@ -301,7 +301,7 @@ def main(config: Config) -> None:
     rows = [
         whole(seed, {n: json.loads(files[seed, n].read_text(encoding="utf-8")) for n in names}) for seed in config.seeds
     ]
-    result = {"equal_kl": at_equal_kl(rows), "seeds": rows}
+    result = {"settings": config.tuned, "equal_kl": at_equal_kl(rows), "seeds": rows}
     write_atomically(config.out, (json.dumps(result, indent=1) + "\n").encode())
 
 

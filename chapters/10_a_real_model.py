@@ -553,11 +553,16 @@ study = real_model.Config(
     normalising=rl.scale(quick=32, full=64),
     prompts=rl.scale(quick=16, full=32),
 )
-study = replace(study, ppo=replace(study.ppo, iterations=rl.scale(quick=6, full=40) if real else 2))
+study = replace(
+    study,
+    ppo=replace(study.ppo, iterations=rl.scale(quick=6, full=40) if real else 2, batch=rl.scale(quick=16, full=32)),
+)
 feedback.fetch()
 data = Snippets(tokenizer, study.seed)
 pad_id, end_id = tokenizer.pad_token_id, tokenizer.eos_token_id
-demonstrations = data.sft("proxy", "gold")[: study.demonstrations]
+texts = data.sft("proxy", "gold")
+short = [text for text in texts if len(text.tokens) <= 32]  # each shows an end early, and fewer shapes are compiled
+demonstrations = rl.scale(quick=short, full=texts)[: study.demonstrations]
 for state, metrics in bar("SFT", sft.train(study.sft, model, demonstrations, pad_id=pad_id, trains=trains)):
     pass
 tuned = filled(state.model, model)  # the trained layers upon the frozen ones: no second copy of those
@@ -598,7 +603,7 @@ normal = evaluate.normalise_on_samples(
     Prompts(*(x[: study.normalising] for x in data.prompts("proxy"))),
     jax.random.key(3),
     tokenizer,
-    **{**sampling, "batch": study.normalising},
+    **sampling,
 )
 
 # %% [markdown]

@@ -126,7 +126,7 @@ def plan(
 
     Args:
       lengths: tokens of each row.
-      batch_tokens: rows x width of a batch, at most (but at least one row).
+      batch_tokens: rows x width of a batch, at most (but at least one row); where few rows have a width, the next power of two.
       seed: of the shuffle; together with the epoch it fixes the order, so that a run can resume anywhere.
       epoch: 0, 1, ...
       context: of the model, in tokens: no row may be longer.
@@ -143,8 +143,11 @@ def plan(
     order = rng.permutation(len(lengths))
     batches = []
     for width in widths:
-        rows = max(1, batch_tokens // width)
         members = order[fits[order] == width]
+        enough = 2 ** int(
+            np.ceil(np.log2(max(len(members), 1)))
+        )  # few rows don't fill a batch: what is empty costs as much
+        rows = max(1, min(batch_tokens // width, enough))
         batches += [(rows, width, members[i : i + rows]) for i in range(0, len(members), rows)]
     return [batches[i] for i in rng.permutation(len(batches))]
 

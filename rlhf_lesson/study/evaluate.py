@@ -204,10 +204,8 @@ def agreement(
 def reward_accuracy(model: ScalarModel, data: Snippets, pairs: Sequence[Pair]) -> float:
     """Share of single raters' choices that a reward model predicts, from 0 to 1."""
     rows = data.comparisons(pairs)
-    chosen, rejected = (
-        score(model, [row.responses[place] for row in rows], pad_id=data.tokenizer.pad_token_id) for place in (0, 1)
-    )
-    return pairwise_accuracy(chosen, rejected)
+    scores = score(model, [text for row in rows for text in row.responses], pad_id=data.tokenizer.pad_token_id)
+    return pairwise_accuracy(scores[::2], scores[1::2])  # chosen first
 
 
 def rater_correlation(model: ScalarModel, data: Snippets) -> float:

@@ -16,6 +16,13 @@ def test_every_example_is_in_every_epoch_and_the_order_is_new():
     assert [i.tolist() for *_, i in plans[0]] != [i.tolist() for *_, i in plans[1]]
 
 
+def test_few_rows_of_a_width_make_a_small_batch_and_many_fill_theirs():
+    few = plan([3, 20, 20, 20, 90], batch_tokens=4096, seed=0, epoch=0)
+    assert sorted((width, rows) for rows, width, _ in few) == [(16, 1), (24, 4), (96, 1)]
+    many = plan([20] * 100, batch_tokens=1024, seed=0, epoch=0)
+    assert [(rows, len(i)) for rows, _, i in many].count((42, 42)) == 2 and {rows for rows, *_ in many} == {42}
+
+
 def test_a_run_is_one_epoch_after_the_other():
     lengths = [3, 20, 5, 16, 17, 90, 30, 40] * 4
     run = epochs(lengths, 2, batch_tokens=96, seed=3)
