@@ -2,7 +2,8 @@
 
     python benchmarks/grade_class.py --students 300 --exercises 35 --out benchmarks/results/grade_class.json
 
-The exercises are drawn at random from all chapters. Whether the marks are correct is tested in tests/grading/.
+The exercises are drawn at random from all chapters. A right answer is the solution or one of the exercise's three right answers in
+other words, so that the class is no copy of the library. Whether the marks are correct is tested in tests/grading/.
 """
 
 import argparse
@@ -23,23 +24,38 @@ from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.grading import library, run
 
 ROOT = Path(__file__).resolve().parent.parent
+IMPORTS = """import functools
+import math
+from functools import partial
+import jax
+import jax.numpy as jnp
+import numpy as np"""
 
 
 def sample_exercises(count, rng):
-    """`count` of the course's exercises in the course's order, and the solution's cell of each."""
-    sys.path.insert(0, str(ROOT / "tools"))
+    """`count` of the course's exercises in the course's order, and of each the cells of its right answers."""
+    sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests")]
     from build import exercise_cells, function
+    from grading import answer_cells
+
+    def in_other_words(name, number):
+        helpers, answer = answer_cells.cells(name, number)
+        mark, _, rest = answer.partition("\n")
+        return f"{mark}\n{IMPORTS}\n{helpers}\n{rest}"
 
     chosen = set(rng.sample(sorted(EXERCISES), count))
     exercises = {name: exercise for name, exercise in EXERCISES.items() if name in chosen}
     imports = {name: f"from {library.home(exercise)} import {name}" for name, exercise in exercises.items()}
-    return exercises, {name: exercise_cells(function(i), "solutions")[0] for name, i in imports.items()}
+    solutions = {name: exercise_cells(function(i), "solutions")[0] for name, i in imports.items()}
+    return exercises, {
+        name: [solution, *(in_other_words(name, i) for i in range(3))] for name, solution in solutions.items()
+    }
 
 
 def submission(cells, rng):
     """A student who answers 85 % of the exercises correctly, omits 5 %, and fails the rest in one of four ways."""
     texts = []
-    for name, cell in cells.items():
+    for name, right in cells.items():
         chance = rng.random()
         wrong = (
             f"import jax.numpy as jnp\ndef {name}(*args, **kwargs):\n    return jnp.mean(args[0]) * 1.1",
@@ -48,7 +64,7 @@ def submission(cells, rng):
             f"def {name}(*args, **kwargs)\n    pass",
         )
         if chance < 0.85:
-            texts.append(cell)
+            texts.append(rng.choice(right))
         elif chance < 0.95:
             texts.append(f"# exercise: {name}\n{rng.choice(wrong)}")
     code = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": c} for c in texts]

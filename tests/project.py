@@ -1,4 +1,4 @@
-"""Where the project's folders are, its tools as modules, and how much of a long list is run.
+"""Where the project's folders are, its tools as modules, how much of a long list is run, and how slow a core may be.
 
 With EVERY=1 in the environment, long lists (attacks, forms, slips, kills) are run whole, which takes hours.
 """
@@ -13,6 +13,9 @@ from types import ModuleType
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 EVERY = "EVERY" in os.environ
+# Beside other work, on the other thread of one physical core, the same work counts as more seconds of a core's.
+BUSY = "PYTEST_XDIST_WORKER" in os.environ or (hasattr(os, "getloadavg") and os.getloadavg()[0] >= os.cpu_count())
+SLOWER = 1.75 if BUSY else 1
 
 
 def some(items: Collection, number: int) -> list:

@@ -10,6 +10,8 @@ from copy import deepcopy
 
 import frames
 
+MOST = 400  # operations of a common program: the compiler's time grows faster than a long program, as of a loop written out
+
 
 def real(value):
     """Random keys become JAX's own again, and names of the library's functions these functions; all else is as it came."""
@@ -57,23 +59,53 @@ def call(function, values, mode: str, *, traceable: bool, compiled: dict) -> tup
       traceable: whether its arrays are JAX's.
       compiled: empty at first; one dict for each function and mode.
     """
+    args, kwargs = made(values, traceable)
+    return packed(function(*args, **kwargs) if mode == "plain" else jitted(function, args, kwargs, mode, compiled))
+
+
+def together(function, places: list[int | None], calls: list, compiled: dict) -> tuple[dict, list[bytes]]:
+    """The answers to several calls that one program makes: to compile it takes far less time than one for each.
+
+    Args:
+      function: what is called, or its gradient by the argument at a call's place.
+      places: one for each call.
+      calls: of each its arguments and its keywords, as they came. Numbers are traced; if that fails, so do all calls.
+      compiled: empty at first.
+    """
+    import jax
+
+    slopes = [slope(function, place) for place in places]
+
+    def all_of_them(*calls):
+        return [each(*args, **kwargs) for each, (args, kwargs) in zip(slopes, calls, strict=True)]
+
+    compiled.setdefault("ways", [jax.Array | float])
+    return packed(jitted(all_of_them, [made(values, True) for values in calls], {}, "quick", compiled, MOST))
+
+
+def made(values, traceable: bool) -> tuple[list, dict]:
+    """Arguments and keywords of a call as a learner would have them."""
     args, kwargs = real(values)
-    args, kwargs = [prepared(a, traceable) for a in args], {k: prepared(v, traceable) for k, v in kwargs.items()}
-    result, body = function(*args, **kwargs) if mode == "plain" else jitted(function, args, kwargs, mode, compiled), []
+    return [prepared(a, traceable) for a in args], {k: prepared(v, traceable) for k, v in kwargs.items()}
+
+
+def packed(result) -> tuple[dict, list[bytes]]:
+    body: list[bytes] = []
     node = frames.pack(result, body)
     if sum(map(len, body)) > frames.BODY_LIMIT or len(json.dumps(node)) > frames.HEADER_LIMIT - 1000:
         raise frames.FrameError("too-large", frames.TOO_LARGE)
     return {"answer": node}, body
 
 
-def jitted(function, args, kwargs, mode: str, compiled: dict):
-    """The call under jax.jit."""
+def jitted(function, args, kwargs, mode: str, compiled: dict, most: int | None = None):
+    """The call under jax.jit; ValueError if it has more than `most` operations."""
     import jax
 
     leaves, tree = jax.tree.flatten((args, kwargs))
     ways = compiled.setdefault("ways", [jax.Array | float, jax.Array] if mode == "quick" else [jax.Array])
+    limits = 0.0, 1.0  # at which Python's own division may stop, and a traced one gives infinity
     while True:
-        traced = [isinstance(x, ways[0]) for x in leaves]
+        traced = [isinstance(x, ways[0]) and not (isinstance(x, float) and x in limits) for x in leaves]
         fixed = [None if t else x for x, t in zip(leaves, traced, strict=True)]
 
         def of_arrays(*arrays, traced=traced, fixed=fixed):
@@ -85,7 +117,10 @@ def jitted(function, args, kwargs, mode: str, compiled: dict):
 
         try:
             run = compiled.setdefault((tree, tuple(traced), repr(fixed)), jax.jit(of_arrays))
-            return run(*(x for x, t in zip(leaves, traced, strict=True) if t))
+            arrays = [x for x, t in zip(leaves, traced, strict=True) if t]
+            if most and len(run.trace(*arrays).jaxpr.eqns) > most:  # the call after it does not trace anew
+                raise ValueError("too long for a common program")
+            return run(*arrays)
         except MemoryError:  # filling it takes seconds: not once more
             raise
         except Exception:

@@ -33,6 +33,13 @@ class Broken(Exception):
         self.kind = kind
 
 
+def coreless() -> float:
+    """Seconds that this thread was ready to run and had no core; 0 on a kernel that does not count."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/thread-self/schedstat").read_text(encoding="utf-8").split()[1]) / 1e9
+    return 0.0
+
+
 class GraderError(Exception):
     """The judge's own failure: never a student's 0."""
 
@@ -42,7 +49,8 @@ class Worker:
 
     def __init__(self, zygote, *, quick: bool = False):
         self.zygote, self.number, self.alive = zygote, 0, True
-        self.excused, self.looked, self.total, self.seen = 0.0, time.monotonic(), 0.0, {}  # see `waited`
+        self.delayed, self.looked, self.total, self.seen = 0.0, time.monotonic(), 0.0, {}  # see `waited`
+        self.lag, self.left, self.ran = 0.0, self.looked, 0.0  # see `selected`
         self.killed = False  # whether it was ended from here
         self.note = self.lacks = ""  # which cell it took, and what that asks for and did not get
         self.output = {"stdout": b"", "stderr": b""}
@@ -74,9 +82,15 @@ class Worker:
 
     def begin(self) -> None:
         """From here on, waiting for a core that others use does not count against an answer."""
-        now, total, threads, _ = self.used()
-        self.excused, self.looked, self.total = 0.0, now, total
+        now, total, threads, ran = self.used()
+        self.delayed, self.looked, self.total = 0.0, now, total
+        self.lag, self.left, self.ran = 0.0, now, ran
         self.seen = {task: (now, total, *both) for task, both in threads.items()}
+
+    @property
+    def excused(self) -> float:
+        """Seconds since `begin` that are not the answer's: its worker had no core, or its judge kept it waiting."""
+        return self.delayed + self.lag
 
     def used(self) -> tuple[float, float, dict[str, tuple[float, float]], float]:
         """(now, processor seconds of all its threads, of each the seconds that it ran and had no core, those of all once more)."""
@@ -110,9 +124,19 @@ class Worker:
                 shares.append((ready - ready_then - own) / (now - at))
                 self.seen[task] = now, total, ran, ready
         if shares:
-            self.excused += min(1.0, max(0.0, *shares, 0.0)) * (now - self.looked)
+            self.delayed += min(1.0, max(0.0, *shares, 0.0)) * (now - self.looked)
             self.looked, self.total = now, total
-        return self.excused
+        return self.delayed
+
+    def selected(self, seconds: float) -> list[tuple[selectors.SelectorKey, int]]:
+        """Waits for the pipes; other time is the judge's lag, unless the worker ran meanwhile: who takes its cores buys no time."""
+        begin, before = time.monotonic(), coreless()
+        found = self.selector.select(seconds)
+        late, now, ran = coreless() - before, time.monotonic(), self.processor()
+        blocked = now - begin - late
+        self.lag += max(0.0, now - self.left - max(blocked, ran - self.ran))
+        self.left, self.ran = now, ran
+        return found
 
     def ask(self, header: dict, body: Sequence[bytes] = (), *, seconds: float) -> tuple[dict, memoryview]:
         """The answer to one request; Broken if none comes in time or the process ends, FrameError if it is forged."""
@@ -158,7 +182,7 @@ class Worker:
         left = end + min(EXCUSED, self.excused) - time.monotonic()
         if left <= 0:
             raise Broken("timeout", "it did not end in time")
-        for key, _ in self.selector.select(min(left, WHILE)):
+        for key, _ in self.selected(min(left, WHILE)):
             if key.fd == self.requests:
                 continue
             name = self.files[key.fd]

@@ -6,13 +6,14 @@ Both come as text by the pipe; nothing is read from disk.
 import ast
 import builtins
 import copy
+import functools
 import importlib
 import importlib.abc
 import importlib.util
 import os
 import re
 import sys
-from types import ModuleType
+from types import CodeType, ModuleType
 
 import slices
 
@@ -20,6 +21,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PACKAGE = (
     "handed_in"  # the modules of a submission are imported under this name, so that none takes the place of another
 )
+
+
+@functools.cache
+def code(text: str, label: str) -> CodeType:
+    """A module's text compiled: each exercise sees a package of its own, and most of its modules are the same."""
+    return compile(text, label, "exec")
 
 
 class Library(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -38,7 +45,7 @@ class Library(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module):
         module.__file__ = f"/library/{module.__name__.replace('.', '/')}.py"  # no such file: its text came by the pipe
-        exec(compile(self.texts.get(module.__name__, ""), f"<{module.__name__}>", "exec"), module.__dict__)
+        exec(code(self.texts.get(module.__name__, ""), f"<{module.__name__}>"), module.__dict__)
 
     def moved(self, name: str):
         """What has this name in any of the package's modules: a notebook of an earlier version may name another one."""

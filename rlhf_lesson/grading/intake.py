@@ -78,12 +78,27 @@ def text_cells(name: str, data: bytes) -> list[str]:
 # ---- one student ----
 
 
+def named_apart(files: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """The files, a second one of the same name as `a (2).py`: platforms keep both, and an archive may hold both too."""
+    found: dict[str, bytes] = {}
+    met: Counter[str] = Counter()
+    for path, data in files:
+        folder, slash, name = path.rpartition("/")
+        first, dot, ending = name.partition(".")
+        named = path
+        while named in found:
+            met[path] += 1
+            named = f"{folder}{slash}{first} ({met[path] + 1}){dot}{ending}"
+        found[named] = data
+    return list(found.items())
+
+
 def submission(
     student: str, files: Iterable[tuple[str, bytes]], notes: Sequence[str] = (), budget: Budget | None = None
 ) -> Submission:
     """All notebooks and modules of one student, in the order of their names; `notes` may grow while the files are read."""
     whole, hasher, budget, cells = Submission(student), hashlib.sha256(), budget or Budget(), {}
-    files = list(files)
+    files = named_apart(files)
     left = of_the_course(files)
     course = (
         f"{len(left)} files are the course's own, such as {min(left)}: they were not read for answers" if left else ""

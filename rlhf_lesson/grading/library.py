@@ -85,4 +85,6 @@ def for_exercise(exercises: Mapping[str, Exercise], name: str) -> dict:
     start = {f"rlhf_lesson.{m}" for m in EQUATIONS} | {home(e) for e in exercises.values() if home(e)}
     library = {module: without(module, asked) for module in sorted(modules(start))}
     signatures = {n: signature(exercises[n].reference) for n in [*earlier, name]}
-    return {"library": library, "earlier": {n: m for n, m in earlier.items() if m}, "signatures": signatures}
+    equations = [n for n, m in earlier.items() if m and m.removeprefix("rlhf_lesson.") in EQUATIONS]
+    earlier = {n: m for n, m in earlier.items() if m}
+    return {"library": library, "earlier": earlier, "equations": equations, "signatures": signatures}

@@ -5,39 +5,28 @@ parses or compares a student's object: what arrives is NumPy arrays, numbers and
 """
 
 import hashlib
-import hmac
-import itertools
 import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from rlhf_lesson.course.examine import ROUNDS, answered, fresh_cases
 from rlhf_lesson.course.exercise import Case, Exercise, show, show_input
 from rlhf_lesson.grading import frames, library, marks
-from rlhf_lesson.grading.asking import at_a_glance, begun, first_wrong, looked_at
+from rlhf_lesson.grading.asking import at_a_glance, begun, first_wrong, looked_at, plainly_pure
 from rlhf_lesson.grading.cells import Submission
+from rlhf_lesson.grading.drawing import class_forms, hidden_cases
 from rlhf_lesson.grading.handle import GraderError, Worker
-from rlhf_lesson.grading.marks import HIDDEN, SENTENCES, Mark, Outcome, difference, no_parts, scored
-from rlhf_lesson.grading.trusted import Trusted, form, plain
+from rlhf_lesson.grading.marks import SENTENCES, Mark, Outcome, difference, no_parts, scored
+from rlhf_lesson.grading.trusted import Trusted, plain
 from rlhf_lesson.grading.workers import Zygote, self_test
 
-SUITE = 3  # version of the hidden cases: part of every seed
-DRAWS = 6  # of one hidden case
 SPARED = ("landlock", "read_passwords")  # what no other wall does, and what harms nobody where one submission is alone
 GLANCE = (
     1.5  # seconds for a first look in a worker that ran others before; who needs more gets a fresh one and the limit
 )
 EXPLAINED = 0.3  # seconds in which the visible cases may find an explanation, if all time is used up by then
-
-
-def seed(key: bytes, student: str, exercise: str) -> int:
-    """The hidden cases' seed: HMAC-SHA256 of the course's key over student, exercise and suite version."""
-    message = "\0".join((student, exercise, str(SUITE)))
-    return int.from_bytes(hmac.new(key, message.encode("utf-8", "replace"), hashlib.sha256).digest()[:16], "big")
 
 
 class Judge:
@@ -58,6 +47,7 @@ class Judge:
         self._visible: dict[str, list[tuple[str, Case, Any]]] = {}
         self._slips: dict[tuple[str, int, int], Any] = {}
         self._library: dict[str, dict] = {}
+        self._forms: dict[str, set[str]] = {}
 
     # ---- what is asked, and what is right ----
 
@@ -73,14 +63,11 @@ class Judge:
             return self._visible[exercise.name]
 
     def hidden(self, exercise: Exercise, student: str) -> list[tuple[str, Case, Any]]:
-        """This student's own cases. Of some draws the first whose form came before is taken: a new form must be compiled."""
-        rng, cases, forms = np.random.default_rng(seed(self.key, student, exercise.name)), [], set()
-        for text in [text for text in exercise.cases for _ in range(HIDDEN)]:
-            first = exercise.cases[text](rng)
-            draws = itertools.chain([first], (exercise.cases[text](rng) for _ in range(DRAWS - 1)))
-            case = next((case for case in draws if form(case) in forms), first)
-            forms.add(form(case))
-            cases.append((text, case))
+        """This student's own cases, each with its property and its right answer."""
+        with self.lock:
+            if exercise.name not in self._forms:
+                self._forms[exercise.name] = class_forms(exercise, self.key)
+        cases = hidden_cases(exercise, self.key, student, self._forms[exercise.name])
         return [(text, case, self.expected(exercise, case)) for text, case in cases]
 
     def materials(self, name: str) -> dict:
@@ -116,21 +103,17 @@ class Judge:
     def mark(self, zygote: Zygote, submission: Submission, names: Sequence[str] | None = None) -> list[Mark]:
         """Marks a submission's exercises.
 
-        All go through one worker first, which is fast: what is all right at a glance there is right. Whatever is not, is
-        looked at alone in a fresh worker, so that no exercise can spoil another of the same student.
+        All go through two workers first, which is fast: one for what is plainly pure, one for all else, which so can't change the
+        first. What is all right at a glance there is right. Whatever is not, is looked at alone in a fresh worker, so that no
+        exercise can spoil another of the same student.
         """
-        worker, marks = None, []
+        workers: dict[bool, Worker] = {}
+        marks = []
         try:
             for name in self.asked if names is None else names:
                 start, exercise = time.monotonic(), self.exercises[name]
                 try:
-                    if worker is None or not worker.alive:
-                        worker = None
-                        worker = zygote.fork(quick=True) if submission.own(name) is not None else None
-                    mark = self.one(zygote, worker, exercise, submission)
-                    if worker:
-                        said = [mark.message, worker.lacks if mark.kind else "", worker.note]
-                        mark.message = " ".join(filter(None, said))
+                    mark = self.one(zygote, workers, exercise, submission)
                 except GraderError as error:
                     mark = Mark(name, 0.0, exercise.points, "grader-error", str(error))
                 except Exception as error:  # a fault of ours, whatever it is: the mark stays open, the run goes on
@@ -138,40 +121,61 @@ class Judge:
                 mark.seconds = round(time.monotonic() - start, 3)
                 marks.append(mark)
         finally:
-            if worker is not None:
+            for worker in workers.values():
                 worker.close()
         return marks
 
-    def one(self, zygote: Zygote, worker: Worker | None, exercise: Exercise, submission: Submission) -> Mark:
-        if worker is None or submission.own(exercise.name) is None:
+    def one(self, zygote: Zygote, workers: dict[bool, Worker], exercise: Exercise, submission: Submission) -> Mark:
+        """One exercise's mark; `workers` are those for a first look, by whether they have run nothing but pure answers."""
+        if submission.own(exercise.name) is None:
             kind = "unreadable" if submission.unreadable else "missing"
             return Mark(exercise.name, 0.0, exercise.points, kind, SENTENCES[kind], parts=no_parts(exercise, kind))
         hidden, materials = self.hidden(exercise, submission.student), self.materials(exercise.name)
-        begin, fresh = time.monotonic(), worker.number == 0
-        seconds = self.seconds / 2 if fresh else min(GLANCE, self.seconds)  # in a fresh one nobody else is to blame
-        right, excused = at_a_glance(worker, exercise, submission, materials, hidden, seconds=seconds), worker.excused
-        if right is None and not fresh:  # it may have been slow because of what ran there before
+
+        def at_hand(pure: bool) -> Worker:
+            if pure not in workers or not workers[pure].alive:
+                workers[pure] = zygote.fork(quick=True)
+            return workers[pure]
+
+        reader, begin = at_hand(True), time.monotonic()
+        pure = plainly_pure(reader, exercise, submission, materials)
+        reading = time.monotonic() - begin - reader.excused
+        worker = at_hand(pure)
+        begin = time.monotonic() - reading
+        fresh = pure or worker.number == 0  # nobody else is to blame if it is slow
+        seconds = self.seconds / 2 if fresh else min(GLANCE, self.seconds)
+        right = at_a_glance(worker, exercise, submission, materials, hidden, pure=pure, seconds=seconds)
+        excused = worker.excused
+        if right is None and not fresh:
             again = zygote.fork(quick=True)
             right = at_a_glance(again, exercise, submission, materials, hidden, seconds=self.seconds / 2)
             excused += again.excused
             again.close()
         if right:
-            return scored(exercise, hidden, [Outcome(None)] * len(hidden))
-        visible, alone = self.visible(exercise), zygote.fork()
-        spent = max(0.0, time.monotonic() - begin - excused - GLANCE)
-        end = time.monotonic() + self.seconds - spent
+            mark = scored(exercise, hidden, [Outcome(None)] * len(hidden))
+        else:
+            mark = self.alone(zygote, exercise, submission, hidden, begin + excused + GLANCE)
+        said = [mark.message, worker.lacks if mark.kind else "", worker.note]
+        mark.message = " ".join(filter(None, said))
+        return mark
+
+    def alone(self, zygote: Zygote, exercise: Exercise, submission: Submission, hidden, since: float) -> Mark:
+        """The mark of an answer that is looked at in a worker of its own; its time has run since then."""
+        visible, materials, worker = self.visible(exercise), self.materials(exercise.name), zygote.fork()
+        end = time.monotonic() + self.seconds - max(0.0, time.monotonic() - since)
         try:
-            loaded = begun(alone, exercise, submission, materials, end)
-            outcomes = [loaded] * len(hidden) if loaded.kind else looked_at(alone, exercise, hidden, end)
+            loaded = begun(worker, exercise, submission, materials, end)
+            outcomes = [loaded] * len(hidden) if loaded.kind else looked_at(worker, exercise, hidden, end)
             mark = scored(exercise, hidden, outcomes)
-            if (
-                mark.kind and mark.kind != "unsteady"
-            ):  # the hidden cases had the time first, so the visible ones can cost no points
-                end = max(end, time.monotonic() + EXPLAINED)
-                shown = [loaded] if loaded.kind else first_wrong(alone, exercise, visible, end) if alone.alive else None
+            if mark.kind and mark.kind != "unsteady":
+                end = max(
+                    end, time.monotonic() + EXPLAINED
+                )  # the hidden cases had the time first: these cost no points
+                again = worker.alive and not loaded.kind
+                shown = first_wrong(worker, exercise, visible, end) if again else [loaded] if loaded.kind else None
                 self.explain(mark, exercise, visible, shown)
         finally:
-            alone.close()
+            worker.close()
         return mark
 
     def explain(self, mark: Mark, exercise: Exercise, visible, outcomes: list[Outcome] | None) -> None:

@@ -19,7 +19,8 @@ from pathlib import Path
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.grading import intake, outputs
 from rlhf_lesson.grading.cells import MARK
-from rlhf_lesson.grading.marking import SUITE, Judge, seed
+from rlhf_lesson.grading.drawing import SUITE, seed
+from rlhf_lesson.grading.marking import Judge
 from rlhf_lesson.grading.marks import Mark
 from rlhf_lesson.grading.page import page
 from rlhf_lesson.grading.roster import Person, Roster

@@ -19,8 +19,9 @@ from tqdm import tqdm
 from rlhf_lesson.course.exercise import Exercise
 from rlhf_lesson.disk import write_atomically
 from rlhf_lesson.grading import intake, outputs
+from rlhf_lesson.grading.drawing import SUITE
 from rlhf_lesson.grading.handle import GraderError
-from rlhf_lesson.grading.marking import SUITE, Judge, fingerprint, ready
+from rlhf_lesson.grading.marking import Judge, fingerprint, ready
 from rlhf_lesson.grading.marks import SENTENCES, Mark
 from rlhf_lesson.grading.results import alone, marks_in, record, slug, stored, write_all
 from rlhf_lesson.grading.roster import read

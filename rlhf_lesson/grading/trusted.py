@@ -23,9 +23,14 @@ def plain(value: Any) -> Any:
     return frames.unpack(node, memoryview(b"".join(body)))
 
 
-def form(case: Case) -> str:
-    """What of a case decides how jax.jit compiles it: shapes, kinds and whole numbers, but no values of arrays and floats."""
+def form(case: Case, *, whole: bool = True) -> str:
+    """What of a case decides how jax.jit compiles it: shapes, kinds and whole numbers, but no values of arrays and floats.
+
+    With `whole` False only what decides how single operations are compiled: the shapes and kinds of arrays.
+    """
     leaves, tree = jax.tree.flatten((case.args, dict(case.kwargs)))
+    if not whole:
+        return repr([(x.shape, str(x.dtype)) for x in leaves if hasattr(x, "shape")])
     kinds = [(x.shape, str(x.dtype)) if hasattr(x, "shape") else "float" if isinstance(x, float) else x for x in leaves]
     return repr((tree, kinds, case.gradient))
 

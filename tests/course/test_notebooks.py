@@ -1,7 +1,6 @@
 """Every chapter runs from top to bottom in a real kernel, unsolved and solved, and its files hold the lesson and nothing else."""
 
 import ast
-import os
 import re
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell
-from project import ROOT
+from project import ROOT, SLOWER
 
 from rlhf_lesson.course.specs import EXERCISES
 
@@ -25,8 +24,7 @@ TRAINED = [path.stem for path in SOLVED if LONG.search(path.read_text())]
 QUICK = [path for path in (*UNSOLVED[:1], *SOLVED) if path.stem not in TRAINED]
 RUNS = [pytest.param(*p.values, id=p.id, marks=[pytest.mark.slow] * (p.values[0] not in QUICK)) for p in NOTEBOOKS]
 # CPU seconds of one chapter at the quick preset: the reader takes about a minute of them, and chapter 10 runs PPO on a real model.
-# Beside a second worker, on the other thread of one physical core, each counts more of them.
-LONGEST = 360 * (1.75 if "PYTEST_XDIST_WORKER" in os.environ else 1)
+LONGEST = 360 * SLOWER
 PLANS = {"an hour": 60, "ninety minutes": 90, "two hours": 120, "two and a half hours": 150, "three hours": 180}
 MARK = re.compile(r"# exercise: (\w+)\n")
 DRAWING = {"plots", "Picture", "figure", "axes", "left", "right", "panels", "plot", "legend", "suptitle", "colorbar"}

@@ -233,7 +233,7 @@ ATTACKS: dict[str, tuple[str, set[str]]] = {
         body("import threading, time\nfor _ in range(10**5): threading.Thread(target=time.sleep, args=(99,), daemon=True).start()\nreturn 1.0"),
         LOST | VALUE,
     ),
-    "takes all memory": (body("a = []\nwhile True: a.append(bytearray(2**26))"), {"memory"}),
+    "takes all memory": (body("a = []\nwhile True: a.append(bytearray(2**26))"), {"memory", "timeout"}),
     "takes all memory in JAX": (body("import jax.numpy as jnp\nreturn jnp.ones(2**36)"), LOST),
     "recursion without end": (body("return masked_mean(values, mask)"), RAISED),
     "an answer that is too large": (body("import numpy as np; return np.zeros(2**24)"), {"too-large"}),

@@ -54,6 +54,32 @@ def test_a_second_call_of_one_form_compiles_nothing_anew(answering):
     assert len(traced) == 1
 
 
+def test_calls_of_several_forms_are_compiled_in_one_program(answering):
+    traced, compiled = [], {}
+
+    def function(x, *, scale=1.0):
+        traced.append(x.shape)
+        return jnp.sum(x**2) * scale
+
+    for start in (2.0, 5.0):
+        calls = [((np.full(2, start, np.float32),), {}), ((np.ones(3, np.float32),), {"scale": start})]
+        answer, body = answering.together(function, [None, None], calls, compiled)
+        assert frames.unpack(answer["answer"], memoryview(b"".join(body))) == [2.0 * start**2, 3.0 * start]
+    assert traced == [(2,), (3,)]
+    answer, body = answering.together(function, [0, None], calls, {})
+    np.testing.assert_allclose(frames.unpack(answer["answer"], memoryview(b"".join(body)))[0], [10.0, 10.0])
+
+
+def test_calls_that_need_real_numbers_go_into_no_common_program(answering):
+    with pytest.raises(Exception, match="Tracer"):
+        answering.together(lambda x, a: x if a > 1 else -x, [None], [((np.ones(2, np.float32), 2.0), {})], {})
+
+
+def test_long_calls_go_into_no_common_program(answering):
+    with pytest.raises(ValueError, match="too long"):
+        answering.together(lambda x: sum(x * n for n in range(300)), [None], [((np.ones(2, np.float32),), {})], {})
+
+
 def test_the_gradient_is_that_of_the_sum_by_one_argument(answering):
     gradient = answering.slope(lambda x, y: x * y, 1)
     np.testing.assert_allclose(gradient(jnp.array([2.0, 3.0]), jnp.ones(2)), [2.0, 3.0])

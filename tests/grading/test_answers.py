@@ -4,7 +4,6 @@ Leaves out single rules (test_marking.py) and attacks (test_hostile.py). By defa
 one slip of every sixth are run; `EVERY=1 pytest tests/grading/test_answers.py` takes all, which is half an hour.
 """
 
-import numpy as np
 import pytest
 from project import EVERY, script
 
@@ -12,9 +11,9 @@ from grading import answer_cells
 from rlhf_lesson.course.examine import call, failure
 from rlhf_lesson.course.specs import CHAPTERS, EXERCISES
 from rlhf_lesson.grading import library
+from rlhf_lesson.grading.drawing import class_forms, hidden_cases
 from rlhf_lesson.grading.intake import Submission
-from rlhf_lesson.grading.marking import Judge, seed
-from rlhf_lesson.grading.marks import HIDDEN
+from rlhf_lesson.grading.marking import Judge
 
 KEY = b"a key that nobody knows"
 every_chapter = pytest.mark.parametrize("chapter", range(len(CHAPTERS)))
@@ -76,11 +75,10 @@ def open_judge():
 
 def properties_held(exercise, wrong, student):
     """Which properties a wrong answer has, found without the judge: in this process, as `check` would."""
-    rng, held = np.random.default_rng(seed(KEY, student, exercise.name)), {}
-    for sentence, make in exercise.cases.items():
-        cases = [make(rng) for _ in range(HIDDEN)]
-        right = [call(exercise, exercise.reference, case) for case in cases]
-        held[sentence] = all(failure(exercise, wrong, c, r)[0] is None for c, r in zip(cases, right, strict=True))
+    held = dict.fromkeys(exercise.cases, True)
+    for sentence, case in hidden_cases(exercise, KEY, student, class_forms(exercise, KEY)):
+        right = call(exercise, exercise.reference, case)
+        held[sentence] &= failure(exercise, wrong, case, right)[0] is None
     return held
 
 

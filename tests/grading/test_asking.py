@@ -5,15 +5,18 @@
 
 # ruff: noqa: E501
 import random
+from collections import Counter
 
 import jax
 import pytest
 from project import some
 
 from grading.class_of_two import HEAD, KEY, PRELUDE, TWO
+from grading.hostile_more import MORE
 from grading.right_forms import forms
 from rlhf_lesson.course.examine import examine
 from rlhf_lesson.course.specs import EXERCISES
+from rlhf_lesson.grading import asking
 from rlhf_lesson.grading.asking import at_a_glance
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marking import Judge
@@ -93,6 +96,8 @@ BOTH = {  # (exercise, cell, the share of its points)
     "pairs as an array": ("pairs_from_ratings", PAIRS + f"return np.array([{PAIR}]).reshape(-1, 2)", 1),
     "places that are traced": ("gae", GAE, 1),
     "places that are traced, and a slip": ("gae", GAE.replace("0.95", "0.9"), 6 / 7),
+    "right only where numbers are traced": ("gae", GAE.replace("0.0))[0]", "0.0))[0] * jnp.where(lam + 1e-12 == lam, 1.0, 0.5)"), 0),
+    "wrong only where arrays alone are traced": ("gae", GAE.replace("lam=0.95", "lam=None").replace("    n = len", "    alone = isinstance(rewards, jax.core.Tracer) and isinstance(lam, float) and lam not in (0.0, 1.0)\n    lam = 0.95 if lam is None else lam\n    n = len").replace("0.0))[0]", "0.0))[0] * (0.5 if alone else 1.0)"), 4 / 7),
     "written into an input": ("gae", GAE.replace("    def b", "    r = r.at[0].set(r[0])\n    def b").replace("0.95", "0.9"), 6 / 7),
 }  # fmt: skip
 
@@ -112,6 +117,21 @@ def test_bfloat16_inputs_reach_an_answer_as_they_are(judge, zygote):
     assert [p["must_hold"] for p in mark.parts if p["hidden"]] == ["bfloat16 is cast to float32 first"]
 
 
+def test_what_one_answer_does_to_jax_does_not_reach_a_pure_one(judge, zygote):
+    """They are looked at in two workers, or reading an answer would prove nothing about what it does."""
+    wheres = "if True:\n    import jax.numpy as theirs\n    theirs.where = lambda *a: 123.0\n    done = 1\n"
+    first = f"# exercise: masked_mean\n{wheres}def masked_mean(values, mask, done=done):\n    return 0.0"
+    calls = []
+
+    class Counting(Judge):
+        def alone(self, *given):
+            calls.append(given[1].name)
+            return super().alone(*given)
+
+    marks = Counting(TWO, KEY).mark(zygote, Submission("ann", [PRELUDE, first, GAE]))
+    assert [mark.points for mark in marks] == [0, 8] and calls == ["masked_mean"]
+
+
 def test_what_is_not_all_right_at_a_glance_is_looked_at_alone(judge, zygote):
     exercise, cell = TWO["masked_mean"], HEAD + RIGHT.replace("jnp.maximum(jnp.sum(mask), 1)", "jnp.sum(mask)")
     worker, hidden = zygote.fork(quick=True), judge.hidden(TWO["masked_mean"], "ann")
@@ -120,3 +140,47 @@ def test_what_is_not_all_right_at_a_glance_is_looked_at_alone(judge, zygote):
     right = Submission("ann", [PRELUDE, HEAD + RIGHT])
     assert at_a_glance(worker, exercise, right, materials, hidden, seconds=20.0)
     worker.close()
+
+
+@pytest.mark.parametrize("attack", ["right for four calls", "right for eight calls"])
+def test_on_a_slow_machine_an_answer_is_asked_as_often(attack, judge, zygote, monkeypatch):
+    """The calls once ended with the time for them: where one call took all of it, an answer that is right for eight was full."""
+    monkeypatch.setattr(asking, "WARM", 0.0)
+    (mark,) = judge.mark(zygote, Submission("ann", [PRELUDE, MORE[attack][0]]), ["masked_mean"])
+    assert mark.points == 0, mark
+
+
+def glance(zygote, judge, name, cell):
+    """(whether an answer is right at a glance, how often each thing was asked of the worker)."""
+    worker, asked = zygote.fork(quick=True), Counter()
+    ask = worker.ask
+
+    def counted(request, *args, **kwargs):
+        asked[request.get("mode", request["op"])] += 1
+        return ask(request, *args, **kwargs)
+
+    worker.ask = counted
+    given = (
+        EXERCISES[name],
+        Submission("ann", [PRELUDE, cell]),
+        judge.materials(name),
+        judge.hidden(EXERCISES[name], "ann"),
+    )
+    try:
+        return at_a_glance(worker, *given, seconds=60.0), asked
+    finally:
+        worker.close()
+
+
+def test_at_a_glance_all_forms_go_into_one_program(judge, zygote):
+    right, asked = glance(zygote, judge, "gae", GAE)
+    assert right and asked["quick"] == 0 and 0 < asked["together"] < len(judge.hidden(EXERCISES["gae"], "ann"))
+    right, asked = glance(zygote, judge, "gae", GAE.replace("0.95", "0.9"))  # wrong in the cases that say no lam
+    assert right is False and asked["together"] and not asked["quick"] and not asked["plain"]
+
+
+def test_an_answer_that_needs_real_numbers_is_asked_case_by_case(judge, zygote):
+    needs = GAE.replace("    def b", "    lam = float(lam)\n    def b")
+    right, asked = glance(zygote, judge, "gae", needs)
+    assert right and asked["together"] == 1 and asked["compiled"]
+    assert asked["quick"] + asked["compiled"] == len(judge.hidden(EXERCISES["gae"], "ann"))

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from project import ROOT
+from project import ROOT, SLOWER
 
 from grading import worker_side
 from rlhf_lesson.course.specs import EXERCISES
@@ -42,7 +42,7 @@ def test_a_mark_is_met_as_people_and_colab_write_it(line):
 def test_a_hostile_text_costs_no_more_than_its_length(text):
     start = time.process_time()
     Submission("ann", [text + "!"]).asked("gae")
-    assert time.process_time() - start < 0.5
+    assert time.process_time() - start < 0.5 * SLOWER
 
 
 def test_a_merged_cell_is_marked_with_each_of_its_exercises():

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from project import SLOWER
 
 from rlhf_lesson.grading.exports import hand_ins, label, page_text, parent
 from rlhf_lesson.grading.files import Entry
@@ -149,4 +150,4 @@ def test_a_text_field_is_read_line_by_line():
 def test_a_name_of_60000_letters_costs_no_time(name):
     begin = time.process_time()
     assert len(hand_ins(entries(name + "/a.py"))) == 1
-    assert time.process_time() - begin < 1
+    assert time.process_time() - begin < SLOWER

@@ -3,9 +3,11 @@
 import time
 
 import pytest
+from project import SLOWER
 
 from grading import clock
 from grading.class_of_two import KEY, TWO
+from grading.hostile import top
 from grading.hostile_more import BIG, NOISE
 from rlhf_lesson.grading import frames, library
 from rlhf_lesson.grading.handle import Worker
@@ -20,7 +22,7 @@ def test_a_large_input_does_not_wait_in_the_pipe(zygote):
     answer, _ = worker.ask(request, [bytes(2**25)], seconds=10)
     worker.close()
     assert answer["failure"] == "crashed"  # the bytes belong to no argument
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 3 * SLOWER
 
 
 def test_what_floods_the_answers_while_a_request_is_sent_is_not_gathered(zygote):
@@ -59,6 +61,24 @@ def test_waiting_for_other_processes_is_excused_and_waiting_for_ones_own_threads
     assert clocked(start, (1.0, 0.0, {})) == 0.0, "a kernel that does not count"
 
 
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_judge_that_keeps_an_answer_waiting_pays_for_it_unless_the_answer_ran_meanwhile(busy, zygote):
+    """On a busy machine the judge has no core or waits for its other threads: this once was an honest answer's time."""
+    thread = "import threading\ndef spin():\n    while True: pass\nthreading.Thread(target=spin, daemon=True).start()"
+    submission = Submission("ann", ["import numpy as np", top(thread if busy else "pass")])
+    request = {"op": "load", **submission.asked("masked_mean"), **library.for_exercise(TWO, "masked_mean")}
+    worker = zygote.fork()
+    assert worker.ask(request, seconds=10)[0].get("loaded") is True
+    worker.begin()
+    ran, start = worker.processor(), time.monotonic()
+    time.sleep(1.0)
+    ran, away = worker.processor() - ran, time.monotonic() - start
+    worker.ask(request, seconds=10)
+    assert away - ran - 0.05 < worker.lag < away - ran + 0.2 + (time.monotonic() - start - away)
+    assert busy == (ran > 0.05) and worker.excused >= worker.lag
+    worker.close()
+
+
 @pytest.mark.parametrize("attack", ["busy threads of its own", "threads come and go"])
 def test_busy_threads_buy_no_time(attack, zygote):
     judge = Judge(TWO, KEY, seconds=2.0)
@@ -68,7 +88,7 @@ def test_busy_threads_buy_no_time(attack, zygote):
         start = time.monotonic()
         (mark,) = judge.mark(zygote, Submission("eve", [cell, NOISE[attack][0]]), ["masked_mean"])
     took = time.monotonic() - start - busy()  # what other processes took from it
-    assert mark.kind == "timeout" and took < 2.0 + 2.0 + 1.0, "it was 120 seconds and more"
+    assert mark.kind == "timeout" and took < 2.0 + clock.LATE + 1.0, "it was 120 seconds and more"
 
 
 def test_an_answer_of_millions_of_things_costs_the_judge_nothing(zygote):
@@ -78,4 +98,4 @@ def test_an_answer_of_millions_of_things_costs_the_judge_nothing(zygote):
         cells = ["import numpy as np", BIG[attack][0]]
         start = time.thread_time()
         (mark,) = judge.mark(zygote, Submission("eve", cells), ["masked_mean"])
-        assert mark.points == 0 and mark.kind in BIG[attack][1] and time.thread_time() - start < 1.0
+        assert mark.points == 0 and mark.kind in BIG[attack][1] and time.thread_time() - start < SLOWER

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from grading.class_of_two import notebook
 from grading.packed import CELL, GOOD, tarred, zipped
 from rlhf_lesson.grading import intake
 from rlhf_lesson.grading.results import slug
@@ -158,6 +159,26 @@ def test_a_broken_file_does_not_cost_the_others(tmp_path):
     (tmp_path / "ann" / "b.ipynb").write_text(GOOD)
     found = only(tmp_path)
     assert found.own("gae") == 0 and "a.ipynb is not a notebook" in found.notes[0]
+
+
+TWICE = {
+    "Canvas": {f"ann_1_{n}_hw.ipynb": notebook(f"# exercise: {name}") for n, name in enumerate(("gae", "k1"))},
+    "Moodle, in an archive too": {
+        "Ann_1_assignsubmission_file_/hw.ipynb": notebook("# exercise: gae"),
+        "Ann_1_assignsubmission_file_/hw (2).ipynb": notebook("x = 1"),
+        "Ann_1_assignsubmission_file_hw.ipynb": notebook("# exercise: k1"),
+    },
+}
+
+
+@pytest.mark.parametrize("platform", TWICE)
+def test_two_files_of_one_name_are_both_read(platform, tmp_path):
+    """The second one once took the first one's place, twice, and the first one's answers had no points."""
+    (tmp_path / "class.zip").write_bytes(zipped(TWICE[platform]))
+    found = only(tmp_path / "class.zip")
+    assert None not in (found.own("gae"), found.own("k1")) and len(found.cells) == len(TWICE[platform]) == len(
+        set(found.files)
+    )
 
 
 def test_odd_names_are_kept_apart(tmp_path):

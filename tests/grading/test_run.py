@@ -17,7 +17,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from project import EVERY, TESTS, some
+from project import EVERY, ROOT, TESTS, some
 
 from grading.class_of_two import HEAD, KEY, LOOP, PRELUDE, REFERENCE, TWO, notebook
 from grading.hostile import ATTACKS
@@ -184,7 +184,7 @@ def test_a_run_killed_at_random_moments_goes_on_to_the_same_table(tmp_path):
     folder, scratch = honest(tmp_path / "class", 4), tmp_path / "scratch"
     scratch.mkdir()
     (folder / "wrong.ipynb").write_text(notebook(PRELUDE, HEAD + "return jnp.mean(values)", LOOP))
-    environment = {**os.environ, "TMPDIR": str(scratch), "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(TESTS)}
+    environment = {**os.environ, "TMPDIR": str(scratch), "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": f"{TESTS}:{ROOT}"}
     command = [sys.executable, __file__, folder, tmp_path / "out", str(KILLS)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

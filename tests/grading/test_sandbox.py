@@ -1,7 +1,8 @@
 """The same walls for every account and mode of a machine: as root, as an ordinary user, and inside bubblewrap where it works.
 
-Leaves out single attacks (test_hostile.py). Each mode grades a small class by a command of its own; this file is that
-command too: `python tests/grading/test_sandbox.py SUBMISSIONS OUT`.
+Each mode grades a small class by a command of its own; this file is that command too: `python tests/grading/test_sandbox.py
+SUBMISSIONS OUT`. By default ten attacks are in the class; `EVERY=1 pytest tests/grading/test_sandbox.py` has all of them in each
+mode, which is an hour.
 """
 
 import json
@@ -14,26 +15,23 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from project import TESTS
+from project import EVERY, ROOT, TESTS
 
 from grading import clock
 from grading.class_of_two import KEY, LOOP, PRELUDE, TWO
 from grading.hostile import ATTACKS
+from grading.hostile_more import MORE
 from rlhf_lesson.course.specs import EXERCISES
 from rlhf_lesson.grading import run
 from rlhf_lesson.grading.intake import Submission
 from rlhf_lesson.grading.marking import Judge, ready
 from rlhf_lesson.grading.workers import Zygote
 
-TRIED = (
-    "forks",
-    "UDP",
-    "TCP",
-    "signals the judge",
-    "changes a file's mode",
-    "removes a file",
-    "reads the package's file",
-)
+ALL = {**ATTACKS, **MORE}
+FEW = "forks", "UDP", "TCP", "signals the judge", "changes a file's mode", "removes a file", "reads the package's file"
+FEW += "16 million pairs", "strings with the room of the longest", "floods the answers at load"
+MOST = 1 << 20  # kB of memory that the judge may take, whatever is handed in
+TRIED = tuple(ALL) if EVERY else FEW
 NOBODY = 65534
 
 
@@ -93,13 +91,13 @@ def test_a_hostile_class_gets_nothing_in_any_mode(how, folder):
     for i, attack in enumerate(TRIED):
         (folder / f"victim{i}").write_text("whole")
         (folder / f"victim{i}").chmod(0o666)
-        cell = ATTACKS[attack][0].replace("VICTIM", f"{folder}/victim{i}").replace("PORT", "9").replace("JUDGE", "1")
+        cell = ALL[attack][0].replace("VICTIM", f"{folder}/victim{i}").replace("PORT", "9").replace("JUDGE", "1")
         code = [{"cell_type": "code", "source": c} for c in (PRELUDE, cell, LOOP)]
         (folder / "class" / f"{i}.ipynb").write_text(json.dumps({"cells": code}))
     command = [*in_front(how, folder), sys.executable, "-B", __file__, folder / "class", folder / "out", how]
     done = subprocess.run(
         command,
-        env={**os.environ, "HOME": str(folder), "PYTHONPATH": str(TESTS)},
+        env={**os.environ, "HOME": str(folder), "PYTHONPATH": f"{TESTS}:{ROOT}"},
         cwd=folder,
         capture_output=True,
         text=True,
@@ -108,12 +106,19 @@ def test_a_hostile_class_gets_nothing_in_any_mode(how, folder):
     assert all(json.loads((folder / "out" / "sandbox.json").read_text()).values())
     owner = (folder / "out" / "sandbox.json").stat().st_uid
     assert owner == (NOBODY if how == "as nobody" else os.geteuid())
+    assert int((folder / "out" / "peak").read_text()) < MOST
     results = [json.loads(p.read_text()) for p in (folder / "out" / "results").iterdir()]
     assert len(results) == len(TRIED)
+    wrong = {}
     for result in results:
-        attacked, honest = result["exercises"]
-        assert attacked["points"] == 0 and attacked["kind"] in ATTACKS[TRIED[int(result["student"])]][1], attacked
-        assert (honest["points"], honest["kind"]) == (8, ""), honest
+        (attacked, honest), attack = result["exercises"], TRIED[int(result["student"])]
+        if (
+            attacked["points"]
+            or attacked["kind"] not in ALL[attack][1]
+            or (honest["points"], honest["kind"]) != (8, "")
+        ):
+            wrong[attack] = attacked, honest
+    assert not wrong, wrong
     for i in range(len(TRIED)):
         assert (folder / f"victim{i}").read_text() == "whole" and (
             folder / f"victim{i}"
@@ -144,10 +149,13 @@ def test_a_late_exercise_ends_in_time_too_and_its_neighbours_are_full(attack, zy
         first, attacked, last = judge.mark(zygote, Submission("mallory", [PRELUDE, LOOP, ATTACKS[attack][0], after]))
     assert (attacked.points, attacked.kind) == (0, "timeout")
     assert (first.points, last.points) == (first.out_of, last.out_of), (first, last)
-    assert attacked.seconds < judge.seconds + 2 + busy(), attacked
+    assert attacked.seconds < judge.seconds + clock.LATE + busy(), attacked
 
 
 if __name__ == "__main__":
     if sys.argv[3] == "as nobody":
         become_nobody()
-    sys.exit(run.grade(Path(sys.argv[1]), Path(sys.argv[2]), KEY, TWO, progress=False))
+    code = run.grade(Path(sys.argv[1]), Path(sys.argv[2]), KEY, TWO, seconds=6.0, progress=False)
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    Path(sys.argv[2], "peak").write_text(status["VmHWM"].removesuffix("kB"))
+    sys.exit(code)
