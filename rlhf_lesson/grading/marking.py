@@ -19,6 +19,7 @@ from rlhf_lesson.grading.cells import Submission
 from rlhf_lesson.grading.drawing import class_forms, hidden_cases
 from rlhf_lesson.grading.handle import GraderError, Worker
 from rlhf_lesson.grading.marks import SENTENCES, Mark, Outcome, difference, no_parts, scored
+from rlhf_lesson.grading.memory import Memory
 from rlhf_lesson.grading.trusted import Trusted, plain
 from rlhf_lesson.grading.workers import Zygote, self_test
 
@@ -43,7 +44,7 @@ class Judge:
         self.exercises, self.key, self.seconds = dict(exercises), key, seconds
         self.asked = list(exercises if asked is None else asked)
         self.trusted = Trusted()
-        self.lock = threading.RLock()
+        self.memory, self.lock = Memory(), threading.RLock()
         self._visible: dict[str, list[tuple[str, Case, Any]]] = {}
         self._slips: dict[tuple[str, int, int], Any] = {}
         self._library: dict[str, dict] = {}
@@ -120,6 +121,7 @@ class Judge:
                     mark = Mark(name, 0.0, exercise.points, "grader-error", f"{type(error).__name__}: {error}")
                 mark.seconds = round(time.monotonic() - start, 3)
                 marks.append(mark)
+                self.stay_small()
         finally:
             for worker in workers.values():
                 worker.close()
@@ -177,6 +179,13 @@ class Judge:
         finally:
             worker.close()
         return mark
+
+    def stay_small(self) -> None:
+        """Lets compiled programs go once they are many; right answers of slips and of visible cases are kept."""
+        if self.memory.grown():
+            with self.lock, self.trusted.lock:
+                self.trusted.compiled.clear()
+                self.memory.let_go()
 
     def explain(self, mark: Mark, exercise: Exercise, visible, outcomes: list[Outcome] | None) -> None:
         """What a student may read: the first visible case that fails, and the slip it looks like; None if none was asked."""
