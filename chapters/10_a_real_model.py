@@ -513,6 +513,8 @@ print(f"merged or not, the logits differ by {np.abs(beside - inside).max():.1e} 
 # shared states begin with it.)
 
 # %%
+import re
+from collections import Counter
 from dataclasses import replace
 
 from rlhf_lesson.data import feedback
@@ -685,6 +687,34 @@ right.legend(fontsize=8)
 Picture(left.figure, "Proxy and reader against KL for PPO on SmolLM2, one line for each run, dashed by beta.")
 
 # %% [markdown]
+# ### Does it have a manner?
+#
+# A model of this size rarely breaks into loops as the small one does. It finds words that the proxy pays for, and writes them
+# everywhere. So count words, each once in a text.
+#
+# **Predict, then run.** Which words does PPO make frequent? Would the reader mind them?
+
+
+# %%
+def word_shares(texts):
+    """The share of the texts in which each word of four letters or more stands."""
+    counts = Counter(word for text in texts for word in set(re.findall(r"[a-z]{4,}", text.lower())))
+    return {word: count / len(texts) for word, count in counts.items()}
+
+
+for beta in betas:
+    runs = [row["path"] for row in shipped["rows"] if row["beta"] == beta]
+    at_start, at_end = (word_shares([text for path in runs for text in path[at]["texts"]]) for at in (0, -1))
+    rise = {word: share - at_start.get(word, 0.0) for word, share in at_end.items()}
+    risen = sorted(rise, key=rise.get, reverse=True)[:6]
+    print(f"beta {beta:g}, {len(runs)} runs:", end=" ")
+    print(", ".join(f"{word} {at_start.get(word, 0.0):.0%} -> {at_end[word]:.0%}" for word in risen))
+
+# %% [markdown]
+# Where the penalty is weak, words of praise fill the texts, whatever these are about: people who know chat models know such a
+# manner. The reader reads how much a text praises, and praise is there, so it sees no fault. A judge notices only what it was made to
+# look at; you notice the rest by reading.
+#
 # Now read. The same kind of prompt, written on by the course's small net and by SmolLM2, before and after PPO. Which of the
 # four would you show to somebody?
 
