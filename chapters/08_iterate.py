@@ -531,7 +531,7 @@ for name, rows in results["less_random"].items():
         clear = numbers["low"] > 0 or numbers["high"] < 0  # 95 % by Student's t: five seeds need 2.8 standard errors
         verdict = ("ahead" if numbers["mean"] > 0 else "behind") if clear else "no clear difference"
         line = f"{numbers['mean']:+.3f} [{numbers['low']:+.3f}, {numbers['high']:+.3f}], ahead in {numbers['ahead']} of {count}"
-        print(f"{names[name]:<20} {what:<9} less random: {line}: {verdict}")
+        print(f"{names[name]:<20} {what.replace('_', ' '):<12} less random: {line}: {verdict}")
 for name in ("random", "entropy", "information"):
     share = np.mean([seed["arms"][name]["right_labels"] for seed in results["seeds"]])
     print(f"labels that follow gold, chosen by {name:<12} {share:.1%}")
