@@ -22,7 +22,7 @@ CALLS = {
     socket: "AF_UNIX send_fds recv_fds",
 }
 # They run inside the wall, beside each other, without the package.
-SANDBOX = ("answering", "imports", "loading", "sandbox", "seccomp", "slices", "statements", "worker")
+SANDBOX = ("answering", "imports", "loading", "purity", "sandbox", "seccomp", "slices", "statements", "worker")
 
 
 def become(system: str) -> None:
