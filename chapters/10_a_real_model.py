@@ -657,6 +657,7 @@ print(f"outside of PPO's clip at 0.2 before any training: {np.mean(np.abs(ratio 
 
 # %%
 shipped = measured("real_model", made_by="real_model.py")
+betas = sorted({row["beta"] for row in shipped["rows"]}, reverse=True)
 print("  beta  seed    KL    proxy: start, end     reader: start, best, end     ended: start, end")
 for row in shipped["rows"]:
     path = row["path"]
@@ -673,7 +674,6 @@ print(f"the reader's score is higher at the end than at the start in {rose} of {
 # %% tags=["figure"]
 # Figure: the proxy's and the reader's score against KL in the shipped runs
 left, right = plots.panels(2, width=9.5, height=3.6)
-betas = sorted({row["beta"] for row in shipped["rows"]}, reverse=True)
 for beta, dash in zip(betas, ("-", "--", ":")):
     for i, row in enumerate(row for row in shipped["rows"] if row["beta"] == beta):
         for axes, name in ((left, "proxy"), (right, "gold")):
