@@ -562,9 +562,9 @@ study = replace(
 feedback.fetch()
 data = Snippets(tokenizer, study.seed)
 pad_id, end_id = tokenizer.pad_token_id, tokenizer.eos_token_id
-texts = data.sft("proxy", "gold")
-short = [text for text in texts if len(text.tokens) <= 32]  # each shows an end early, and fewer shapes are compiled
-demonstrations = rl.scale(quick=short, full=texts)[: study.demonstrations]
+demonstrations = data.sft("proxy", "gold")
+short = [row for row in demonstrations if len(row.tokens) <= 32]  # each ends early, and fewer shapes are compiled
+demonstrations = rl.scale(quick=short, full=demonstrations)[: study.demonstrations]
 for state, metrics in bar("SFT", sft.train(study.sft, model, demonstrations, pad_id=pad_id, trains=trains)):
     pass
 tuned = filled(state.model, model)  # the trained layers upon the frozen ones: no second copy of those
@@ -712,8 +712,8 @@ for beta in betas:
 
 # %% [markdown]
 # Where the penalty is weak, words of praise fill the texts, whatever these are about: people who know chat models know such a
-# manner. The reader reads how much a text praises, and praise is there, so it sees no fault. A judge notices only what it was made to
-# look at; you notice the rest by reading.
+# manner. The reader reads how much a text praises, and praise is there, so it sees no fault. A judge notices only what it was
+# made to look at; you notice the rest by reading.
 #
 # Now read. The same kind of prompt, written on by the course's small net and by SmolLM2, before and after PPO. Which of the
 # four would you show to somebody?

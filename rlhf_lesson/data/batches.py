@@ -144,9 +144,7 @@ def plan(
     batches = []
     for width in widths:
         members = order[fits[order] == width]
-        enough = 2 ** int(
-            np.ceil(np.log2(max(len(members), 1)))
-        )  # few rows don't fill a batch: what is empty costs as much
+        enough = 1 << (len(members) - 1).bit_length()  # the next power of two: an empty row costs as much as a full one
         rows = max(1, min(batch_tokens // width, enough))
         batches += [(rows, width, members[i : i + rows]) for i in range(0, len(members), rows)]
     return [batches[i] for i in rng.permutation(len(batches))]

@@ -103,9 +103,8 @@ def jitted(function, args, kwargs, mode: str, compiled: dict, most: int | None =
 
     leaves, tree = jax.tree.flatten((args, kwargs))
     ways = compiled.setdefault("ways", [jax.Array | float, jax.Array] if mode == "quick" else [jax.Array])
-    limits = 0.0, 1.0  # at which Python's own division may stop, and a traced one gives infinity
     while True:
-        traced = [isinstance(x, ways[0]) and not (isinstance(x, float) and x in limits) for x in leaves]
+        traced = [isinstance(x, ways[0]) and not (isinstance(x, float) and x in frames.AT_A_LIMIT) for x in leaves]
         fixed = [None if t else x for x, t in zip(leaves, traced, strict=True)]
 
         def of_arrays(*arrays, traced=traced, fixed=fixed):

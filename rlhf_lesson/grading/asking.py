@@ -176,7 +176,9 @@ def in_one_program(worker: Worker, exercise: Exercise, questions: Questions, end
 
 def kind(case: Case) -> tuple:
     """The form of a case, and which of its numbers a quick call traces: not those at a limit (answering.py)."""
-    return form(case), tuple(x in (0.0, 1.0) for x in (*case.args, *case.kwargs.values()) if isinstance(x, float))
+    return form(case), tuple(
+        x in frames.AT_A_LIMIT for x in (*case.args, *case.kwargs.values()) if isinstance(x, float)
+    )
 
 
 def as_a_loop(questions: Questions, *, pure: bool) -> list[int]:

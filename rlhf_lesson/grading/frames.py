@@ -24,6 +24,10 @@ LETTERS = 2**18  # of an array of strings: NumPy gives each string the room of t
 DTYPES = frozenset(
     "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 bfloat16 float32 float64 complex64 complex128".split()
 )
+AT_A_LIMIT = (
+    0.0,
+    1.0,
+)  # numbers that no quick call traces: Python's own division may stop there, a traced one gives infinity
 ROWS = {bool: "bool", int: "int64", float: "float64"}  # a list of many such numbers crosses as one array
 
 

@@ -80,11 +80,11 @@ def signature(reference: Callable) -> tuple[list[str], list[str]]:
 def for_exercise(exercises: Mapping[str, Exercise], name: str) -> dict:
     """What a worker's `load` needs besides the submission: the package's text, and where the earlier answers are."""
     order = list(exercises)
-    earlier = {n: home(exercises[n]) for n in order[: order.index(name)]}
+    before = order[: order.index(name)]
+    earlier = {n: home(exercises[n]) for n in before if home(exercises[n])}
     asked = set(order[order.index(name) :])
     start = {f"rlhf_lesson.{m}" for m in EQUATIONS} | {home(e) for e in exercises.values() if home(e)}
     library = {module: without(module, asked) for module in sorted(modules(start))}
-    signatures = {n: signature(exercises[n].reference) for n in [*earlier, name]}
-    equations = [n for n, m in earlier.items() if m and m.removeprefix("rlhf_lesson.") in EQUATIONS]
-    earlier = {n: m for n, m in earlier.items() if m}
+    signatures = {n: signature(exercises[n].reference) for n in [*before, name]}
+    equations = [n for n, m in earlier.items() if m.removeprefix("rlhf_lesson.") in EQUATIONS]
     return {"library": library, "earlier": earlier, "equations": equations, "signatures": signatures}

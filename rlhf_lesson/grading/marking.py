@@ -170,9 +170,8 @@ class Judge:
             outcomes = [loaded] * len(hidden) if loaded.kind else looked_at(worker, exercise, hidden, end)
             mark = scored(exercise, hidden, outcomes)
             if mark.kind and mark.kind != "unsteady":
-                end = max(
-                    end, time.monotonic() + EXPLAINED
-                )  # the hidden cases had the time first: these cost no points
+                # the hidden cases had the time first, so the visible ones can cost no points
+                end = max(end, time.monotonic() + EXPLAINED)
                 again = worker.alive and not loaded.kind
                 shown = first_wrong(worker, exercise, visible, end) if again else [loaded] if loaded.kind else None
                 self.explain(mark, exercise, visible, shown)

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import mmap
 from pathlib import Path
 
 import jax
@@ -12,7 +13,7 @@ ROOM = 400  # MB that a judge's process may grow by until compiled programs are 
 def resident() -> int:
     """Memory of this process, in MB."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * 4096 >> 20
+    return pages * mmap.PAGESIZE >> 20
 
 
 class Memory:

@@ -63,9 +63,8 @@ def preload() -> str:
     known = os.waitpid(pid, 0)[1] == 0
     os.environ["XLA_FLAGS"] = f"{plain} {ONE_THREAD}" if known else plain
     gc.freeze()  # what is imported by now never goes: no fork need look at it again
-    gc.set_threshold(
-        50_000, 20, 100
-    )  # compiling makes many objects that stay: looking for others took a tenth of its time
+    # compiling makes many objects that stay: looking for others took a tenth of its time
+    gc.set_threshold(50_000, 20, 100)
     with contextlib.suppress(ImportError, AttributeError):  # JAX's own affair: without it all is as right, and slower
         from jax._src.interpreters import mlir
 

@@ -26,8 +26,8 @@ def others():
     waits, waited, before = [], Worker.waited, delay()
 
     def noted(worker):
-        before = worker.delayed
-        waits.append(waited(worker) - before)
+        earlier = worker.delayed
+        waits.append(waited(worker) - earlier)
         return worker.delayed
 
     Worker.waited = noted
